@@ -1,0 +1,42 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+/**
+ * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to
+ * {@code remote} there.
+ *
+ * @param local  path of the socket to listen on.
+ * @param remote path that the other side must allow.
+ */
+public record Forward(String local, String remote) {
+    /**
+     * Checks both paths.
+     *
+     * @throws IllegalArgumentException when one of them cannot be the path of a unix socket.
+     */
+    public Forward {
+        LinkAddress.checkPath(local);
+        LinkAddress.checkPath(remote);
+    }
+
+    /**
+     * Parses {@code LOCAL=REMOTE}; the first equals sign separates them.
+     *
+     * @throws IllegalArgumentException whose message says what is wrong with it.
+     */
+    public static Forward parse(final String text) {
+        final int separator = text.indexOf('=');
+        if (separator < 0) {
+            throw new IllegalArgumentException("forward '" + text + "' is not LOCAL=REMOTE");
+        }
+        return new Forward(text.substring(0, separator), text.substring(separator + 1));
+    }
+
+    @Override
+    public String toString() {
+        return local + "=" + remote;
+    }
+}

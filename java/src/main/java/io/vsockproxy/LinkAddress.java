@@ -1,0 +1,109 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.posix.SocketAddress;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * Where a host listens, or a guest connects: {@code vsock:CID:PORT}, {@code vsock:PORT} (any CID, to listen on) or
+ * {@code unix:PATH}. The port is {@value #DEFAULT_PORT} where {@code vsock:} has none.
+ *
+ * @param path of a unix socket, or null for a vsock address.
+ * @param cid  context identifier of a vsock address, unsigned; {@link #ANY_CID} for any.
+ * @param port of a vsock address, unsigned.
+ */
+public record LinkAddress(String path, int cid, int port) {
+    /** The port that the protocol's other implementations use. */
+    public static final int DEFAULT_PORT = 9900;
+
+    /** VMADDR_CID_ANY. */
+    public static final int ANY_CID = -1;
+
+    private static final String UNIX = "unix:";
+    private static final String VSOCK = "vsock:";
+    private static final long MAX_UNSIGNED = 0xFFFF_FFFFL;
+
+    /** A unix socket in the file system. */
+    public static LinkAddress unix(final String path) {
+        return new LinkAddress(path, 0, 0);
+    }
+
+    /** An AF_VSOCK address. */
+    public static LinkAddress vsock(final int cid, final int port) {
+        return new LinkAddress(null, cid, port);
+    }
+
+    /**
+     * Parses an address.
+     *
+     * @throws IllegalArgumentException whose message says what is wrong with it.
+     */
+    public static LinkAddress parse(final String text) {
+        if (text.startsWith(UNIX)) {
+            final String path = text.substring(UNIX.length());
+            checkPath(path);
+            return unix(path);
+        }
+        if (!text.startsWith(VSOCK)) {
+            throw new IllegalArgumentException(
+                "address '" + text + "' is neither vsock:CID:PORT, vsock:PORT nor unix:PATH");
+        }
+        final String[] parts = text.substring(VSOCK.length()).split(":", -1);
+        if (parts.length > 2) {
+            throw new IllegalArgumentException("address '" + text + "' has more than a CID and a port");
+        }
+        final String cid = parts.length == 2 ? parts[0] : "";
+        final String port = parts[parts.length - 1];
+        return vsock(
+            cid.isEmpty() ? ANY_CID : number(text, "CID", cid),
+            port.isEmpty() ? DEFAULT_PORT : number(text, "port", port));
+    }
+
+    /**
+     * Checks the path of a unix socket.
+     *
+     * @throws IllegalArgumentException when it is empty, has a NUL or is too long for an address.
+     */
+    static void checkPath(final String path) {
+        final int length = path.getBytes(StandardCharsets.UTF_8).length;
+        if (length == 0 || length > SocketAddress.MAX_PATH_LENGTH || path.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("unix socket path '" + path + "' has " + length
+                + " bytes; it must have 1 to " + SocketAddress.MAX_PATH_LENGTH + ", none of them NUL");
+        }
+    }
+
+    /** Whether it is a unix socket. */
+    public boolean isUnix() {
+        return path != null;
+    }
+
+    /** Whether it names one place, rather than any CID. */
+    public boolean isConnectable() {
+        return isUnix() || cid != ANY_CID;
+    }
+
+    @Override
+    public String toString() {
+        if (isUnix()) {
+            return UNIX + path;
+        }
+        final String unsignedPort = Integer.toUnsignedString(port);
+        return VSOCK + (cid == ANY_CID ? unsignedPort : Integer.toUnsignedString(cid) + ":" + unsignedPort);
+    }
+
+    private static int number(final String text, final String what, final String digits) {
+        try {
+            final long value = Long.parseLong(digits);
+            if (value >= 0 && value <= MAX_UNSIGNED) {
+                return (int) value;
+            }
+        } catch (final NumberFormatException e) {
+            // Said below, with the numbers.
+        }
+        throw new IllegalArgumentException(
+            "address '" + text + "': " + what + " '" + digits + "' is not a number from 0 to " + MAX_UNSIGNED);
+    }
+}

@@ -1,0 +1,193 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.link.LinkSockets;
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Timer;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.session.Session;
+import io.vsockproxy.session.SessionResources;
+import io.vsockproxy.socket.SocketConnector;
+import io.vsockproxy.socket.SocketListener;
+import io.vsockproxy.socket.UnixListeningSocket;
+import io.vsockproxy.stream.DescriptorInspector;
+import io.vsockproxy.stream.StreamScratch;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/**
+ * What a proxy does, turn by turn of its loop: accepts guests or connects to the host, and forwards local connections.
+ *
+ * <p>Confined to the thread that calls {@link #turn}, but for {@link #wakeUp}.
+ */
+final class ProxyAgent {
+    private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
+    private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
+    private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
+    private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
+
+    private final VsockProxy.Context context;
+    private final Consumer<String> readyListener;
+    private final EventLoop loop;
+    private final SessionResources resources;
+    private final ArrayList<Session> sessions = new ArrayList<>();
+    private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
+    private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
+    private final Timer reconnect = new Timer(this::connectToHost);
+    private SocketListener linkListener;
+    private SocketConnector linkConnector;
+    private long reconnectDelayNs = MIN_RECONNECT_NS;
+    private int sessionNumber;
+    private boolean announced;
+
+    /**
+     * @param readyListener is told once, in a line for people, that the proxy serves.
+     */
+    ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
+        this.context = context;
+        this.readyListener = readyListener;
+        loop = new EventLoop();
+        resources = new SessionResources(
+            loop, context.role() == Role.HOST, context.limits(), Set.copyOf(context.allowedPaths()),
+            new StreamScratch(context.limits().maxPacketLength()), new DescriptorInspector(),
+            new FileWorkers(loop, context.fileWorkerThreads()));
+    }
+
+    void onStart() {
+        if (context.role() == Role.HOST) {
+            listenForGuests();
+            listenForApplications();
+            announce("host listening on " + context.address());
+        } else {
+            connectToHost();
+        }
+    }
+
+    int turn(final long maxWaitNs) {
+        return loop.turn(maxWaitNs);
+    }
+
+    void wakeUp() {
+        loop.wakeUp();
+    }
+
+    void onClose() {
+        loop.cancel(reconnect);
+        if (linkConnector != null) {
+            linkConnector.close();
+        }
+        if (linkListener != null) {
+            linkListener.close();
+        }
+        forwardListeners.forEach(SocketListener::close);
+        listeningSockets.forEach(UnixListeningSocket::remove);
+        new ArrayList<>(sessions).forEach(Session::close);
+        resources.workers().close();
+        resources.inspector().close();
+        resources.scratch().close();
+        loop.close();
+    }
+
+    // ---- The link
+
+    private void listenForGuests() {
+        final LinkAddress address = context.address();
+        final OwnedFd socket = address.isUnix()
+            ? listen(address.path())
+            : LinkSockets.listenVsock(address.cid(), address.port());
+        linkListener = new SocketListener(loop, socket, address.toString(), this::onLink);
+        linkListener.resume();
+    }
+
+    private void connectToHost() {
+        final LinkAddress address = context.address();
+        linkConnector = SocketConnector.connect(
+            loop, LinkSockets.family(address.isUnix()),
+            LinkSockets.address(address.path(), address.cid(), address.port()), LINK_CONNECT_TIMEOUT_NS,
+            new SocketConnector.Completion() {
+                @Override
+                public void onConnected(final OwnedFd socket) {
+                    reconnectDelayNs = MIN_RECONNECT_NS;
+                    onLink(socket);
+                }
+
+                @Override
+                public void onFailed(final int errno) {
+                    LOGGER.log(reconnectDelayNs == MIN_RECONNECT_NS ? Level.INFO : Level.DEBUG,
+                        "{0}: {1}; trying on", address, Errno.name(errno));
+                    scheduleReconnect();
+                }
+            });
+    }
+
+    private void scheduleReconnect() {
+        loop.schedule(reconnect, reconnectDelayNs);
+        reconnectDelayNs = Math.min(reconnectDelayNs * 2, MAX_RECONNECT_NS);
+    }
+
+    /** A connection to the other side, of which it takes ownership: a session begins. */
+    private void onLink(final OwnedFd socket) {
+        final boolean unix = context.address().isUnix();
+        LinkSockets.configure(socket, unix);
+        final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber;
+        final Session session = new Session(resources, name, socket, unix, this::onSessionEnded);
+        sessions.add(session);
+        session.start();
+        LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
+        if (context.role() == Role.GUEST && !announced) {
+            listenForApplications();
+            announce("guest connected to " + context.address());
+        }
+        forwardListeners.forEach(SocketListener::resume);
+    }
+
+    private void onSessionEnded(final Session session, final String reason) {
+        sessions.remove(session);
+        if (sessions.isEmpty()) {
+            // New connections wait in the backlog until there is somewhere to take them.
+            forwardListeners.forEach(SocketListener::pause);
+        }
+        if (context.role() == Role.GUEST) {
+            scheduleReconnect();
+        }
+    }
+
+    // ---- Applications
+
+    private void listenForApplications() {
+        for (final Forward forward : context.forwards()) {
+            forwardListeners.add(new SocketListener(
+                loop, listen(forward.local()), forward.toString(), accepted -> onApplication(accepted, forward)));
+        }
+    }
+
+    /** A local connection, of which it takes ownership, goes to the peer that came last. */
+    private void onApplication(final OwnedFd accepted, final Forward forward) {
+        if (sessions.isEmpty()) {
+            accepted.close();
+        } else {
+            sessions.get(sessions.size() - 1).forward(accepted, forward.remote());
+        }
+    }
+
+    private OwnedFd listen(final String path) {
+        final UnixListeningSocket socket = UnixListeningSocket.open(path);
+        listeningSockets.add(socket);
+        return socket.descriptor();
+    }
+
+    private void announce(final String what) {
+        announced = true;
+        final int count = context.forwards().size();
+        readyListener.accept(what + (count == 0 ? "" : ", forwarding " + context.forwards()));
+    }
+}

@@ -1,0 +1,229 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.session.SessionLimits;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * A running proxy: one thread that carries unix-domain streams, pipes, datagrams and descriptors between applications
+ * on this side of a virtual machine's boundary and those on the other.
+ *
+ * <pre>{@code
+ * VsockProxy.Context context = new VsockProxy.Context()
+ *     .role(Role.GUEST)
+ *     .address(LinkAddress.parse("vsock:2:9900"))
+ *     .forward(Forward.parse("/run/display.sock=/run/host/display.sock"));
+ * try (VsockProxy proxy = VsockProxy.launch(context)) {
+ *     proxy.ready().join();
+ *     ...
+ * }
+ * }</pre>
+ */
+public final class VsockProxy implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(VsockProxy.class.getName());
+
+    private final ProxyAgent agent;
+    private final CompletableFuture<String> ready = new CompletableFuture<>();
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private final Thread thread;
+    private volatile boolean stopping;
+    private volatile RuntimeException failure;
+
+    private VsockProxy(final Context context) {
+        agent = new ProxyAgent(context, ready::complete);
+        thread = new Thread(this::run, "vsock-proxy-" + context.role());
+        thread.setDaemon(true);
+    }
+
+    /**
+     * Starts a proxy on a thread of its own.
+     *
+     * @param context is concluded by this, and must not be changed afterwards.
+     * @throws IllegalArgumentException when the context does not hold together.
+     * @throws io.vsockproxy.posix.PosixException when a socket cannot be made (EADDRINUSE, EACCES).
+     */
+    public static VsockProxy launch(final Context context) {
+        final VsockProxy proxy = new VsockProxy(context.conclude());
+        proxy.thread.start();
+        return proxy;
+    }
+
+    /**
+     * Completes, with a line for people, when the proxy serves: the host at once, the guest when its link is up and its
+     * sockets listen. Fails when that cannot be.
+     */
+    public CompletableFuture<String> ready() {
+        return ready;
+    }
+
+    /**
+     * Waits until the proxy has ended.
+     *
+     * @throws RuntimeException what ended it, when it was not {@link #close}.
+     */
+    public void awaitEnd() throws InterruptedException {
+        ended.await();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** Stops: closes every session, removes the sockets, and waits for the thread. Idempotent. */
+    @Override
+    public void close() {
+        stopping = true;
+        agent.wakeUp();
+        boolean interrupted = false;
+        while (ended.getCount() > 0) {
+            try {
+                ended.await();
+            } catch (final InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        try {
+            agent.onStart();
+            while (!stopping) {
+                agent.turn(-1);
+            }
+        } catch (final RuntimeException e) {
+            failure = e;
+            LOGGER.log(Level.DEBUG, "the proxy failed", e);
+            ready.completeExceptionally(e);
+        } finally {
+            agent.onClose();
+            ended.countDown();
+        }
+    }
+
+    /**
+     * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once.
+     */
+    public static final class Context {
+        private Role role;
+        private LinkAddress address;
+        private final List<String> allowedPaths = new ArrayList<>();
+        private final List<Forward> forwards = new ArrayList<>();
+        private Path filesDirectory;
+        private SessionLimits limits = SessionLimits.DEFAULTS;
+        private int fileWorkerThreads = 2;
+        private boolean concluded;
+
+        /** Which side this is. No default. */
+        public Context role(final Role newRole) {
+            this.role = newRole;
+            return this;
+        }
+
+        /** Which side this is. */
+        public Role role() {
+            return role;
+        }
+
+        /** Where the host listens, or the guest connects. No default. */
+        public Context address(final LinkAddress newAddress) {
+            this.address = newAddress;
+            return this;
+        }
+
+        /** Where the host listens, or the guest connects. */
+        public LinkAddress address() {
+            return address;
+        }
+
+        /** Lets the other side ask for a connection to the unix socket {@code path}. None by default. */
+        public Context allowConnect(final String path) {
+            allowedPaths.add(path);
+            return this;
+        }
+
+        /** Paths that the other side may ask to be connected to. */
+        public List<String> allowedPaths() {
+            return List.copyOf(allowedPaths);
+        }
+
+        /** Has a local unix socket stand for one on the other side. None by default. */
+        public Context forward(final Forward forward) {
+            forwards.add(forward);
+            return this;
+        }
+
+        /** Local sockets that stand for sockets on the other side. */
+        public List<Forward> forwards() {
+            return List.copyOf(forwards);
+        }
+
+        /** A directory for regular files that the other side passes. None by default: they are refused. */
+        public Context filesDirectory(final Path directory) {
+            this.filesDirectory = directory;
+            return this;
+        }
+
+        /** The directory for regular files, or null. */
+        public Path filesDirectory() {
+            return filesDirectory;
+        }
+
+        /** What each peer is held to; {@link SessionLimits#DEFAULTS} by default. */
+        public Context limits(final SessionLimits newLimits) {
+            this.limits = newLimits;
+            return this;
+        }
+
+        /** What each peer is held to. */
+        public SessionLimits limits() {
+            return limits;
+        }
+
+        /** How many file requests may be waiting for disks at once; 2 by default. */
+        public Context fileWorkerThreads(final int threads) {
+            this.fileWorkerThreads = threads;
+            return this;
+        }
+
+        /** How many file requests may be waiting for disks at once. */
+        public int fileWorkerThreads() {
+            return fileWorkerThreads;
+        }
+
+        /**
+         * Checks that everything is there and holds together.
+         *
+         * @throws IllegalArgumentException when it does not.
+         * @throws IllegalStateException    when this context was concluded before.
+         */
+        public Context conclude() {
+            if (concluded) {
+                throw new IllegalStateException("this context has been used already");
+            }
+            if (role == null || address == null) {
+                throw new IllegalArgumentException("role=" + role + ", address=" + address + ": both are needed");
+            }
+            if (role == Role.GUEST && !address.isConnectable()) {
+                throw new IllegalArgumentException(
+                    "address '" + address + "' has no CID to connect to; the host's is 2: vsock:2:PORT");
+            }
+            if (fileWorkerThreads < 1) {
+                throw new IllegalArgumentException("fileWorkerThreads=" + fileWorkerThreads + ", min=1");
+            }
+            allowedPaths.forEach(LinkAddress::checkPath);
+            concluded = true;
+            return this;
+        }
+    }
+}

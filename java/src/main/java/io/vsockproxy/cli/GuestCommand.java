@@ -1,0 +1,36 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import io.vsockproxy.Role;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code vsock-proxy guest}.
+ */
+@Command(
+    name = "guest",
+    description = "Connects to the host, again and again while there is none.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+final class GuestCommand extends ProxyCommand {
+    @Option(
+        names = "--connect",
+        required = true,
+        paramLabel = "ADDRESS",
+        description = "vsock:CID:PORT (the host's CID is 2) or unix:PATH. The port is 9900 where vsock:CID: has none.")
+    private String address;
+
+    @Override
+    Role role() {
+        return Role.GUEST;
+    }
+
+    @Override
+    String address() {
+        return address;
+    }
+}

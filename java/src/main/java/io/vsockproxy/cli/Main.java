@@ -1,0 +1,47 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code vsock-proxy}. Exit codes: 0 stopped as asked, 1 failed, 2 bad arguments.
+ */
+@Command(
+    name = "vsock-proxy",
+    description = "Carries unix sockets, pipes and descriptors across a virtual machine's boundary.",
+    subcommands = {HostCommand.class, GuestCommand.class},
+    mixinStandardHelpOptions = true,
+    versionProvider = Version.class)
+public final class Main implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    /** The command line's entry. */
+    public static void main(final String[] arguments) {
+        final int exitCode = new CommandLine(new Main())
+            .setParameterExceptionHandler(Main::complain)
+            .execute(arguments);
+        if (exitCode != 0) {
+            System.exit(exitCode);
+        }
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "say host or guest");
+    }
+
+    private static int complain(final ParameterException problem, final String[] arguments) {
+        final CommandLine command = problem.getCommandLine();
+        command.getErr().println(command.getCommandSpec().qualifiedName() + ": " + problem.getMessage()
+            + " (see --help)");
+        return CommandLine.ExitCode.USAGE;
+    }
+}

@@ -1,0 +1,109 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import io.vsockproxy.Forward;
+import io.vsockproxy.LinkAddress;
+import io.vsockproxy.Role;
+import io.vsockproxy.VsockProxy;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionException;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * What host and guest have in common: options, running until a signal, exit codes.
+ */
+abstract class ProxyCommand implements Callable<Integer> {
+    private static final int FAILED = 1;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+        names = "--allow-connect",
+        paramLabel = "PATH",
+        description = "Let the other side connect to the unix socket PATH here. May be given again. With none, it may "
+            + "connect to nothing.")
+    private final List<String> allowedPaths = new ArrayList<>();
+
+    @Option(
+        names = "--forward",
+        paramLabel = "LOCAL=REMOTE",
+        description = "Listen on the unix socket LOCAL here, and connect each connection to REMOTE on the other side, "
+            + "which must allow it. May be given again.")
+    private final List<String> forwards = new ArrayList<>();
+
+    @Option(
+        names = "--files",
+        paramLabel = "DIR",
+        description = "Where regular files that the other side passes are to appear.")
+    private Path filesDirectory;
+
+    private volatile boolean failed;
+
+    /** Which side this is. */
+    abstract Role role();
+
+    /** The address as it was given. */
+    abstract String address();
+
+    @Override
+    public Integer call() {
+        final VsockProxy.Context context = context();
+        final VsockProxy proxy;
+        try {
+            proxy = VsockProxy.launch(context);
+        } catch (final RuntimeException e) {
+            return fail(e);
+        }
+        // SIGTERM and SIGINT start the JVM's shutdown, which would end with 128 + signal: the hook ends it with 0.
+        final Thread stopper = new Thread(() -> {
+            proxy.close();
+            if (!failed) {
+                Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
+            }
+        }, "vsock-proxy-stop");
+        Runtime.getRuntime().addShutdownHook(stopper);
+        try {
+            System.out.println("ready: " + proxy.ready().join());
+            System.out.flush();
+            proxy.awaitEnd();
+            return CommandLine.ExitCode.OK;
+        } catch (final InterruptedException | RuntimeException e) {
+            return fail(e);
+        }
+    }
+
+    private VsockProxy.Context context() {
+        try {
+            final VsockProxy.Context context = new VsockProxy.Context()
+                .role(role())
+                .address(LinkAddress.parse(address()));
+            if (role() == Role.GUEST && !context.address().isConnectable()) {
+                throw new IllegalArgumentException("address '" + address() + "' has no CID to connect to; "
+                    + "the host's is 2: vsock:2:" + Integer.toUnsignedString(context.address().port()));
+            }
+            allowedPaths.forEach(context::allowConnect);
+            forwards.stream().map(Forward::parse).forEach(context::forward);
+            return context.filesDirectory(filesDirectory);
+        } catch (final IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private int fail(final Exception problem) {
+        failed = true;
+        final Throwable cause = problem instanceof CompletionException ? problem.getCause() : problem;
+        spec.commandLine().getErr().println(spec.qualifiedName() + ": " + cause.getMessage());
+        return FAILED;
+    }
+}

@@ -1,0 +1,39 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.file;
+
+/**
+ * Where answers to file requests go: the session that asked. Each request gets exactly one, unless the session ends.
+ */
+public interface FileResponses {
+    /**
+     * Finds room for the answer to a read; ended by {@link #commitRead} or {@link #abortRead}.
+     *
+     * @return whether {@code length} bytes may be read to {@link #readAddress}. If not, {@link FileServer#onRoom} is
+     *     called when there is room again.
+     */
+    boolean claimRead(int length);
+
+    /** Where the bytes go. */
+    long readAddress();
+
+    /** {@code length} bytes, 0 at the end of the file, are at {@link #readAddress}. */
+    void commitRead(long cookie, int length);
+
+    /** The claimed room is not needed. */
+    void abortRead();
+
+    /** A read failed. */
+    void readFailed(long cookie, int errno);
+
+    /** A write has been done, with {@code errno} 0, or failed. */
+    void written(long cookie, int errno, long bytes);
+
+    /** The file's size is known, with {@code errno} 0, or not. */
+    void examined(long cookie, int errno, long size);
+
+    /** The file has been cut or extended, with {@code errno} 0, or not. */
+    void truncated(long cookie, int errno);
+}

@@ -1,0 +1,203 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.link;
+
+import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * One connected AF_VSOCK or AF_UNIX stream to the other side.
+ *
+ * <p>Reading never waits for writing, and neither ever blocks. What is committed to {@link #outbound} leaves at the end
+ * of the turn in one call, or as soon as {@link #EARLY_FLUSH_LENGTH} bytes have gathered. When writing fails, what the
+ * peer sent before it went is still read.
+ */
+public final class Link implements AutoCloseable {
+    /** From this many bytes on there is nothing to gain by gathering more, and the peer could be at work. */
+    public static final int EARLY_FLUSH_LENGTH = 64 * 1024;
+
+    private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
+
+    private final EventLoop loop;
+    private final OwnedFd socket;
+    private final boolean carriesDescriptors;
+    private final LinkHandler handler;
+    private final InboundBuffer inbound;
+    private final OutboundRing outbound;
+    private final ReceivedDescriptors descriptors = new ReceivedDescriptors();
+    private final Memory controlMemory = Memory.allocate(ControlData.LENGTH);
+    private final ControlData control = new ControlData(controlMemory, 0);
+    private final EndOfTurnTask flushTask = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            flush();
+        }
+    };
+    private Registration registration;
+    private boolean roomWanted;
+    private boolean writeFailed;
+    private boolean closed;
+
+    /**
+     * @param socket             a connected stream socket. Takes ownership.
+     * @param carriesDescriptors whether it is AF_UNIX.
+     */
+    public Link(
+        final EventLoop loop,
+        final OwnedFd socket,
+        final boolean carriesDescriptors,
+        final InboundBuffer inbound,
+        final OutboundRing outbound,
+        final LinkHandler handler) {
+        this.loop = loop;
+        this.socket = socket;
+        this.carriesDescriptors = carriesDescriptors;
+        this.inbound = inbound;
+        this.outbound = outbound;
+        this.handler = handler;
+    }
+
+    /** Begins to read. */
+    public void start() {
+        registration = loop.register(socket.fd(), Constants.EPOLLIN, this::onReady);
+    }
+
+    /** Whether descriptors can ride along. */
+    public boolean carriesDescriptors() {
+        return carriesDescriptors;
+    }
+
+    /** What has come in. */
+    public InboundBuffer inbound() {
+        return inbound;
+    }
+
+    /** What is to go out; call {@link #committed} after each commit. */
+    public OutboundRing outbound() {
+        return outbound;
+    }
+
+    /** Descriptors that have come in and belong to frames not yet read. */
+    public ReceivedDescriptors descriptors() {
+        return descriptors;
+    }
+
+    /** Something was committed to {@link #outbound}. */
+    public void committed() {
+        if (outbound.pendingBytes() >= EARLY_FLUSH_LENGTH && !isWaitingToWrite()) {
+            flush();
+        } else {
+            loop.atEndOfTurn(flushTask);
+        }
+    }
+
+    /** Asks for {@link LinkHandler#onRoom} once something of {@link #outbound} has left. */
+    public void wantRoom() {
+        roomWanted = true;
+        loop.atEndOfTurn(flushTask);
+    }
+
+    /** Stops reading, so that the kernel's buffer and then the peer's fill up. */
+    public void pauseReading() {
+        registration.disable(Constants.EPOLLIN);
+    }
+
+    /** Reads again. */
+    public void resumeReading() {
+        registration.enable(Constants.EPOLLIN);
+    }
+
+    /** Whether {@link #close} was called. */
+    public boolean isClosed() {
+        return closed;
+    }
+
+    /** Tries once more to send what waits, then closes the socket and every descriptor that was on its way. */
+    @Override
+    public void close() {
+        if (!closed) {
+            if (!writeFailed) {
+                outbound.flush(socket.fd());
+            }
+            closed = true;
+            if (registration != null) {
+                registration.cancel();
+            }
+            socket.close();
+            descriptors.close();
+            outbound.close();
+            inbound.close();
+            controlMemory.close();
+        }
+    }
+
+    private boolean isWaitingToWrite() {
+        return (registration.interest() & Constants.EPOLLOUT) != 0;
+    }
+
+    private void onReady(final int events) {
+        if ((events & Constants.EPOLLOUT) != 0) {
+            flush();
+        }
+        final boolean reads = (registration.interest() & Constants.EPOLLIN) != 0;
+        if (reads && (events & (Constants.EPOLLIN | Constants.EPOLLHUP | Constants.EPOLLERR)) != 0 && !closed) {
+            receive();
+        }
+    }
+
+    private void receive() {
+        final int room = inbound.room();
+        if (room == 0) {
+            throw new IllegalStateException("inbound buffer full, available=" + inbound.available());
+        }
+        final int received = carriesDescriptors
+            ? Syscalls.recvmsg(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS, control.address())
+            : Syscalls.recv(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS);
+        if (received > 0) {
+            if (carriesDescriptors && (control.count() > 0 || control.isTruncated())) {
+                descriptors.add(control);
+            }
+            inbound.received(received);
+            handler.onReceived();
+        } else if (received == 0 || received != -Errno.EAGAIN) {
+            registration.cancel();
+            handler.onEnded(-received);
+        }
+    }
+
+    private void flush() {
+        if (closed) {
+            return;
+        }
+        final int result = writeFailed ? discard() : outbound.flush(socket.fd());
+        if (result == -Errno.EAGAIN) {
+            registration.enable(Constants.EPOLLOUT);
+        } else if (result < 0) {
+            // EPIPE or ECONNRESET. What the peer sent before it went is still in the receive queue, and the end after
+            // it: reading finds both.
+            writeFailed = true;
+            discard();
+        } else {
+            registration.disable(Constants.EPOLLOUT);
+        }
+        if (roomWanted && outbound.hasDataRoom()) {
+            roomWanted = false;
+            handler.onRoom();
+        }
+    }
+
+    private int discard() {
+        outbound.discard();
+        registration.disable(Constants.EPOLLOUT);
+        return 0;
+    }
+}

@@ -1,0 +1,23 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.link;
+
+/**
+ * What a {@link Link} tells its session.
+ */
+public interface LinkHandler {
+    /** Bytes have come in. */
+    void onReceived();
+
+    /** There is room again for bytes read from local sources, after there was none. */
+    void onRoom();
+
+    /**
+     * The connection has ended; everything received before has been handed over. Called once, last.
+     *
+     * @param errno 0 when the peer closed in order.
+     */
+    void onEnded(int errno);
+}

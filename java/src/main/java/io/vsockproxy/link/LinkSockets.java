@@ -1,0 +1,76 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.link;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * Sockets for links: their addresses and options.
+ */
+public final class LinkSockets {
+    /** What the kernel holds for a unix link each way; two blobs of the usual read length and their overhead. */
+    private static final int UNIX_BUFFER_LENGTH = 416 * 1024;
+    /** Large, because some kernels reset a connection whose unread packets outgrow it. */
+    private static final long VSOCK_BUFFER_LENGTH = 2 << 20;
+    private static final int BACKLOG = 64;
+
+    private LinkSockets() {
+    }
+
+    /** The address family. */
+    public static int family(final boolean unix) {
+        return unix ? Constants.AF_UNIX : Constants.AF_VSOCK;
+    }
+
+    /** The address to connect to: of a unix socket when {@code path} is not null, else vsock. */
+    public static SocketAddress address(final String path, final int cid, final int port) {
+        return path != null ? SocketAddress.unix(path) : SocketAddress.vsock(cid, port);
+    }
+
+    /**
+     * A listening AF_VSOCK socket, which is the caller's.
+     *
+     * @throws PosixException when it cannot be made: EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT.
+     */
+    public static OwnedFd listenVsock(final int cid, final int port) {
+        final OwnedFd socket = OwnedFd.of(PosixException.check(
+            Syscalls.socket(
+                Constants.AF_VSOCK, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0),
+            "socket(AF_VSOCK)"));
+        try (SocketAddress address = SocketAddress.vsock(cid, port)) {
+            configure(socket, false);
+            PosixException.check(address.bind(socket.fd()), "bind to vsock port " + Integer.toUnsignedString(port));
+            PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen");
+            return socket;
+        } catch (final PosixException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    /** Sets a link's buffers; what the kernel does not allow stays as it was. */
+    public static void configure(final OwnedFd socket, final boolean unix) {
+        if (unix) {
+            try (SocketOptions options = new SocketOptions()) {
+                options.set(socket.fd(), Constants.SO_SNDBUF, UNIX_BUFFER_LENGTH);
+            }
+            return;
+        }
+        try (Memory value = Memory.allocate(Long.BYTES)) {
+            value.buffer().putLong(0, VSOCK_BUFFER_LENGTH);
+            // The maximum first: the size is clamped to it without a word.
+            Syscalls.setsockopt(
+                socket.fd(), Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_MAX_SIZE, value.address(), Long.BYTES);
+            Syscalls.setsockopt(
+                socket.fd(), Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_SIZE, value.address(), Long.BYTES);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.loop;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.PriorityQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.agrona.collections.IntArrayList;
+import org.agrona.concurrent.ManyToOneConcurrentArrayQueue;
+
+/**
+ * Waits for readiness and calls back: descriptors first, then commands from other threads, then timers, and last what
+ * was put off to the end of the turn.
+ *
+ * <p>Threading: confined to the thread that calls {@link #turn}, but for {@link #execute} and {@link #wakeUp}. A
+ * hand-over from another thread is an entry in a many-to-one queue, then a write to an eventfd if the loop was about to
+ * sleep: it sets {@code sleeping} before it looks at the queue a last time, they clear it after they have added, so one
+ * of the two sees the other.
+ */
+public final class EventLoop implements AutoCloseable {
+    private static final int MAX_EVENTS = 256;
+    private static final int EVENTS_OFFSET = 2 * Long.BYTES;
+    private static final int COMMAND_CAPACITY = 4096;
+    private static final int MAX_COMMANDS_PER_TURN = 256;
+    private static final long NS_PER_MS = 1_000_000L;
+
+    private final int epollFd;
+    private final int eventFd;
+    private final Memory memory;
+    private final long eventsAddress;
+    private final long counterAddress;
+    private final long oneAddress;
+    private final ManyToOneConcurrentArrayQueue<Runnable> commands =
+        new ManyToOneConcurrentArrayQueue<>(COMMAND_CAPACITY);
+    private final AtomicBoolean sleeping = new AtomicBoolean();
+    private final PriorityQueue<Timer> timers =
+        new PriorityQueue<>(Comparator.comparingLong(Timer::deadlineNs));
+    private final IntArrayList freeSlots = new IntArrayList();
+    private ArrayList<EndOfTurnTask> endOfTurn = new ArrayList<>();
+    private ArrayList<EndOfTurnTask> running = new ArrayList<>();
+    private Registration[] registrations = new Registration[64];
+    private int slotCount;
+    private int generations;
+    private long nowNs = System.nanoTime();
+    private boolean closed;
+
+    /**
+     * Creates the epoll instance and its eventfd.
+     *
+     * @throws PosixException when the kernel refuses (EMFILE).
+     */
+    public EventLoop() {
+        memory = Memory.allocate(EVENTS_OFFSET + MAX_EVENTS * Constants.SIZEOF_EPOLL_EVENT);
+        counterAddress = memory.address(0, Long.BYTES);
+        oneAddress = memory.address(Long.BYTES, Long.BYTES);
+        memory.buffer().putLong(Long.BYTES, 1);
+        eventsAddress = memory.address(EVENTS_OFFSET, MAX_EVENTS * Constants.SIZEOF_EPOLL_EVENT);
+        epollFd = PosixException.check(Syscalls.epollCreate1(Constants.EPOLL_CLOEXEC), "epoll_create1");
+        eventFd = PosixException.check(
+            Syscalls.eventfd(0, Constants.EFD_CLOEXEC | Constants.EFD_NONBLOCK), "eventfd");
+        register(eventFd, Constants.EPOLLIN, events -> Syscalls.read(eventFd, counterAddress, Long.BYTES));
+    }
+
+    /**
+     * Watches a descriptor, which stays the caller's and must outlive the registration.
+     *
+     * @param events as in {@link Registration#interest(int)}.
+     * @throws PosixException when epoll cannot watch it (EPERM: a regular file; ENOSPC: fs.epoll.max_user_watches).
+     */
+    public Registration register(final int fd, final int events, final ReadinessHandler handler) {
+        final int slot = freeSlots.isEmpty() ? slotCount++ : freeSlots.popInt();
+        if (slot == registrations.length) {
+            registrations = Arrays.copyOf(registrations, slot * 2);
+        }
+        final Registration registration = new Registration(this, fd, slot, ++generations, events, handler);
+        final int result = Syscalls.epollCtl(
+            epollFd, Constants.EPOLL_CTL_ADD, fd, Registration.kernelEvents(events), registration.key());
+        if (result < 0) {
+            freeSlots.pushInt(slot);
+            throw new PosixException("epoll_ctl(ADD) of descriptor " + fd, -result);
+        }
+        registrations[slot] = registration;
+        return registration;
+    }
+
+    /** Runs {@code timer} once, {@code delayNs} from now; a deadline it already had is replaced. */
+    public void schedule(final Timer timer, final long delayNs) {
+        cancel(timer);
+        timer.schedule(System.nanoTime() + delayNs);
+        timers.add(timer);
+    }
+
+    /** Takes the timer's deadline away, if it has one. */
+    public void cancel(final Timer timer) {
+        if (timer.isScheduled()) {
+            timers.remove(timer);
+            timer.unschedule();
+        }
+    }
+
+    /** Runs {@code task} at the end of this turn, once. */
+    public void atEndOfTurn(final EndOfTurnTask task) {
+        if (task.queue()) {
+            endOfTurn.add(task);
+        }
+    }
+
+    /** System.nanoTime() as it was when this turn's events had come. */
+    public long nowNs() {
+        return nowNs;
+    }
+
+    /**
+     * Any thread: has {@code command} run on the loop's thread, in the order of the calls from one thread.
+     *
+     * @return false when {@value #COMMAND_CAPACITY} commands wait already: try again.
+     */
+    public boolean execute(final Runnable command) {
+        if (!commands.offer(command)) {
+            return false;
+        }
+        wakeUp();
+        return true;
+    }
+
+    /** Any thread: ends the current or next wait at once. */
+    public void wakeUp() {
+        if (sleeping.getAndSet(false)) {
+            signal();
+        }
+    }
+
+    /**
+     * One turn: waits until something is ready, a timer is due or {@code maxWaitNs} is over, and deals with it.
+     *
+     * @param maxWaitNs 0 only looks; negative has no limit.
+     * @return how many events, commands, timers and tasks were dealt with.
+     */
+    public int turn(final long maxWaitNs) {
+        final boolean mayWait = maxWaitNs != 0 && endOfTurn.isEmpty() && sleepUnlessCommanded();
+        final int count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, mayWait ? waitMs(maxWaitNs) : 0);
+        sleeping.set(false);
+        if (count < 0) {
+            throw new PosixException("epoll_wait", -count);
+        }
+        nowNs = System.nanoTime();
+        int work = count;
+        dispatch(count);
+        work += runCommands();
+        work += runTimers();
+        work += runEndOfTurn();
+        return work;
+    }
+
+    /**
+     * Closes the loop's own descriptors; the registered ones are their owners'. No other thread may call anything here
+     * any more: the eventfd's number will be reused.
+     */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            Syscalls.close(eventFd);
+            Syscalls.close(epollFd);
+            memory.close();
+        }
+    }
+
+    int epollFd() {
+        return epollFd;
+    }
+
+    void forget(final int slot) {
+        registrations[slot] = null;
+        freeSlots.pushInt(slot);
+    }
+
+    private boolean sleepUnlessCommanded() {
+        sleeping.set(true);
+        if (!commands.isEmpty()) {
+            sleeping.set(false);
+            return false;
+        }
+        return true;
+    }
+
+    private int waitMs(final long maxWaitNs) {
+        long waitNs = maxWaitNs < 0 ? Long.MAX_VALUE : maxWaitNs;
+        final Timer next = timers.peek();
+        if (next != null) {
+            waitNs = Math.min(waitNs, Math.max(0, next.deadlineNs() - System.nanoTime()));
+        }
+        if (waitNs == Long.MAX_VALUE) {
+            return -1;
+        }
+        return (int) Math.min(Integer.MAX_VALUE, (waitNs + NS_PER_MS - 1) / NS_PER_MS);
+    }
+
+    private void dispatch(final int count) {
+        for (int i = 0; i < count; i++) {
+            final int base = EVENTS_OFFSET + i * Constants.SIZEOF_EPOLL_EVENT;
+            final int events = memory.buffer().getInt(base + Constants.EPOLL_EVENT_EVENTS_OFFSET);
+            final long key = memory.buffer().getLong(base + Constants.EPOLL_EVENT_DATA_OFFSET);
+            final Registration registration = registrations[(int) key];
+            // An earlier event of this batch may have ended this one, and its slot may even serve another already.
+            if (registration != null && registration.generation() == (int) (key >>> 32)) {
+                registration.dispatch(events);
+            }
+        }
+    }
+
+    private int runCommands() {
+        int done = 0;
+        Runnable command;
+        while (done < MAX_COMMANDS_PER_TURN && (command = commands.poll()) != null) {
+            command.run();
+            done++;
+        }
+        return done;
+    }
+
+    private int runTimers() {
+        int done = 0;
+        Timer timer = timers.peek();
+        while (timer != null && timer.deadlineNs() - nowNs <= 0) {
+            timers.poll();
+            timer.unschedule();
+            timer.run();
+            done++;
+            timer = timers.peek();
+        }
+        return done;
+    }
+
+    private int runEndOfTurn() {
+        final ArrayList<EndOfTurnTask> tasks = endOfTurn;
+        endOfTurn = running;
+        running = tasks;
+        final int size = tasks.size();
+        for (int i = 0; i < size; i++) {
+            tasks.get(i).runQueued();
+        }
+        tasks.clear();
+        return size;
+    }
+
+    private void signal() {
+        Syscalls.write(eventFd, oneAddress, Long.BYTES);
+    }
+}

@@ -1,0 +1,95 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.loop;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * A descriptor's place in an {@link EventLoop}: what it waits for, and who is told.
+ *
+ * <p>Borrows the descriptor: {@linkplain #cancel cancel} first, close afterwards. Readiness is level-triggered, except
+ * that an interest of 0 is registered edge-triggered: EPOLLHUP and EPOLLERR cannot be masked, and would otherwise turn
+ * a registration that nobody can act on into a busy loop.
+ */
+public final class Registration {
+    private final EventLoop loop;
+    private final int fd;
+    private final int slot;
+    private final int generation;
+    private final ReadinessHandler handler;
+    private int interest;
+    private boolean active = true;
+
+    Registration(
+        final EventLoop loop,
+        final int fd,
+        final int slot,
+        final int generation,
+        final int interest,
+        final ReadinessHandler handler) {
+        this.loop = loop;
+        this.fd = fd;
+        this.slot = slot;
+        this.generation = generation;
+        this.interest = interest;
+        this.handler = handler;
+    }
+
+    /** The events waited for. */
+    public int interest() {
+        return interest;
+    }
+
+    /**
+     * Waits for {@code events} from now on, and for no others; costs a system call only when that changes anything.
+     *
+     * @param events EPOLLIN, EPOLLOUT, EPOLLRDHUP or 0.
+     */
+    public void interest(final int events) {
+        if (events != interest && active) {
+            interest = events;
+            PosixException.check(
+                Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, kernelEvents(events), key()),
+                "epoll_ctl(MOD) of descriptor " + fd);
+        }
+    }
+
+    /** Adds {@code events} to the interest. */
+    public void enable(final int events) {
+        interest(interest | events);
+    }
+
+    /** Takes {@code events} out of the interest. */
+    public void disable(final int events) {
+        interest(interest & ~events);
+    }
+
+    /** Ends the registration; events already collected in this turn are dropped. Idempotent. */
+    public void cancel() {
+        if (active) {
+            active = false;
+            Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_DEL, fd, 0, 0);
+            loop.forget(slot);
+        }
+    }
+
+    static int kernelEvents(final int interest) {
+        return interest == 0 ? Constants.EPOLLET : interest;
+    }
+
+    long key() {
+        return ((long) generation << 32) | slot;
+    }
+
+    int generation() {
+        return generation;
+    }
+
+    void dispatch(final int events) {
+        handler.onReady(events);
+    }
+}

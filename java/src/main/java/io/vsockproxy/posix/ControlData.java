@@ -1,0 +1,89 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.posix;
+
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * What {@link Syscalls#recvmsg} wrote beside the bytes: the descriptors that came with them, and the message's flags.
+ *
+ * <pre>
+ *    0                   4                   8
+ *   +-------------------+-------------------+--------------------+-- - - --+
+ *   | descriptor count  | msg_flags         | descriptor 0       |   ...   |   int32, native order
+ *   +-------------------+-------------------+--------------------+-- - - --+
+ * </pre>
+ *
+ * <p>The descriptors in it are owned by whoever called recvmsg, until taken. One thread.
+ */
+public final class ControlData {
+    /** The most descriptors that one message may carry: SCM_MAX_FD in the kernel's include/net/scm.h. */
+    public static final int MAX_DESCRIPTORS = 253;
+
+    /** Bytes from the start to the first descriptor. */
+    public static final int DESCRIPTORS_OFFSET = 8;
+
+    /** Size of the whole, in bytes. */
+    public static final int LENGTH = DESCRIPTORS_OFFSET + MAX_DESCRIPTORS * Integer.BYTES;
+
+    private static final int COUNT_OFFSET = 0;
+    private static final int FLAGS_OFFSET = 4;
+
+    private final UnsafeBuffer buffer;
+    private final long address;
+
+    /**
+     * @param memory {@link #LENGTH} bytes at {@code offset} are used; they must outlive this object.
+     */
+    public ControlData(final Memory memory, final int offset) {
+        address = memory.address(offset, LENGTH);
+        buffer = new UnsafeBuffer(address, LENGTH);
+    }
+
+    /** Where {@link Syscalls#recvmsg} is to write. */
+    public long address() {
+        return address;
+    }
+
+    /** Descriptors that came and have not been {@linkplain #clear cleared}. */
+    public int count() {
+        return buffer.getInt(COUNT_OFFSET);
+    }
+
+    /** Descriptor {@code index}, still owned by this message's receiver. */
+    public int descriptor(final int index) {
+        if (index < 0 || index >= count()) {
+            throw new IndexOutOfBoundsException("descriptor index=" + index + ", count=" + count());
+        }
+        return buffer.getInt(DESCRIPTORS_OFFSET + index * Integer.BYTES);
+    }
+
+    /**
+     * Whether the kernel dropped descriptors: too many for the buffer, or none left in this process (EMFILE). Those
+     * that are listed did arrive and must be closed.
+     */
+    public boolean isTruncated() {
+        return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_CTRUNC) != 0;
+    }
+
+    /** Whether the datagram was longer than the buffer, its rest lost. */
+    public boolean isDataTruncated() {
+        return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_TRUNC) != 0;
+    }
+
+    /** Forgets the descriptors, whose ownership has moved elsewhere. */
+    public void clear() {
+        buffer.putInt(COUNT_OFFSET, 0);
+    }
+
+    /** Closes every descriptor listed and forgets them. */
+    public void closeAll() {
+        final int count = count();
+        for (int i = 0; i < count; i++) {
+            Syscalls.close(descriptor(i));
+        }
+        clear();
+    }
+}

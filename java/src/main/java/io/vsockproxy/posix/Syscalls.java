@@ -1,0 +1,185 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.posix;
+
+/**
+ * The shim's functions, one for each system call, with no policy of their own.
+ *
+ * <p>Shapes: a descriptor is an {@code int}; memory crosses as an off-heap {@code address} and a length in bytes. Every
+ * method retries EINTR (except {@link #close}, which Linux never wants retried, {@link #epollWait}, which answers 0 for
+ * it, and {@link #connect}, whose attempt goes on in the background: it answers {@code -EINTR}) and returns the call's
+ * result, or {@code -errno}. Nothing here throws, allocates or keeps state, so any thread may call any method; who may
+ * use a descriptor is the caller's affair.
+ *
+ * <p>Ownership: a method that returns a descriptor, or writes descriptors to memory, hands them to the caller.
+ *
+ * <p>Source: the Linux manual page of the same name, section 2, unless a method names another.
+ */
+public final class Syscalls {
+    static {
+        NativeLibrary.ensureLoaded();
+    }
+
+    private Syscalls() {
+    }
+
+    // ---- What the shim was compiled against
+
+    /**
+     * A constant, struct size or field offset as the C compiler sees it: {@code "EAGAIN"},
+     * {@code "sizeof.epoll_event"}, {@code "offsetof.epoll_event.data"}.
+     *
+     * @return its value, or {@link Long#MIN_VALUE} for a name that the shim does not know.
+     */
+    static native long constant(String name);
+
+    // ---- Sockets
+
+    /** socket(2). */
+    public static native int socket(int domain, int type, int protocol);
+
+    /** socketpair(2); writes two ints at {@code pairAddress}. */
+    public static native int socketpair(int domain, int type, int protocol, long pairAddress);
+
+    /** bind(2). */
+    public static native int bind(int fd, long sockaddr, int length);
+
+    /** listen(2). */
+    public static native int listen(int fd, int backlog);
+
+    /** connect(2); not retried on EINTR. */
+    public static native int connect(int fd, long sockaddr, int length);
+
+    /** accept4(2); {@code sockaddr} and {@code lengthAddress} may both be 0. */
+    public static native int accept4(int fd, long sockaddr, long lengthAddress, int flags);
+
+    /** shutdown(2). */
+    public static native int shutdown(int fd, int how);
+
+    /** getsockname(2); {@code lengthAddress} points to a socklen_t, in and out. */
+    public static native int getsockname(int fd, long sockaddr, long lengthAddress);
+
+    /** getpeername(2); {@code lengthAddress} points to a socklen_t, in and out. */
+    public static native int getpeername(int fd, long sockaddr, long lengthAddress);
+
+    /** getsockopt(2); {@code lengthAddress} points to a socklen_t, in and out. */
+    public static native int getsockopt(int fd, int level, int name, long value, long lengthAddress);
+
+    /** setsockopt(2). */
+    public static native int setsockopt(int fd, int level, int name, long value, int length);
+
+    /** recv(2). */
+    public static native int recv(int fd, long address, int length, int flags);
+
+    /** send(2). */
+    public static native int send(int fd, long address, int length, int flags);
+
+    /**
+     * recvmsg(2) of one buffer with room for {@link ControlData#MAX_DESCRIPTORS} descriptors. Pass MSG_CMSG_CLOEXEC.
+     *
+     * @param control where the descriptors that came, and the message's flags, are written: see {@link ControlData}.
+     *                It is always written when the call succeeds. All descriptors of all SCM_RIGHTS headers of the
+     *                message are listed, and belong to the caller, also when the flags say MSG_CTRUNC.
+     * @return bytes received, or {@code -errno}.
+     */
+    public static native int recvmsg(int fd, long address, int length, int flags, long control);
+
+    /**
+     * sendmsg(2) of {@code iovCount} pieces with {@code fdCount} descriptors (0 to 253: no control data for 0), which
+     * stay the caller's.
+     *
+     * @param iov         a table of {@link IoVec} entries.
+     * @param fdsAddress  {@code fdCount} ints; may be 0 when there are none.
+     * @return bytes sent, or {@code -errno}.
+     */
+    public static native int sendmsg(int fd, long iov, int iovCount, int flags, long fdsAddress, int fdCount);
+
+    // ---- Readiness
+
+    /** epoll_create1(2). */
+    public static native int epollCreate1(int flags);
+
+    /** epoll_ctl(2); {@code data} is the event's 64-bit user data. */
+    public static native int epollCtl(int epfd, int operation, int fd, int events, long data);
+
+    /** epoll_wait(2) into {@code maxEvents} structs of {@code sizeof.epoll_event} bytes; 0 when interrupted. */
+    public static native int epollWait(int epfd, long eventsAddress, int maxEvents, int timeoutMs);
+
+    /** eventfd(2). */
+    public static native int eventfd(int initialValue, int flags);
+
+    // ---- Pipes and files
+
+    /** pipe2(2); writes two ints (read end, write end) at {@code pairAddress}. */
+    public static native int pipe2(long pairAddress, int flags);
+
+    /** open(2); {@code path} is the address of a string that ends in NUL. */
+    public static native int open(long path, int flags, int mode);
+
+    /** close(2), once: the descriptor is gone whatever is returned. */
+    public static native int close(int fd);
+
+    /** read(2). */
+    public static native long read(int fd, long address, long length);
+
+    /** write(2). */
+    public static native long write(int fd, long address, long length);
+
+    /** preadv2(2); {@code offset} -1 means the file's own position. */
+    public static native long preadv2(int fd, long iov, int iovCount, long offset, int flags);
+
+    /** pwritev2(2); {@code offset} -1 means the file's own position. */
+    public static native long pwritev2(int fd, long iov, int iovCount, long offset, int flags);
+
+    /**
+     * statx(2) of a descriptor (empty path, AT_EMPTY_PATH added) into a {@code struct statx}. With
+     * AT_STATX_DONT_SYNC it never asks the file's server, so it may be used on the loop.
+     */
+    public static native int statx(int fd, int flags, int mask, long statxAddress);
+
+    /** fstatfs(2)'s {@code f_type}, or {@code -errno}. */
+    public static native long fstatfsType(int fd);
+
+    /** ftruncate(2). */
+    public static native int ftruncate(int fd, long length);
+
+    /** fcntl(2) with an integer argument. */
+    public static native int fcntl(int fd, int command, int argument);
+
+    /** ioctl(2) with a pointer argument. */
+    public static native int ioctl(int fd, long request, long address);
+
+    /** unlink(2); {@code path} is the address of a string that ends in NUL. */
+    public static native int unlink(long path);
+
+    /** chmod(2); {@code path} is the address of a string that ends in NUL. */
+    public static native int chmod(long path, int mode);
+
+    // ---- Memory
+
+    /**
+     * mmap(2).
+     *
+     * @return the address, or {@code -errno} (addresses are never in [-4095, -1]).
+     */
+    public static native long mmap(long hint, long length, int protection, int flags, int fd, long offset);
+
+    /** munmap(2). */
+    public static native int munmap(long address, long length);
+
+    /** madvise(2). */
+    public static native int madvise(long address, long length, int advice);
+
+    /** mincore(2); one byte per page at {@code vectorAddress}. */
+    public static native int mincore(long address, long length, long vectorAddress);
+
+    // ---- Threads
+
+    /** sched_yield(2). */
+    public static native int schedYield();
+
+    /** sched_setaffinity(2) of the calling thread to the one CPU {@code cpu}. */
+    public static native int schedSetaffinity(int cpu);
+}

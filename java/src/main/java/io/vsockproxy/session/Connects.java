@@ -1,0 +1,147 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.socket.SocketConnector;
+import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.MessageDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
+import java.util.Set;
+import org.agrona.collections.Long2ObjectHashMap;
+
+/**
+ * Connections being made, each way: those that the peer asks for here, and local ones that wait for the peer's word.
+ */
+final class Connects implements AutoCloseable {
+    private final SessionResources resources;
+    private final Session session;
+    private final Outbox outbox;
+    private final StreamTable streams;
+    private final Counters counters;
+    private final Long2ObjectHashMap<OwnedFd> requested = new Long2ObjectHashMap<>();
+    private final Set<Attempt> attempts = new HashSet<>();
+
+    Connects(
+        final SessionResources resources,
+        final Session session,
+        final Outbox outbox,
+        final StreamTable streams,
+        final Counters counters) {
+        this.resources = resources;
+        this.session = session;
+        this.outbox = outbox;
+        this.streams = streams;
+        this.counters = counters;
+    }
+
+    /** Asks the peer to connect to {@code path}. Takes ownership of the connection that waits for it. */
+    void request(final OwnedFd accepted, final String path) {
+        if (requested.size() >= resources.limits().maxPendingConnects() || !session.hasHandleRoom(1)) {
+            counters.refusedConnects++;
+            accepted.close();
+            return;
+        }
+        final long cookie = session.newHandle();
+        requested.put(cookie, accepted);
+        outbox.sendConnectRequest(cookie, path);
+    }
+
+    void onResponse(final MessageDecoder message) {
+        final OwnedFd accepted = requested.remove(message.cookie());
+        if (accepted == null) {
+            counters.unaskedResponses++;
+            return;
+        }
+        final long handle = message.handle();
+        if (message.errorCode() != 0) {
+            accepted.close();
+        } else if (!session.isNewPeerHandle(handle)) {
+            accepted.close();
+            throw new ProtocolException("ConnectResponse with handle " + handle
+                + ", which is zero, of the wrong sign or in use");
+        } else if (!session.hasHandleRoom(1)) {
+            accepted.close();
+            outbox.sendClose(handle);
+        } else {
+            streams.open(StreamKind.SOCKET_STREAM, handle, accepted, true);
+        }
+    }
+
+    void onRequest(final MessageDecoder message) {
+        final long cookie = message.cookie();
+        final int errno = check(message);
+        if (errno != 0) {
+            counters.refusedConnects++;
+            outbox.sendConnectResponse(cookie, errno, 0);
+            return;
+        }
+        final Attempt attempt = new Attempt(cookie);
+        attempts.add(attempt);
+        attempt.connector = SocketConnector.connect(
+            resources.loop(), Constants.AF_UNIX,
+            SocketAddress.unix(message.buffer(), message.pathOffset(), message.pathLength()),
+            resources.limits().connectTimeoutNs(), attempt);
+    }
+
+    /** The session is over. */
+    @Override
+    public void close() {
+        requested.values().forEach(OwnedFd::close);
+        requested.clear();
+        for (final Attempt attempt : attempts) {
+            attempt.connector.close();
+        }
+        attempts.clear();
+    }
+
+    private int check(final MessageDecoder message) {
+        final int length = message.pathLength();
+        if (length > SocketAddress.MAX_PATH_LENGTH) {
+            return Errno.ENAMETOOLONG;
+        }
+        final byte[] path = new byte[length];
+        message.buffer().getBytes(message.pathOffset(), path);
+        for (final byte b : path) {
+            if (b == 0) {
+                return Errno.EINVAL;
+            }
+        }
+        if (!resources.allowedPaths().contains(new String(path, StandardCharsets.UTF_8))) {
+            return Errno.EACCES;
+        }
+        final boolean room = attempts.size() < resources.limits().maxPendingConnects() && session.hasHandleRoom(1);
+        return room ? 0 : Errno.EAGAIN;
+    }
+
+    /** One connection that the peer has asked for. */
+    private final class Attempt implements SocketConnector.Completion {
+        private final long cookie;
+        private SocketConnector connector;
+
+        Attempt(final long cookie) {
+            this.cookie = cookie;
+        }
+
+        @Override
+        public void onConnected(final OwnedFd socket) {
+            attempts.remove(this);
+            final long handle = session.newHandle();
+            // Answered first: nothing of the stream may be on the wire before the peer knows the handle.
+            session.guarded(() -> outbox.sendConnectResponse(cookie, 0, handle));
+            streams.open(StreamKind.SOCKET_STREAM, handle, socket, true);
+        }
+
+        @Override
+        public void onFailed(final int errno) {
+            attempts.remove(this);
+            session.guarded(() -> outbox.sendConnectResponse(cookie, errno, 0));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.file.LocalFile;
+import io.vsockproxy.link.OutboundRing;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.stream.DescriptorClass;
+import io.vsockproxy.stream.DescriptorInspector;
+import io.vsockproxy.stream.Stream;
+import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.DescriptorType;
+import io.vsockproxy.wire.MessageEncoder;
+import java.util.Arrays;
+
+/**
+ * The way out for descriptors: what an application passed gets a handle, under which this side keeps it, and an entry
+ * in the Data that it came with.
+ *
+ * <p>All or none: if one of them cannot be carried, none is, and the stream that they came on is closed, because what
+ * the application meant can no longer be said.
+ */
+final class DescriptorExport {
+    private final DescriptorInspector inspector;
+    private final Session session;
+    private final StreamTable streams;
+    private final HandleTable<LocalFile> files;
+    private final boolean linkCarriesDescriptors;
+    private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
+
+    DescriptorExport(
+        final SessionResources resources,
+        final Session session,
+        final StreamTable streams,
+        final HandleTable<LocalFile> files,
+        final boolean linkCarriesDescriptors) {
+        this.inspector = resources.inspector();
+        this.session = session;
+        this.streams = streams;
+        this.files = files;
+        this.linkCarriesDescriptors = linkCarriesDescriptors;
+    }
+
+    /**
+     * Sends the claimed blob of {@code length} bytes with the descriptors that came with it, and takes those over.
+     */
+    void send(
+        final Stream stream,
+        final int length,
+        final ControlData control,
+        final Outbox outbox,
+        final Counters counters) {
+        final int count = control.count();
+        final String obstacle = findObstacle(control, count);
+        if (obstacle != null) {
+            outbox.abortBlob();
+            control.closeAll();
+            counters.uncarriableDescriptors += count;
+            streams.fail(stream, obstacle);
+            return;
+        }
+        int[] riding = OutboundRing.NO_DESCRIPTORS;
+        int end = outbox.trailerIndex(length);
+        for (int i = 0; i < count; i++) {
+            final int fd = control.descriptor(i);
+            final int flags = inspector.statusFlags(fd);
+            final boolean rides = classes[i] == DescriptorClass.OTHER;
+            final long handle = rides ? 0 : session.newHandle();
+            if (rides) {
+                riding = Arrays.copyOf(riding, riding.length + 1);
+                riding[riding.length - 1] = fd;
+            } else {
+                keep(classes[i], handle, OwnedFd.of(fd));
+            }
+            end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(classes[i]), handle, flags);
+        }
+        control.clear();
+        outbox.sendData(stream.handle(), length, end, riding);
+    }
+
+    /** Why these descriptors cannot be sent, or null. */
+    private String findObstacle(final ControlData control, final int count) {
+        if (!session.hasHandleRoom(count)) {
+            return "no handles left for " + count + " descriptors, open=" + session.handleCount();
+        }
+        for (int i = 0; i < count; i++) {
+            classes[i] = inspector.inspect(control.descriptor(i));
+            if (classes[i] == DescriptorClass.OTHER && !linkCarriesDescriptors) {
+                return "descriptor " + (i + 1) + " of " + count
+                    + " is no socket, pipe or regular file, which this link cannot carry";
+            }
+        }
+        return null;
+    }
+
+    /** Keeps the descriptor under its handle. Takes ownership. */
+    private void keep(final DescriptorClass what, final long handle, final OwnedFd descriptor) {
+        if (what == DescriptorClass.REGULAR_FILE) {
+            files.put(handle, new LocalFile(descriptor));
+        } else {
+            final boolean unixSocket = inspector.isUnixSocket(descriptor.fd());
+            streams.open(kind(what), handle, descriptor, unixSocket);
+        }
+    }
+
+    private static StreamKind kind(final DescriptorClass what) {
+        return switch (what) {
+            case STREAM_SOCKET -> StreamKind.SOCKET_STREAM;
+            case DATAGRAM_SOCKET -> StreamKind.SOCKET_DGRAM;
+            case SEQPACKET_SOCKET -> StreamKind.SOCKET_SEQPACKET;
+            case PIPE_READ_END -> StreamKind.PIPE_READER;
+            case PIPE_WRITE_END -> StreamKind.PIPE_WRITER;
+            default -> throw new IllegalArgumentException("not a stream: " + what);
+        };
+    }
+
+    private static int type(final DescriptorClass what) {
+        return switch (what) {
+            case STREAM_SOCKET -> DescriptorType.SOCKET_STREAM;
+            case DATAGRAM_SOCKET -> DescriptorType.SOCKET_DGRAM;
+            case SEQPACKET_SOCKET -> DescriptorType.SOCKET_SEQPACKET;
+            case PIPE_READ_END -> DescriptorType.FIFO_READ;
+            case PIPE_WRITE_END -> DescriptorType.FIFO_WRITE;
+            case REGULAR_FILE -> DescriptorType.REGULAR_FILE;
+            default -> DescriptorType.TRANSPORTABLE;
+        };
+    }
+}

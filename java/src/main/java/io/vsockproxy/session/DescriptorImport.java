@@ -1,0 +1,177 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.link.ReceivedDescriptors;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.stream.StandIns;
+import io.vsockproxy.stream.Stream;
+import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.DescriptorType;
+import io.vsockproxy.wire.MessageDecoder;
+import java.util.Arrays;
+
+/**
+ * The way in for descriptors: for each entry of a Data a stand-in is made, one end of which goes to the application and
+ * the other of which is kept as a stream under the entry's handle.
+ *
+ * <p>All or none, as on the way out: when one cannot be made or delivered, the owner is told to close each of them, and
+ * only the stream that they came for is closed. Entries that no honest peer sends end the session before anything is
+ * made.
+ */
+final class DescriptorImport {
+    private final Session session;
+    private final StreamTable streams;
+    private final ReceivedDescriptors received;
+    private final StandIns standIns = new StandIns();
+
+    DescriptorImport(
+        final Session session,
+        final StreamTable streams,
+        final ReceivedDescriptors received) {
+        this.session = session;
+        this.streams = streams;
+        this.received = received;
+    }
+
+    /** A Data with descriptors. */
+    void onData(final MessageDecoder message, final Outbox outbox, final Counters counters) {
+        final int count = message.descriptorCount();
+        check(message, count);
+        final Stream stream = session.writableStream(message.handle());
+        if (stream == null || !stream.carriesDescriptors()) {
+            counters.undeliverableDescriptors += count;
+            refuse(message, 0, outbox);
+            if (stream != null) {
+                streams.fail(stream, count + " descriptors came for it, which it cannot carry");
+            } else {
+                counters.unknownHandles++;
+            }
+            return;
+        }
+        final int[] descriptors = new int[count];
+        Arrays.fill(descriptors, -1);
+        for (int i = 0; i < count; i++) {
+            final String obstacle = make(message, i, descriptors);
+            if (obstacle != null) {
+                counters.undeliverableDescriptors += count;
+                undo(message, i, descriptors);
+                // The one that failed has been taken from the link, if it was to ride there.
+                for (int made = 0; made <= i; made++) {
+                    closeAtOwner(message, made, outbox);
+                }
+                refuse(message, i + 1, outbox);
+                streams.fail(stream, "descriptor " + (i + 1) + " of " + count + " ("
+                    + DescriptorType.name(message.descriptorType(i)) + "): " + obstacle);
+                return;
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
+                closeAtOwner(message, i, outbox);
+            }
+        }
+        counters.bytesIn += message.blobLength();
+        stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
+    }
+
+    private void check(final MessageDecoder message, final int count) {
+        for (int i = 0; i < count; i++) {
+            final int type = message.descriptorType(i);
+            final long handle = message.descriptorHandle(i);
+            if (!DescriptorType.isKnown(type)) {
+                throw new ProtocolException("descriptor " + (i + 1) + " of " + count + " has unknown type " + type);
+            }
+            if (type == DescriptorType.TRANSPORTABLE && handle == 0) {
+                continue;
+            }
+            if (!session.isNewPeerHandle(handle) || isRepeated(message, i)) {
+                throw new ProtocolException("descriptor " + (i + 1) + " of " + count + " has handle " + handle
+                    + ", which is zero, of the wrong sign or in use");
+            }
+        }
+    }
+
+    private static boolean isRepeated(final MessageDecoder message, final int index) {
+        final long handle = message.descriptorHandle(index);
+        for (int i = 0; i < index; i++) {
+            if (message.descriptorHandle(i) == handle) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Makes the application's end of entry {@code index}; why it could not be made, or null. */
+    private String make(final MessageDecoder message, final int index, final int[] descriptors) {
+        final int type = message.descriptorType(index);
+        final int flags = message.descriptorFlags(index);
+        if (type == DescriptorType.TRANSPORTABLE) {
+            final int descriptor = received.take();
+            if (descriptor < 0) {
+                return descriptor == ReceivedDescriptors.LOST ? "lost, out of descriptors" : "did not come along";
+            }
+            descriptors[index] = descriptor;
+            return null;
+        }
+        if (type == DescriptorType.REGULAR_FILE) {
+            return "regular files need a file system mount, and this proxy has none";
+        }
+        if (!session.hasHandleRoom(1)) {
+            return "no handles left, open=" + session.handleCount();
+        }
+        final StreamKind kind = kind(type);
+        final int error = standIns.make(kind, flags);
+        if (error != 0) {
+            return Errno.name(error);
+        }
+        descriptors[index] = standIns.applicationEnd();
+        streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), true);
+        return null;
+    }
+
+    /** Takes back the stand-ins made for the first {@code count} entries. */
+    private void undo(final MessageDecoder message, final int count, final int[] descriptors) {
+        for (int i = 0; i < count; i++) {
+            Syscalls.close(descriptors[i]);
+            streams.discard(message.descriptorHandle(i));
+        }
+    }
+
+    /** Closes what rode on the link for entries {@code from} on, and the others at their owner. */
+    private void refuse(final MessageDecoder message, final int from, final Outbox outbox) {
+        for (int i = from; i < message.descriptorCount(); i++) {
+            if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
+                final int descriptor = received.take();
+                if (descriptor >= 0) {
+                    Syscalls.close(descriptor);
+                }
+            }
+            closeAtOwner(message, i, outbox);
+        }
+    }
+
+    /** Tells the owner that entry {@code index} is not in use here; one that rode on the link has no owner there. */
+    private static void closeAtOwner(final MessageDecoder message, final int index, final Outbox outbox) {
+        final long handle = message.descriptorHandle(index);
+        if (handle != 0) {
+            outbox.sendClose(handle);
+        }
+    }
+
+    /** What this side keeps: of a pipe, the end that the application does not get. */
+    private static StreamKind kind(final int type) {
+        return switch (type) {
+            case DescriptorType.SOCKET_STREAM -> StreamKind.SOCKET_STREAM;
+            case DescriptorType.SOCKET_DGRAM -> StreamKind.SOCKET_DGRAM;
+            case DescriptorType.SOCKET_SEQPACKET -> StreamKind.SOCKET_SEQPACKET;
+            case DescriptorType.FIFO_READ -> StreamKind.PIPE_WRITER;
+            case DescriptorType.FIFO_WRITE -> StreamKind.PIPE_READER;
+            default -> throw new IllegalArgumentException("not a stream: " + DescriptorType.name(type));
+        };
+    }
+}

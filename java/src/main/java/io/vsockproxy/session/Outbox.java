@@ -1,0 +1,188 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.link.Link;
+import io.vsockproxy.link.OutboundRing;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.wire.DataHeader;
+import io.vsockproxy.wire.MessageEncoder;
+import io.vsockproxy.wire.PreadResponseHeader;
+import io.vsockproxy.wire.PwriteRequestHeader;
+import java.nio.charset.StandardCharsets;
+import org.agrona.DirectBuffer;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Writes this session's messages into the link's outbound ring.
+ *
+ * <p>Two sorts: blobs, which are read into a claim and may find no room; and messages that must be sent, for which room
+ * is kept. When even that is used up, the peer asks without reading the answers, and the session ends.
+ */
+final class Outbox {
+    /** Longest transferred_fd field: tag, length, three tags, type, handle, flags. */
+    private static final int MAX_DESCRIPTOR_FIELD_LENGTH = 2 + 3 + 1 + 10 + 10;
+    private static final int MAX_TRAILER_LENGTH = ControlData.MAX_DESCRIPTORS * MAX_DESCRIPTOR_FIELD_LENGTH;
+    private static final int HEADROOM = Math.max(DataHeader.MAX_LENGTH, PreadResponseHeader.MAX_LENGTH);
+
+    private final Link link;
+    private final OutboundRing ring;
+    private final Counters counters;
+    private int blobIndex;
+    private int blobRoom;
+
+    Outbox(final Link link, final Counters counters) {
+        this.link = link;
+        this.ring = link.outbound();
+        this.counters = counters;
+    }
+
+    UnsafeBuffer buffer() {
+        return ring.buffer();
+    }
+
+    // ---- Blobs
+
+    /** Claims room for a blob: how many bytes of it there is room for, or 0; then the link tells when there is more. */
+    int claimBlob(final int minimum, final int maximum, final boolean withDescriptors) {
+        final int overhead = HEADROOM + (withDescriptors ? MAX_TRAILER_LENGTH : 0);
+        final int index = ring.claimData(minimum + overhead, maximum + overhead);
+        if (index == OutboundRing.NO_ROOM) {
+            link.wantRoom();
+            return 0;
+        }
+        blobIndex = index + HEADROOM;
+        blobRoom = ring.claimLength() - overhead;
+        return blobRoom;
+    }
+
+    /** The claimed blob's first byte. */
+    long blobAddress() {
+        return ring.address(blobIndex, blobRoom);
+    }
+
+    /** Where the field after a blob of {@code length} bytes goes. */
+    int trailerIndex(final int length) {
+        return blobIndex + length;
+    }
+
+    void abortBlob() {
+        ring.abort();
+    }
+
+    void sendData(final long handle, final int length) {
+        sendData(handle, length, trailerIndex(length), OutboundRing.NO_DESCRIPTORS);
+    }
+
+    /** Sends the claimed blob; {@code end} is the end of its descriptor fields. Takes ownership of the descriptors. */
+    void sendData(final long handle, final int length, final int end, final int[] riding) {
+        final int start = DataHeader.encodeBefore(
+            ring.buffer(), blobIndex, handle, length, end - trailerIndex(length));
+        counters.bytesOut += length;
+        commit(start, end, riding);
+    }
+
+    void sendPreadData(final long cookie, final int length) {
+        commit(
+            PreadResponseHeader.encodeBefore(ring.buffer(), blobIndex, cookie, length),
+            trailerIndex(length),
+            OutboundRing.NO_DESCRIPTORS);
+    }
+
+    /** False when there is no room for it now. */
+    boolean sendPwriteRequest(
+        final long cookie,
+        final long handle,
+        final long fileOffset,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length) {
+        final int claimed = PwriteRequestHeader.MAX_LENGTH + length;
+        final int index = ring.claimData(claimed, claimed);
+        if (index == OutboundRing.NO_ROOM) {
+            return false;
+        }
+        final int blob = index + PwriteRequestHeader.MAX_LENGTH;
+        ring.buffer().putBytes(blob, buffer, offset, length);
+        commit(
+            PwriteRequestHeader.encodeBefore(ring.buffer(), blob, cookie, handle, fileOffset, length),
+            blob + length,
+            OutboundRing.NO_DESCRIPTORS);
+        return true;
+    }
+
+    // ---- Messages that must be sent
+
+    void sendClose(final long handle) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.close(ring.buffer(), index, handle));
+    }
+
+    void sendConnectRequest(final long cookie, final String path) {
+        final UnsafeBuffer bytes = new UnsafeBuffer(path.getBytes(StandardCharsets.UTF_8));
+        final int index = claimControl(MessageEncoder.connectRequestLength(cookie, bytes.capacity()));
+        commitControl(
+            index, MessageEncoder.connectRequest(ring.buffer(), index, cookie, bytes, 0, bytes.capacity()));
+    }
+
+    void sendConnectResponse(final long cookie, final int errno, final long handle) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.connectResponse(ring.buffer(), index, cookie, errno, handle));
+    }
+
+    void sendPreadRequest(final long cookie, final long handle, final long count, final long offset) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.preadRequest(ring.buffer(), index, cookie, handle, count, offset));
+    }
+
+    void sendPreadError(final long cookie, final int errno) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.preadError(ring.buffer(), index, cookie, errno));
+    }
+
+    void sendPwriteResponse(final long cookie, final int errno, final long bytesWritten) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.pwriteResponse(ring.buffer(), index, cookie, errno, bytesWritten));
+    }
+
+    void sendFstatRequest(final long cookie, final long handle) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.fstatRequest(ring.buffer(), index, cookie, handle));
+    }
+
+    void sendFstatResponse(final long cookie, final int errno, final long size) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.fstatResponse(ring.buffer(), index, cookie, errno, size));
+    }
+
+    void sendFtruncateRequest(final long cookie, final long handle, final long length) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.ftruncateRequest(ring.buffer(), index, cookie, handle, length));
+    }
+
+    void sendFtruncateResponse(final long cookie, final int errno) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.ftruncateResponse(ring.buffer(), index, cookie, errno));
+    }
+
+    private int claimControl(final int length) {
+        final int index = ring.claimControl(length);
+        if (index == OutboundRing.NO_ROOM) {
+            throw new ProtocolException("the peer does not read while it asks for answers: unsent bytes="
+                + ring.pendingBytes() + ", room=" + ring.buffer().capacity());
+        }
+        return index;
+    }
+
+    private void commitControl(final int index, final int length) {
+        commit(index, index + length, OutboundRing.NO_DESCRIPTORS);
+    }
+
+    private void commit(final int from, final int to, final int[] riding) {
+        counters.framesOut++;
+        ring.commit(from, to, riding);
+        link.committed();
+    }
+}

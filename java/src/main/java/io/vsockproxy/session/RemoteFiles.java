@@ -1,0 +1,127 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.wire.Command;
+import io.vsockproxy.wire.MessageDecoder;
+import org.agrona.DirectBuffer;
+import org.agrona.collections.Long2ObjectHashMap;
+
+/**
+ * Requests about regular files that the other side owns. Every request that was sent gets exactly one answer: the
+ * owner's, or EIO when the session ends.
+ */
+public final class RemoteFiles {
+    /** Is told the outcome of a request, once. */
+    @FunctionalInterface
+    public interface Completion {
+        /**
+         * The answer.
+         *
+         * @param errno  0, or why it could not be done.
+         * @param value  bytes written, or the file's size; 0 for other requests.
+         * @param buffer holds the bytes read, which must be used before this returns; null for other requests.
+         * @param offset where they begin.
+         * @param length how many there are; fewer than asked for at the end of the file.
+         */
+        void onAnswer(int errno, long value, DirectBuffer buffer, int offset, int length);
+    }
+
+    /** A request that waits for its answer. */
+    private record Pending(int responseCommand, Completion completion) { }
+
+    private final Session session;
+    private final Outbox outbox;
+    private final int maxRequests;
+    private final Long2ObjectHashMap<Pending> pending = new Long2ObjectHashMap<>();
+
+    RemoteFiles(final Session session, final Outbox outbox, final int maxRequests) {
+        this.session = session;
+        this.outbox = outbox;
+        this.maxRequests = maxRequests;
+    }
+
+    /**
+     * Reads up to {@code count} bytes at {@code offset}.
+     *
+     * @return false when there are too many requests already, or the session has ended: nothing was sent.
+     */
+    public boolean pread(final long handle, final long count, final long offset, final Completion completion) {
+        final long cookie = begin(Command.PREAD_RESPONSE, completion);
+        return cookie != 0 && session.guarded(() -> outbox.sendPreadRequest(cookie, handle, count, offset));
+    }
+
+    /**
+     * Writes; the bytes have been copied when this returns.
+     *
+     * @return false when there are too many requests already, the link has no room for the bytes now, or the session
+     *     has ended: nothing was sent.
+     */
+    public boolean pwrite(
+        final long handle,
+        final long fileOffset,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length,
+        final Completion completion) {
+        final long cookie = begin(Command.PWRITE_RESPONSE, completion);
+        if (cookie != 0 && !outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
+            pending.remove(cookie);
+            return false;
+        }
+        return cookie != 0;
+    }
+
+    /** Asks for the size; as {@link #pread}. */
+    public boolean fstat(final long handle, final Completion completion) {
+        final long cookie = begin(Command.FSTAT_RESPONSE, completion);
+        return cookie != 0 && session.guarded(() -> outbox.sendFstatRequest(cookie, handle));
+    }
+
+    /** Cuts or extends; as {@link #pread}. */
+    public boolean ftruncate(final long handle, final long length, final Completion completion) {
+        final long cookie = begin(Command.FTRUNCATE_RESPONSE, completion);
+        return cookie != 0 && session.guarded(() -> outbox.sendFtruncateRequest(cookie, handle, length));
+    }
+
+    /** False for an answer that nobody waits for, or of another kind than was asked for. */
+    boolean onResponse(final MessageDecoder message) {
+        final Pending request = pending.get(message.cookie());
+        if (request == null || request.responseCommand() != message.command()) {
+            return false;
+        }
+        pending.remove(message.cookie());
+        final int errno = message.errorCode();
+        switch (message.command()) {
+            case Command.PREAD_RESPONSE -> {
+                request.completion().onAnswer(
+                    errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
+            }
+            case Command.PWRITE_RESPONSE -> request.completion().onAnswer(errno, message.bytesWritten(), null, 0, 0);
+            case Command.FSTAT_RESPONSE -> request.completion().onAnswer(errno, message.size(), null, 0, 0);
+            default -> request.completion().onAnswer(errno, 0, null, 0, 0);
+        }
+        return true;
+    }
+
+    /** The session is over. */
+    void close() {
+        final Pending[] left = pending.values().toArray(new Pending[0]);
+        pending.clear();
+        for (final Pending request : left) {
+            request.completion().onAnswer(Errno.EIO, 0, null, 0, 0);
+        }
+    }
+
+    private long begin(final int responseCommand, final Completion completion) {
+        if (session.hasEnded() || pending.size() >= maxRequests) {
+            return 0;
+        }
+        final long cookie = session.newHandle();
+        pending.put(cookie, new Pending(responseCommand, completion));
+        return cookie;
+    }
+}

@@ -1,0 +1,387 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.file.FileServer;
+import io.vsockproxy.file.LocalFile;
+import io.vsockproxy.link.InboundBuffer;
+import io.vsockproxy.link.Link;
+import io.vsockproxy.link.LinkHandler;
+import io.vsockproxy.link.OutboundRing;
+import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.stream.Stream;
+import io.vsockproxy.stream.StreamHandler;
+import io.vsockproxy.wire.Command;
+import io.vsockproxy.wire.MalformedMessageException;
+import io.vsockproxy.wire.MessageDecoder;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.function.BiConsumer;
+import org.agrona.DirectBuffer;
+
+/**
+ * One peer, from the connection to its end.
+ *
+ * <p>What a bad message of the peer leads to ends this session and no other; what a local stream gets into ends that
+ * stream and no other. When the session ends, everything that was its own is closed; readers that have not yet taken
+ * what was delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
+ */
+public final class Session implements LinkHandler, StreamHandler {
+    private static final Logger LOGGER = System.getLogger(Session.class.getName());
+
+    private final SessionResources resources;
+    private final String name;
+    private final BiConsumer<Session, String> endListener;
+    private final Counters counters = new Counters();
+    private final Link link;
+    private final Outbox outbox;
+    private final Inbox inbox;
+    private final StreamTable streams;
+    private final HandleTable<LocalFile> files = new HandleTable<>();
+    private final FileServer fileServer;
+    private final Connects connects;
+    private final RemoteFiles remoteFiles;
+    private final DescriptorExport export;
+    private final DescriptorImport imports;
+    private final ArrayList<Stream> waitingForRoom = new ArrayList<>();
+    private final EndOfTurnTask tearDown;
+    private long lastHandle;
+    private boolean ended;
+
+    /**
+     * @param name               for the log.
+     * @param socket             connected to the peer. Takes ownership.
+     * @param carriesDescriptors whether the socket is AF_UNIX.
+     * @param endListener        is told, once, that the session has ended, and why.
+     */
+    public Session(
+        final SessionResources resources,
+        final String name,
+        final OwnedFd socket,
+        final boolean carriesDescriptors,
+        final BiConsumer<Session, String> endListener) {
+        this.resources = resources;
+        this.name = name;
+        this.endListener = endListener;
+        final SessionLimits limits = resources.limits();
+        link = new Link(
+            resources.loop(), socket, carriesDescriptors,
+            new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES),
+            new OutboundRing(limits.outboundLength(), limits.outboundDataLimit()), this);
+        outbox = new Outbox(link, counters);
+        inbox = new Inbox(this, link, limits);
+        streams = new StreamTable(resources, this, inbox, outbox, counters, name);
+        fileServer = new FileServer(
+            resources.workers(), new FileAnswers(outbox), limits.maxPendingFileRequests(), limits.maxFileReadLength());
+        connects = new Connects(resources, this, outbox, streams, counters);
+        remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
+        export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
+        imports = new DescriptorImport(this, streams, link.descriptors());
+        tearDown = new EndOfTurnTask() {
+            @Override
+            protected void run() {
+                tearDown();
+            }
+        };
+    }
+
+    /** Begins to read the link. */
+    public void start() {
+        link.start();
+    }
+
+    /** For the log. */
+    public String name() {
+        return name;
+    }
+
+    /** Whether it is over. */
+    public boolean hasEnded() {
+        return ended;
+    }
+
+    /** What has happened. */
+    public Counters counters() {
+        return counters;
+    }
+
+    /** How many handles of streams and files there are. */
+    public int handleCount() {
+        return streams.size() + files.size();
+    }
+
+    /** Requests about files of the other side. */
+    public RemoteFiles remoteFiles() {
+        return remoteFiles;
+    }
+
+    /**
+     * Connects an accepted local connection to a unix socket of the other side.
+     *
+     * @param accepted takes ownership; closed when the other side refuses.
+     */
+    public void forward(final OwnedFd accepted, final String remotePath) {
+        try {
+            connects.request(accepted, remotePath);
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+        }
+    }
+
+    /** Ends the session, at the end of this turn of the loop. Idempotent. */
+    public void end(final String reason) {
+        if (!ended) {
+            ended = true;
+            LOGGER.log(Level.INFO, "{0}: session ended: {1} ({2})", name, reason, counters);
+            endListener.accept(this, reason);
+            // Not now: somewhere up the stack a frame in the inbound buffer may still be in use.
+            resources.loop().atEndOfTurn(tearDown);
+        }
+    }
+
+    /** Ends the session and closes everything at once, with no time for readers to catch up. */
+    public void close() {
+        end("closed");
+        tearDown();
+        streams.closeAll();
+    }
+
+    // ---- What the link tells
+
+    @Override
+    public void onReceived() {
+        try {
+            inbox.walk();
+        } catch (final ProtocolException | MalformedMessageException e) {
+            end("frame " + inbox.frameNumber() + ": " + e.getMessage());
+        }
+    }
+
+    @Override
+    public void onRoom() {
+        for (int i = 0; i < waitingForRoom.size(); i++) {
+            waitingForRoom.get(i).resumeReading();
+        }
+        waitingForRoom.clear();
+        fileServer.onRoom();
+    }
+
+    @Override
+    public void onEnded(final int errno) {
+        final int unread = link.inbound().available();
+        end((errno == 0 ? "the peer closed the connection" : "the connection failed: " + Errno.name(errno))
+            + (unread > 0 ? ", inside a frame of which " + unread + " bytes had come" : ""));
+    }
+
+    // ---- What a stream tells
+
+    @Override
+    public int claim(final Stream stream, final int minimum, final int maximum) {
+        final int room = ended ? 0 : outbox.claimBlob(minimum, maximum, stream.carriesDescriptors());
+        if (room == 0) {
+            waitingForRoom.add(stream);
+        }
+        return room;
+    }
+
+    @Override
+    public long claimedAddress() {
+        return outbox.blobAddress();
+    }
+
+    @Override
+    public void commit(final Stream stream, final int length, final ControlData control) {
+        try {
+            if (control == null) {
+                outbox.sendData(stream.handle(), length);
+            } else {
+                export.send(stream, length, control, outbox, counters);
+            }
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+        }
+    }
+
+    @Override
+    public void abort() {
+        outbox.abortBlob();
+    }
+
+    @Override
+    public void onEnded(final Stream stream, final int errno) {
+        try {
+            streams.endedLocally(stream, errno);
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+        }
+    }
+
+    @Override
+    public void onQueueShrunk(final Stream stream, final int length) {
+        streams.onQueueShrunk(length);
+    }
+
+    // ---- What the peer says
+
+    /** The stream that Data for {@code handle} goes to, or null. */
+    Stream writableStream(final long handle) {
+        final Stream stream = streams.get(handle);
+        return stream != null && stream.isWritable() ? stream : null;
+    }
+
+    /** Bytes for a stream; null when there is none (any more), or none that can be written. */
+    void onData(final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
+        counters.framesIn++;
+        if (stream == null) {
+            counters.unknownHandles++;
+        } else {
+            counters.bytesIn += length;
+            stream.deliver(buffer, offset, length);
+        }
+    }
+
+    /** Any message but a Data without descriptors. */
+    void dispatch(final MessageDecoder message) {
+        counters.framesIn++;
+        switch (message.command()) {
+            case Command.CLOSE -> onClose(message.handle());
+            case Command.DATA -> imports.onData(message, outbox, counters);
+            case Command.CONNECT_REQUEST -> connects.onRequest(message);
+            case Command.CONNECT_RESPONSE -> connects.onResponse(message);
+            case Command.PREAD_REQUEST,
+                Command.PWRITE_REQUEST,
+                Command.FSTAT_REQUEST,
+                Command.FTRUNCATE_REQUEST -> {
+                onFileRequest(message);
+            }
+            case Command.PREAD_RESPONSE,
+                Command.PWRITE_RESPONSE,
+                Command.FSTAT_RESPONSE,
+                Command.FTRUNCATE_RESPONSE -> {
+                if (!remoteFiles.onResponse(message)) {
+                    counters.unaskedResponses++;
+                }
+            }
+            default -> counters.unknownCommands++;
+        }
+    }
+
+    /** Bytes that wait for local readers. */
+    long queuedBytes() {
+        return streams.queuedBytes();
+    }
+
+    /** The link is not read any further because of what waits for local readers. */
+    void onBlocked() {
+        streams.onBlocked();
+    }
+
+    /** Room has come back for what waits for local readers. */
+    void onUnblock() {
+        try {
+            inbox.unblock();
+        } catch (final ProtocolException | MalformedMessageException e) {
+            end("frame " + inbox.frameNumber() + ": " + e.getMessage());
+        }
+    }
+
+    /** Sends something on nobody's behalf: false, and the session ends, when the peer has left no room for it. */
+    boolean guarded(final Runnable sending) {
+        if (ended) {
+            return false;
+        }
+        try {
+            sending.run();
+            return true;
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+            return false;
+        }
+    }
+
+    /** Makes up a handle, or a cookie. */
+    long newHandle() {
+        lastHandle += resources.host() ? 1 : -1;
+        return lastHandle;
+    }
+
+    /** Whether there may be one more handle. */
+    boolean hasHandleRoom(final int more) {
+        return handleCount() + more <= resources.limits().maxHandles();
+    }
+
+    /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
+    boolean isNewPeerHandle(final long handle) {
+        return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null;
+    }
+
+    private void onClose(final long handle) {
+        final Stream stream = streams.get(handle);
+        if (stream != null) {
+            streams.closedByPeer(stream);
+            return;
+        }
+        final LocalFile file = files.remove(handle);
+        if (file != null) {
+            fileServer.close(file);
+        } else if (handle != 0) {
+            counters.unknownHandles++;
+        }
+    }
+
+    private void onFileRequest(final MessageDecoder message) {
+        final long cookie = message.cookie();
+        final LocalFile file = files.get(message.handle());
+        final boolean isStream = file == null && streams.get(message.handle()) != null;
+        switch (message.command()) {
+            case Command.PREAD_REQUEST -> {
+                if (file == null) {
+                    outbox.sendPreadError(cookie, isStream ? Errno.ESPIPE : Errno.EBADF);
+                } else {
+                    fileServer.read(file, cookie, message.count(), message.fileOffset());
+                }
+            }
+            case Command.PWRITE_REQUEST -> {
+                if (file == null) {
+                    outbox.sendPwriteResponse(cookie, isStream ? Errno.ESPIPE : Errno.EBADF, 0);
+                } else {
+                    fileServer.write(file, cookie, message.buffer(), message.blobOffset(), message.blobLength(),
+                        message.fileOffset());
+                }
+            }
+            case Command.FSTAT_REQUEST -> {
+                if (file == null) {
+                    outbox.sendFstatResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF, 0);
+                } else {
+                    fileServer.examine(file, cookie);
+                }
+            }
+            default -> {
+                if (file == null) {
+                    outbox.sendFtruncateResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF);
+                } else {
+                    fileServer.truncate(file, cookie, message.length());
+                }
+            }
+        }
+    }
+
+    private void tearDown() {
+        if (!link.isClosed()) {
+            link.close();
+            connects.close();
+            waitingForRoom.clear();
+            streams.finishAll();
+            fileServer.close();
+            files.forEach(fileServer::abandon);
+            files.clear();
+            remoteFiles.close();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What one peer may use up, and for how long things may take. Lengths are bytes.
+ *
+ * @param maxFrameLength          a larger frame ends the session.
+ * @param maxHandles              descriptors and connections open at once; one more is refused, and closes the stream
+ *                                that it came on.
+ * @param maxDescriptorsPerFrame  a frame with more ends the session.
+ * @param maxPendingConnects      connection attempts under way at once, each way; one more is answered EAGAIN.
+ * @param maxPendingFileRequests  file requests not yet answered, each way; one more is answered EAGAIN.
+ * @param maxFileReadLength       a longer pread is served short.
+ * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further.
+ * @param maxSessionQueueLength   what may wait for all of them before the link is read no further.
+ * @param stallTimeoutNs          how long the link may go unread before the local reader that has taken nothing for
+ *                                longest is closed.
+ * @param lingerTimeoutNs         how long a closed stream waits for a local reader that takes nothing.
+ * @param connectTimeoutNs        how long connecting a local socket may take.
+ * @param inboundWindowLength     the inbound buffer in ordinary running.
+ * @param outboundLength          the outbound ring, a power of two; half of it at most is filled from local sources.
+ * @param readLength              the most read from a local stream at once.
+ */
+public record SessionLimits(
+    int maxFrameLength,
+    int maxHandles,
+    int maxDescriptorsPerFrame,
+    int maxPendingConnects,
+    int maxPendingFileRequests,
+    int maxFileReadLength,
+    int maxStreamQueueLength,
+    long maxSessionQueueLength,
+    long stallTimeoutNs,
+    long lingerTimeoutNs,
+    long connectTimeoutNs,
+    int inboundWindowLength,
+    int outboundLength,
+    int readLength) {
+
+    /** The defaults. */
+    public static final SessionLimits DEFAULTS = new SessionLimits(
+        16 << 20,
+        65_536,
+        253,
+        1024,
+        4096,
+        1 << 20,
+        4 << 20,
+        64L << 20,
+        TimeUnit.SECONDS.toNanos(10),
+        TimeUnit.SECONDS.toNanos(30),
+        TimeUnit.SECONDS.toNanos(10),
+        2 << 20,
+        4 << 20,
+        256 << 10);
+
+    /** How much of the outbound ring local sources may fill. */
+    public int outboundDataLimit() {
+        return outboundLength / 2;
+    }
+
+    /** The longest packet that there can be room for. */
+    public int maxPacketLength() {
+        return outboundDataLimit() - (64 << 10);
+    }
+}

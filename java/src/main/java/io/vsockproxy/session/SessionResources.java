@@ -1,0 +1,32 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.stream.DescriptorInspector;
+import io.vsockproxy.stream.StreamScratch;
+import java.util.Set;
+
+/**
+ * What all sessions of one proxy share.
+ *
+ * @param loop          turns them.
+ * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
+ * @param limits        what each peer is held to.
+ * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
+ * @param scratch       memory that one call at a time needs.
+ * @param inspector     tells what a descriptor is.
+ * @param workers       wait for disks.
+ */
+public record SessionResources(
+    EventLoop loop,
+    boolean host,
+    SessionLimits limits,
+    Set<String> allowedPaths,
+    StreamScratch scratch,
+    DescriptorInspector inspector,
+    FileWorkers workers) {
+}

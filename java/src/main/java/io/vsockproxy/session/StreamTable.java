@@ -1,0 +1,208 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.loop.Timer;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.stream.PipeStream;
+import io.vsockproxy.stream.SocketStream;
+import io.vsockproxy.stream.Stream;
+import io.vsockproxy.stream.StreamHandler;
+import io.vsockproxy.stream.StreamKind;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A session's streams by handle, those that only wait for their readers, and the time that readers are given.
+ */
+final class StreamTable {
+    private static final Logger LOGGER = System.getLogger(Session.class.getName());
+    private static final long CHECK_INTERVAL_NS = TimeUnit.MILLISECONDS.toNanos(250);
+
+    private final SessionResources resources;
+    private final StreamHandler handler;
+    private final Inbox inbox;
+    private final Outbox outbox;
+    private final Counters counters;
+    private final String sessionName;
+    private final HandleTable<Stream> streams = new HandleTable<>();
+    private final ArrayList<Stream> finishing = new ArrayList<>();
+    private final Timer patience = new Timer(this::checkPatience);
+    private final EndOfTurnTask unblock;
+    private long queuedBytes;
+    private long blockedSinceNs;
+    private boolean detached;
+
+    StreamTable(
+        final SessionResources resources,
+        final Session session,
+        final Inbox inbox,
+        final Outbox outbox,
+        final Counters counters,
+        final String sessionName) {
+        this.resources = resources;
+        this.handler = session;
+        this.inbox = inbox;
+        this.outbox = outbox;
+        this.counters = counters;
+        this.sessionName = sessionName;
+        unblock = new EndOfTurnTask() {
+            @Override
+            protected void run() {
+                if (!session.hasEnded()) {
+                    session.onUnblock();
+                }
+            }
+        };
+    }
+
+    int size() {
+        return streams.size();
+    }
+
+    long queuedBytes() {
+        return queuedBytes;
+    }
+
+    Stream get(final long handle) {
+        return streams.get(handle);
+    }
+
+    /** Makes a stream of a descriptor, of which it takes ownership, and begins to read it. */
+    Stream open(final StreamKind kind, final long handle, final OwnedFd descriptor, final boolean unixSocket) {
+        final int readLength = resources.limits().readLength();
+        final Stream stream = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER
+            ? new PipeStream(
+                resources.loop(), kind, handle, descriptor, readLength, resources.scratch(), handler)
+            : new SocketStream(
+                resources.loop(), kind, handle, descriptor, unixSocket, readLength, resources.scratch(), handler);
+        stream.start();
+        streams.put(handle, stream);
+        return stream;
+    }
+
+    /** The application has closed its end, or it failed: tells the peer. */
+    void endedLocally(final Stream stream, final int errno) {
+        if (streams.remove(stream.handle()) == null) {
+            stream.close();
+            return;
+        }
+        if (errno == 0) {
+            // It may only have shut down its sending side: what waits for it is still delivered.
+            finish(stream);
+        } else {
+            LOGGER.log(Level.DEBUG, "{0}: {1}: {2}", sessionName, stream, Errno.name(errno));
+            stream.close();
+        }
+        if (!detached) {
+            outbox.sendClose(stream.handle());
+        }
+    }
+
+    /** Something that concerns this stream alone cannot be done: closes it on both sides. */
+    void fail(final Stream stream, final String reason) {
+        LOGGER.log(Level.WARNING, "{0}: {1} closed: {2}", sessionName, stream, reason);
+        if (streams.remove(stream.handle()) != null) {
+            outbox.sendClose(stream.handle());
+        }
+        stream.close();
+    }
+
+    /** The peer has closed it: what was received before is still delivered. */
+    void closedByPeer(final Stream stream) {
+        streams.remove(stream.handle());
+        finish(stream);
+    }
+
+    /** Takes back a stream that the peer does not know yet. */
+    void discard(final long handle) {
+        final Stream stream = streams.remove(handle);
+        if (stream != null) {
+            stream.close();
+        }
+    }
+
+    /** The session is over: every stream ends as soon as its reader has what was received for it. */
+    void finishAll() {
+        detached = true;
+        streams.forEach(this::finish);
+        streams.clear();
+    }
+
+    void closeAll() {
+        finishAll();
+        finishing.forEach(Stream::close);
+        finishing.clear();
+        resources.loop().cancel(patience);
+    }
+
+    /** {@code length} bytes fewer wait for readers. */
+    void onQueueShrunk(final int length) {
+        queuedBytes -= length;
+        if (length > 0 && inbox.isBlocked()) {
+            resources.loop().atEndOfTurn(unblock);
+        }
+    }
+
+    void onBlocked() {
+        blockedSinceNs = resources.loop().nowNs();
+        startPatience();
+    }
+
+    private void finish(final Stream stream) {
+        stream.finish();
+        if (stream.isFinishing()) {
+            finishing.add(stream);
+            startPatience();
+        }
+    }
+
+    private void startPatience() {
+        if (!patience.isScheduled()) {
+            resources.loop().schedule(patience, CHECK_INTERVAL_NS);
+        }
+    }
+
+    private void checkPatience() {
+        final long nowNs = resources.loop().nowNs();
+        final long lingerNs = resources.limits().lingerTimeoutNs();
+        finishing.removeIf(Stream::isClosed);
+        for (int i = 0; i < finishing.size(); i++) {
+            final Stream stream = finishing.get(i);
+            if (nowNs - stream.stalledSinceNs() >= lingerNs) {
+                LOGGER.log(Level.WARNING, "{0}: {1} closed with {2} bytes that its reader did not take in {3} ms",
+                    sessionName, stream, stream.queueLength(), TimeUnit.NANOSECONDS.toMillis(lingerNs));
+                stream.close();
+            }
+        }
+        if (inbox.isBlocked() && !detached && nowNs - blockedSinceNs >= resources.limits().stallTimeoutNs()) {
+            closeLongestStalled(nowNs);
+        }
+        if (!finishing.isEmpty() || (inbox.isBlocked() && !detached)) {
+            startPatience();
+        }
+    }
+
+    private void closeLongestStalled(final long nowNs) {
+        final Stream[] found = new Stream[1];
+        streams.forEach(stream -> {
+            if (stream.queueLength() > 0
+                && (found[0] == null || stream.stalledSinceNs() - found[0].stalledSinceNs() < 0)) {
+                found[0] = stream;
+            }
+        });
+        final Stream stalled = found[0];
+        if (stalled != null && nowNs - stalled.stalledSinceNs() >= resources.limits().stallTimeoutNs()) {
+            counters.stalledStreams++;
+            fail(stalled, "its reader has taken nothing for "
+                + TimeUnit.NANOSECONDS.toMillis(nowNs - stalled.stalledSinceNs()) + " ms and "
+                + stalled.queueLength() + " bytes wait");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.socket;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.loop.Timer;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.Syscalls;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One attempt to connect a socket, that never waits on the loop.
+ *
+ * <p>AF_VSOCK answers EINPROGRESS and becomes writable. AF_UNIX connects at once or not at all: a full backlog is
+ * EAGAIN, with no event when there is room, so it is tried again every 5 ms until the time is up.
+ */
+public final class SocketConnector implements AutoCloseable {
+    private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(5);
+
+    /** Is told the outcome, once. */
+    public interface Completion {
+        /** Connected; takes ownership. */
+        void onConnected(OwnedFd socket);
+
+        /** Not connected. */
+        void onFailed(int errno);
+    }
+
+    private final EventLoop loop;
+    private final SocketAddress address;
+    private final long deadlineNs;
+    private final Completion completion;
+    private final Timer timer = new Timer(this::onTimer);
+    private OwnedFd socket;
+    private Registration registration;
+
+    private SocketConnector(
+        final EventLoop loop, final SocketAddress address, final long timeoutNs, final Completion completion) {
+        this.loop = loop;
+        this.address = address;
+        this.deadlineNs = System.nanoTime() + timeoutNs;
+        this.completion = completion;
+    }
+
+    /**
+     * Begins to connect a new stream socket; {@code completion} may be called before this returns.
+     *
+     * @param family    AF_UNIX or AF_VSOCK.
+     * @param address   takes ownership.
+     * @param timeoutNs after which the attempt fails with ETIMEDOUT.
+     */
+    public static SocketConnector connect(
+        final EventLoop loop,
+        final int family,
+        final SocketAddress address,
+        final long timeoutNs,
+        final Completion completion) {
+        final SocketConnector connector = new SocketConnector(loop, address, timeoutNs, completion);
+        final int fd = Syscalls.socket(
+            family, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0);
+        if (fd < 0) {
+            connector.fail(-fd);
+        } else {
+            connector.socket = OwnedFd.of(fd);
+            connector.attempt();
+        }
+        return connector;
+    }
+
+    /** Gives up without a word to the completion. Idempotent, and without effect once it was told. */
+    @Override
+    public void close() {
+        loop.cancel(timer);
+        if (registration != null) {
+            registration.cancel();
+            registration = null;
+        }
+        if (socket != null) {
+            socket.close();
+            socket = null;
+        }
+        address.close();
+    }
+
+    private void attempt() {
+        final int result = address.connect(socket.fd());
+        if (result == 0) {
+            succeed();
+        } else if (result == -Errno.EINPROGRESS || result == -Errno.EINTR) {
+            registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
+            loop.schedule(timer, Math.max(0, deadlineNs - System.nanoTime()));
+        } else if (result == -Errno.EAGAIN) {
+            loop.schedule(timer, RETRY_NS);
+        } else {
+            fail(-result);
+        }
+    }
+
+    private void onTimer() {
+        if (System.nanoTime() - deadlineNs >= 0) {
+            fail(Errno.ETIMEDOUT);
+        } else {
+            attempt();
+        }
+    }
+
+    private void onWritable() {
+        final int error;
+        try (SocketOptions options = new SocketOptions()) {
+            error = Math.abs(options.get(socket.fd(), Constants.SO_ERROR));
+        }
+        if (error == 0) {
+            succeed();
+        } else {
+            fail(error);
+        }
+    }
+
+    private void succeed() {
+        if (registration != null) {
+            registration.cancel();
+            registration = null;
+        }
+        final OwnedFd connected = socket;
+        socket = null;
+        close();
+        completion.onConnected(connected);
+    }
+
+    private void fail(final int errno) {
+        close();
+        completion.onFailed(errno);
+    }
+}

@@ -1,0 +1,77 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.socket;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * A listening unix socket in the file system: made, maybe in place of one that a dead process left, and removed again.
+ *
+ * @param path       in the file system.
+ * @param descriptor listens; whoever takes it owns it.
+ */
+public record UnixListeningSocket(String path, OwnedFd descriptor) {
+    private static final int BACKLOG = 512;
+
+    /**
+     * Makes a socket and listens.
+     *
+     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT.
+     */
+    public static UnixListeningSocket open(final String path) {
+        final OwnedFd socket = newSocket();
+        try (SocketAddress address = SocketAddress.unix(path)) {
+            int result = address.bind(socket.fd());
+            if (result == -Errno.EADDRINUSE && isAbandoned(path, address)) {
+                Paths.unlink(path);
+                result = address.bind(socket.fd());
+            }
+            PosixException.check(result, "bind to " + path);
+            PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
+            return new UnixListeningSocket(path, socket);
+        } catch (final PosixException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    /** Removes the socket from the file system. */
+    public void remove() {
+        Paths.unlink(path);
+    }
+
+    /** Whether it is a socket that nobody listens on; anything else, like a file of that name, is left alone. */
+    private static boolean isAbandoned(final String path, final SocketAddress address) {
+        try (OwnedFd probe = newSocket()) {
+            return address.connect(probe.fd()) == -Errno.ECONNREFUSED && isSocket(path);
+        }
+    }
+
+    private static boolean isSocket(final String path) {
+        final int fd = Paths.open(path, Constants.O_PATH | Constants.O_CLOEXEC);
+        if (fd < 0) {
+            return false;
+        }
+        try (OwnedFd file = OwnedFd.of(fd); Memory statx = Memory.allocate(Constants.SIZEOF_STATX)) {
+            final int result = Syscalls.statx(file.fd(), 0, Constants.STATX_BASIC_STATS, statx.address());
+            final int mode = statx.buffer().getShort(Constants.STATX_MODE_OFFSET);
+            return result == 0 && (mode & Constants.S_IFMT) == Constants.S_IFSOCK;
+        }
+    }
+
+    private static OwnedFd newSocket() {
+        return OwnedFd.of(PosixException.check(
+            Syscalls.socket(
+                Constants.AF_UNIX, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0),
+            "socket(AF_UNIX)"));
+    }
+}

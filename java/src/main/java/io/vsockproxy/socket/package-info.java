@@ -1,0 +1,11 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/**
+ * How connections come to be, for the link and for local sockets alike: addresses, listening, accepting, connecting.
+ *
+ * <p>Confined to the loop's thread.
+ */
+package io.vsockproxy.socket;

@@ -1,0 +1,174 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayDeque;
+import org.agrona.DirectBuffer;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * What a local descriptor has refused so far: bytes in chunks, cut into runs where a boundary must survive.
+ *
+ * <pre>
+ *   chunks:   |....xxxxxxxxxxxx|xxxxxxxxxxxxxxxx|xxxxxxx.........|
+ *                  ^ readOffset                        ^ writeOffset
+ *   runs:       |--- 1 ---|------ 2 + descriptors ------|- 3 -|
+ * </pre>
+ *
+ * <p>A run is a packet, or a run of stream bytes with the descriptors that go with its first byte. Runs without
+ * descriptors extend the run before them. Owns the descriptors until they are sent. The owner bounds the length.
+ */
+final class OutputQueue implements AutoCloseable {
+    /** Most pieces that one call sends. */
+    static final int MAX_PIECES = 16;
+
+    private static final int[] NO_DESCRIPTORS = {};
+
+    /** A run of bytes that must not be joined with its neighbours. */
+    private static final class Run {
+        private int length;
+        private int[] descriptors;
+    }
+
+    private final ChunkPool pool;
+    private final boolean keepsBoundaries;
+    private final ArrayDeque<Memory> chunks = new ArrayDeque<>();
+    private final ArrayDeque<Run> runs = new ArrayDeque<>();
+    private int readOffset;
+    private int writeOffset = ChunkPool.CHUNK_LENGTH;
+    private int length;
+
+    /**
+     * @param keepsBoundaries whether each {@link #add} is a packet.
+     */
+    OutputQueue(final ChunkPool pool, final boolean keepsBoundaries) {
+        this.pool = pool;
+        this.keepsBoundaries = keepsBoundaries;
+    }
+
+    boolean isEmpty() {
+        return runs.isEmpty();
+    }
+
+    /** Bytes that wait. */
+    int length() {
+        return length;
+    }
+
+    /** Copies bytes in. Takes ownership of the descriptors. */
+    void add(final DirectBuffer buffer, final int offset, final int count, final int[] descriptors) {
+        final Run last = runs.peekLast();
+        if (last != null && !keepsBoundaries && descriptors.length == 0) {
+            last.length += count;
+        } else {
+            final Run run = new Run();
+            run.length = count;
+            run.descriptors = descriptors;
+            runs.add(run);
+        }
+        length += count;
+        int done = 0;
+        while (done < count) {
+            if (writeOffset == ChunkPool.CHUNK_LENGTH) {
+                chunks.add(pool.take());
+                writeOffset = 0;
+            }
+            final int part = Math.min(count - done, ChunkPool.CHUNK_LENGTH - writeOffset);
+            chunks.getLast().buffer().putBytes(writeOffset, buffer, offset + done, part);
+            writeOffset += part;
+            done += part;
+        }
+    }
+
+    /** Descriptors of the first run, not yet sent; the queue stays their owner. */
+    int[] firstDescriptors() {
+        return runs.getFirst().descriptors;
+    }
+
+    /** Bytes of the first run. */
+    int firstLength() {
+        return runs.getFirst().length;
+    }
+
+    /**
+     * Lists the first run's bytes, or as many as {@link #MAX_PIECES} pieces hold, in a table of {@link IoVec}s.
+     *
+     * @return how many entries were written; 0 for an empty packet.
+     */
+    int gather(final UnsafeBuffer table) {
+        int left = runs.getFirst().length;
+        int from = readOffset;
+        int pieces = 0;
+        for (final Memory chunk : chunks) {
+            if (left == 0 || pieces == MAX_PIECES) {
+                break;
+            }
+            final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - from);
+            IoVec.set(table, pieces++, chunk.address(from, part), part);
+            left -= part;
+            from = 0;
+        }
+        return pieces;
+    }
+
+    /** The first run's descriptors have gone with its first byte: closes this side's copies. */
+    void descriptorsSent() {
+        final Run first = runs.getFirst();
+        closeAll(first.descriptors);
+        first.descriptors = NO_DESCRIPTORS;
+    }
+
+    /** The first {@code count} bytes of the first run have gone; of an empty packet, 0. */
+    void taken(final int count) {
+        final Run first = runs.getFirst();
+        first.length -= count;
+        length -= count;
+        int left = count;
+        while (left > 0) {
+            final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - readOffset);
+            readOffset += part;
+            left -= part;
+            if (readOffset == ChunkPool.CHUNK_LENGTH) {
+                pool.giveBack(chunks.removeFirst());
+                readOffset = 0;
+            }
+        }
+        if (first.length == 0) {
+            closeAll(first.descriptors);
+            runs.removeFirst();
+            if (runs.isEmpty()) {
+                releaseChunks();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        for (final Run run : runs) {
+            closeAll(run.descriptors);
+        }
+        runs.clear();
+        length = 0;
+        releaseChunks();
+    }
+
+    private void releaseChunks() {
+        for (final Memory chunk : chunks) {
+            pool.giveBack(chunk);
+        }
+        chunks.clear();
+        readOffset = 0;
+        writeOffset = ChunkPool.CHUNK_LENGTH;
+    }
+
+    private static void closeAll(final int[] descriptors) {
+        for (final int descriptor : descriptors) {
+            Syscalls.close(descriptor);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import org.agrona.DirectBuffer;
+
+/**
+ * One end of a pipe or FIFO, read or written.
+ *
+ * <p>A pipe has no MSG_DONTWAIT, and O_NONBLOCK would be set for the application's copy of the descriptor too. So each
+ * call says RWF_NOWAIT; where the kernel does not support that (FIFOs with a name, and all pipes before 6.4) the same
+ * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
+ */
+public final class PipeStream extends Stream {
+    private final StreamScratch scratch;
+    private final boolean reader;
+    private final int readLength;
+    private int callFlags = Constants.RWF_NOWAIT;
+
+    /**
+     * @param kind       PIPE_READER or PIPE_WRITER.
+     * @param descriptor the pipe's end of that kind. Takes ownership.
+     * @param readLength most bytes read at once.
+     */
+    public PipeStream(
+        final EventLoop loop,
+        final StreamKind kind,
+        final long handle,
+        final OwnedFd descriptor,
+        final int readLength,
+        final StreamScratch scratch,
+        final StreamHandler handler) {
+        super(loop, kind, handle, descriptor, scratch.pool(), handler);
+        this.scratch = scratch;
+        this.reader = kind == StreamKind.PIPE_READER;
+        this.readLength = readLength;
+    }
+
+    @Override
+    public boolean isWritable() {
+        return !reader;
+    }
+
+    @Override
+    int readInterest() {
+        return reader ? Constants.EPOLLIN : 0;
+    }
+
+    @Override
+    void read(final int events) {
+        boolean more;
+        do {
+            final int room = handler.claim(this, Math.min(readLength, StreamScratch.MIN_READ_LENGTH), readLength);
+            if (room == 0) {
+                pauseReading();
+                return;
+            }
+            long count = scratch.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+            if (count == -Errno.EOPNOTSUPP && reopen()) {
+                count = scratch.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+            }
+            // A FIFO opened again after its last writer had gone never shows EPOLLHUP: only reading finds the end.
+            more = count > 0 && callFlags == 0;
+            if (count > 0) {
+                handler.commit(this, (int) count, null);
+            } else {
+                handler.abort();
+                if (count != -Errno.EAGAIN) {
+                    end((int) -count);
+                }
+            }
+        } while (more && isOpen());
+    }
+
+    @Override
+    void deliverNow(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
+        closeAll(descriptors);
+        if (length == 0) {
+            return;
+        }
+        IoVec.set(scratch.pieces(), 0, buffer.addressOffset() + offset, length);
+        final long written = write(1);
+        if (written >= 0 || written == -Errno.EAGAIN) {
+            final int done = (int) Math.max(0, written);
+            if (done < length) {
+                enqueue(buffer, offset + done, length - done, descriptors.length == 0 ? descriptors : new int[0]);
+            }
+        } else {
+            end((int) -written);
+        }
+    }
+
+    @Override
+    boolean drain() {
+        while (!queue.isEmpty()) {
+            final int offered = queue.firstLength();
+            final int pieces = queue.gather(scratch.pieces());
+            final long written = write(pieces);
+            if (written < 0) {
+                if (written == -Errno.EAGAIN) {
+                    return true;
+                }
+                end((int) -written);
+                return false;
+            }
+            taken((int) written);
+            if (written < offered) {
+                return true;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    void onReaderGone() {
+        end(Errno.EPIPE);
+    }
+
+    private long write(final int pieces) {
+        final long written = scratch.write(descriptor.fd(), pieces, callFlags);
+        if (written == -Errno.EOPNOTSUPP && reopen()) {
+            return scratch.write(descriptor.fd(), pieces, callFlags);
+        }
+        return written;
+    }
+
+    /** Replaces the descriptor with a non-blocking one of the same pipe. */
+    private boolean reopen() {
+        if (callFlags == 0) {
+            return false;
+        }
+        final int access = reader ? Constants.O_RDONLY : Constants.O_WRONLY;
+        final int result = Paths.open(
+            "/proc/self/fd/" + descriptor.fd(), access | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
+        if (result < 0) {
+            return false;
+        }
+        final int interest = registration.interest();
+        registration.cancel();
+        descriptor.close();
+        descriptor = OwnedFd.of(result);
+        callFlags = 0;
+        registration = loop.register(result, interest, this::onReady);
+        return true;
+    }
+}

@@ -1,0 +1,201 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.Syscalls;
+import java.util.Arrays;
+import org.agrona.DirectBuffer;
+
+/**
+ * A connected socket: stream, datagram or seqpacket, of the unix family or another.
+ *
+ * <p>MSG_DONTWAIT on every call, because O_NONBLOCK would be set for the application's copy of the descriptor too.
+ */
+public final class SocketStream extends Stream {
+    private static final int[] NO_DESCRIPTORS = {};
+    private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
+    private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
+    private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
+
+    private final StreamScratch scratch;
+    private final boolean unixFamily;
+    private final boolean packets;
+    private final int readLength;
+    /** Came with no byte that they could ride on; they go with the next. */
+    private int[] heldDescriptors = NO_DESCRIPTORS;
+
+    /**
+     * @param descriptor connected. Takes ownership.
+     * @param unixFamily whether it is AF_UNIX and so can carry descriptors.
+     * @param readLength most bytes read at once from a stream socket.
+     */
+    public SocketStream(
+        final EventLoop loop,
+        final StreamKind kind,
+        final long handle,
+        final OwnedFd descriptor,
+        final boolean unixFamily,
+        final int readLength,
+        final StreamScratch scratch,
+        final StreamHandler handler) {
+        super(loop, kind, handle, descriptor, scratch.pool(), handler);
+        this.scratch = scratch;
+        this.unixFamily = unixFamily;
+        this.packets = kind.keepsBoundaries();
+        this.readLength = readLength;
+    }
+
+    @Override
+    public boolean carriesDescriptors() {
+        return unixFamily;
+    }
+
+    @Override
+    public void close() {
+        closeAll(heldDescriptors);
+        heldDescriptors = NO_DESCRIPTORS;
+        super.close();
+    }
+
+    @Override
+    int readInterest() {
+        return kind() == StreamKind.SOCKET_SEQPACKET ? Constants.EPOLLIN | Constants.EPOLLRDHUP : Constants.EPOLLIN;
+    }
+
+    @Override
+    void read(final int events) {
+        int minimum = Math.min(readLength, StreamScratch.MIN_READ_LENGTH);
+        int maximum = readLength;
+        if (packets) {
+            // A packet that does not fit is cut by the kernel, its rest lost: so its length comes first.
+            final int length = Syscalls.recv(descriptor.fd(), scratch.peekAddress(), 0, PEEK_LENGTH_FLAGS);
+            if (length < 0) {
+                if (length != -Errno.EAGAIN) {
+                    end(-length);
+                }
+                return;
+            }
+            minimum = Math.max(1, length);
+            maximum = minimum;
+            if (length > scratch.maxPacketLength()) {
+                end(Errno.EMSGSIZE);
+                return;
+            }
+        }
+        final int room = handler.claim(this, minimum, maximum);
+        if (room == 0) {
+            pauseReading();
+            return;
+        }
+        final ControlData control = scratch.control();
+        final int received = Syscalls.recvmsg(
+            descriptor.fd(), handler.claimedAddress(), room, RECEIVE_FLAGS, control.address());
+        if (received < 0) {
+            handler.abort();
+            if (received != -Errno.EAGAIN) {
+                end(-received);
+            }
+        } else if (control.isTruncated()) {
+            // Out of descriptors: some are gone for ever, so what the application meant can no longer be said.
+            handler.abort();
+            control.closeAll();
+            end(Errno.EMFILE);
+        } else if (received == 0 && control.count() == 0 && isEndOfFile(events)) {
+            handler.abort();
+            end(0);
+        } else {
+            handler.commit(this, received, control.count() == 0 ? null : control);
+        }
+    }
+
+    @Override
+    void deliverNow(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
+        final int[] riding = withHeld(descriptors);
+        if (length == 0 && !packets) {
+            // A stream sendmsg of no bytes drops its descriptors without an error.
+            heldDescriptors = riding;
+            return;
+        }
+        final long address = buffer.addressOffset() + offset;
+        int sent = riding.length == 0
+            ? Syscalls.send(descriptor.fd(), address, length, SEND_FLAGS)
+            : scratch.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+        if (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length)) {
+            sent = scratch.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+        }
+        if (sent == length) {
+            closeAll(riding);
+        } else if (sent >= 0) {
+            closeAll(riding);
+            enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
+        } else if (sent == -Errno.EAGAIN && !(packets && length > StreamScratch.MAX_QUEUED_PACKET_LENGTH)) {
+            enqueue(buffer, offset, length, riding);
+        } else {
+            closeAll(riding);
+            end(sent == -Errno.EAGAIN ? Errno.EMSGSIZE : -sent);
+        }
+    }
+
+    @Override
+    boolean drain() {
+        while (!queue.isEmpty()) {
+            final int[] riding = queue.firstDescriptors();
+            final int pieces = queue.gather(scratch.pieces());
+            final int offered = queue.firstLength();
+            final int sent = scratch.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+            if (sent < 0) {
+                if (sent == -Errno.EAGAIN) {
+                    return true;
+                }
+                end(-sent);
+                return false;
+            }
+            if (riding.length > 0) {
+                queue.descriptorsSent();
+            }
+            taken(sent);
+            if (sent < offered) {
+                return true;
+            }
+        }
+        return true;
+    }
+
+    /** Whether reading 0 bytes meant the end, and not an empty packet. */
+    private boolean isEndOfFile(final int events) {
+        return switch (kind()) {
+            case SOCKET_DGRAM -> false;
+            case SOCKET_SEQPACKET -> {
+                // The other end is shut, and no more bytes wait. (An empty packet right before the end looks the same,
+                // to an application as well.)
+                yield (events & (Constants.EPOLLRDHUP | Constants.EPOLLHUP)) != 0
+                    && scratch.unreadBytes(descriptor.fd()) == 0;
+            }
+            default -> true;
+        };
+    }
+
+    private int[] withHeld(final int[] descriptors) {
+        if (heldDescriptors.length == 0) {
+            return descriptors;
+        }
+        final int[] held = heldDescriptors;
+        heldDescriptors = NO_DESCRIPTORS;
+        final int total = held.length + descriptors.length;
+        if (total > ControlData.MAX_DESCRIPTORS) {
+            closeAll(descriptors);
+            return held;
+        }
+        final int[] all = Arrays.copyOf(held, total);
+        System.arraycopy(descriptors, 0, all, held.length, descriptors.length);
+        return all;
+    }
+}

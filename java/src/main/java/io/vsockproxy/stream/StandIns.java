@@ -1,0 +1,70 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * Makes what an application gets in place of a descriptor that stays on the other side: one end of a fresh socket pair
+ * or pipe, whose other end becomes a stream.
+ */
+public final class StandIns implements AutoCloseable {
+    private final Memory memory = Memory.allocate(2 * Integer.BYTES);
+    private int ownEnd;
+    private int applicationEnd;
+
+    /**
+     * Makes a pair; the two ends are then at {@link #ownEnd} and {@link #applicationEnd}, and the caller's.
+     *
+     * @param kind  of our own end.
+     * @param flags of the original, as F_GETFL showed them: O_NONBLOCK is passed on, nothing else applies.
+     * @return 0, or an errno: EMFILE.
+     */
+    public int make(final StreamKind kind, final int flags) {
+        final boolean pipe = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER;
+        final int result = pipe
+            ? Syscalls.pipe2(memory.address(), Constants.O_CLOEXEC)
+            : Syscalls.socketpair(Constants.AF_UNIX, socketType(kind) | Constants.SOCK_CLOEXEC, 0, memory.address());
+        if (result < 0) {
+            return -result;
+        }
+        final int first = memory.buffer().getInt(0);
+        final int second = memory.buffer().getInt(Integer.BYTES);
+        // Of a pipe, the first is the read end.
+        final boolean ownFirst = kind != StreamKind.PIPE_WRITER;
+        ownEnd = ownFirst ? first : second;
+        applicationEnd = ownFirst ? second : first;
+        if ((flags & Constants.O_NONBLOCK) != 0) {
+            final int own = Syscalls.fcntl(applicationEnd, Constants.F_GETFL, 0);
+            Syscalls.fcntl(applicationEnd, Constants.F_SETFL, own | Constants.O_NONBLOCK);
+        }
+        return 0;
+    }
+
+    /** The end that this side keeps. */
+    public int ownEnd() {
+        return ownEnd;
+    }
+
+    /** The end that the application gets. */
+    public int applicationEnd() {
+        return applicationEnd;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+
+    private static int socketType(final StreamKind kind) {
+        return switch (kind) {
+            case SOCKET_DGRAM -> Constants.SOCK_DGRAM;
+            case SOCKET_SEQPACKET -> Constants.SOCK_SEQPACKET;
+            default -> Constants.SOCK_STREAM;
+        };
+    }
+}

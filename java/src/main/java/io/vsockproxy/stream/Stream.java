@@ -1,0 +1,246 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+import org.agrona.DirectBuffer;
+
+/**
+ * One local descriptor whose bytes travel: read into the session's claim when readable, written when something arrives
+ * for it. What it does not take at once is copied into its queue and written when it becomes writable.
+ *
+ * <p>Owns its descriptor and its queue. Never blocks and never changes the descriptor's O_NONBLOCK flag, which an
+ * application may share.
+ */
+public abstract class Stream implements AutoCloseable {
+    private static final int[] NO_DESCRIPTORS = {};
+
+    /** What remains to be done for it. */
+    private enum State { OPEN, FINISHING, CLOSED }
+
+    final EventLoop loop;
+    final StreamHandler handler;
+    final OutputQueue queue;
+    OwnedFd descriptor;
+    Registration registration;
+    private final StreamKind kind;
+    private final long handle;
+    private State state = State.OPEN;
+    private long stalledSinceNs;
+
+    Stream(
+        final EventLoop loop,
+        final StreamKind kind,
+        final long handle,
+        final OwnedFd descriptor,
+        final ChunkPool pool,
+        final StreamHandler handler) {
+        this.loop = loop;
+        this.kind = kind;
+        this.handle = handle;
+        this.descriptor = descriptor;
+        this.handler = handler;
+        this.queue = new OutputQueue(pool, kind.keepsBoundaries());
+    }
+
+    /** Begins to read and to watch for the end. */
+    public final void start() {
+        registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
+    }
+
+    /** The name by which both sides know it. */
+    public final long handle() {
+        return handle;
+    }
+
+    /** What it is. */
+    public final StreamKind kind() {
+        return kind;
+    }
+
+    /** Bytes received for it that the application has not taken yet. */
+    public final int queueLength() {
+        return queue.length();
+    }
+
+    /** When its application last took anything while something waited, as System.nanoTime(). */
+    public final long stalledSinceNs() {
+        return stalledSinceNs;
+    }
+
+    /** Whether the descriptor can take descriptors along with bytes. */
+    public boolean carriesDescriptors() {
+        return false;
+    }
+
+    /** Whether bytes may be delivered to it. */
+    public boolean isWritable() {
+        return true;
+    }
+
+    /** Whether a part of a blob may be delivered before the rest has come. */
+    public final boolean takesParts() {
+        return !kind.keepsBoundaries();
+    }
+
+    /**
+     * Gives bytes to the application, or queues what it does not take.
+     *
+     * @param buffer      off-heap; read before this returns.
+     * @param descriptors go with the first byte. Takes ownership.
+     */
+    public final void deliver(
+        final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
+        if (state != State.OPEN) {
+            closeAll(descriptors);
+        } else if (queue.isEmpty()) {
+            deliverNow(buffer, offset, length, descriptors);
+        } else {
+            enqueue(buffer, offset, length, descriptors);
+        }
+    }
+
+    /** Gives bytes without descriptors. */
+    public final void deliver(final DirectBuffer buffer, final int offset, final int length) {
+        deliver(buffer, offset, length, NO_DESCRIPTORS);
+    }
+
+    /** There is room again for what can be read. */
+    public final void resumeReading() {
+        if (state == State.OPEN) {
+            registration.enable(readInterest());
+        }
+    }
+
+    /** Reads no more, and closes once everything delivered has been taken; at once if it has been. */
+    public final void finish() {
+        if (state == State.OPEN) {
+            if (queue.isEmpty()) {
+                close();
+            } else {
+                state = State.FINISHING;
+                registration.interest(Constants.EPOLLOUT);
+            }
+        }
+    }
+
+    /** Whether it waits for the application to take what was delivered, and for nothing else. */
+    public final boolean isFinishing() {
+        return state == State.FINISHING;
+    }
+
+    /** Whether its descriptor is closed. */
+    public final boolean isClosed() {
+        return state == State.CLOSED;
+    }
+
+    /** Closes the descriptor, and drops what still waits. Idempotent. */
+    @Override
+    public void close() {
+        if (state != State.CLOSED) {
+            state = State.CLOSED;
+            if (registration != null) {
+                registration.cancel();
+            }
+            final int dropped = queue.length();
+            queue.close();
+            if (dropped > 0) {
+                handler.onQueueShrunk(this, dropped);
+            }
+            descriptor.close();
+        }
+    }
+
+    @Override
+    public final String toString() {
+        return kind + " " + handle;
+    }
+
+    /** The events that mean something can be read, or 0 for one that is only written. */
+    abstract int readInterest();
+
+    /** Reads once. */
+    abstract void read(int events);
+
+    /** Writes as much of these bytes as is taken and queues the rest; the queue is empty. */
+    abstract void deliverNow(DirectBuffer buffer, int offset, int length, int[] descriptors);
+
+    /** Writes from the queue until it is empty or no more is taken. False when the stream has ended instead. */
+    abstract boolean drain();
+
+    final void enqueue(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
+        if (queue.isEmpty()) {
+            stalledSinceNs = loop.nowNs();
+            registration.enable(Constants.EPOLLOUT);
+        }
+        queue.add(buffer, offset, length, descriptors);
+        handler.onQueueShrunk(this, -length);
+    }
+
+    final void taken(final int length) {
+        stalledSinceNs = loop.nowNs();
+        queue.taken(length);
+        handler.onQueueShrunk(this, length);
+    }
+
+    /** No room for what can be read: stops until {@link #resumeReading}. */
+    final void pauseReading() {
+        registration.disable(readInterest());
+    }
+
+    /** The end, from the application's side. */
+    final void end(final int errno) {
+        if (state == State.OPEN) {
+            handler.onEnded(this, errno);
+        } else {
+            close();
+        }
+    }
+
+    final boolean isOpen() {
+        return state == State.OPEN;
+    }
+
+    final void onReady(final int events) {
+        if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
+            return;
+        }
+        final int wanted = registration.interest() & readInterest();
+        if (wanted != 0 && (events & (wanted | Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
+            read(events);
+        } else if ((events & Constants.EPOLLERR) != 0 && readInterest() == 0) {
+            onReaderGone();
+        }
+    }
+
+    /** A write end's readers are gone. */
+    void onReaderGone() {
+        close();
+    }
+
+    static void closeAll(final int[] descriptors) {
+        for (final int descriptor : descriptors) {
+            Syscalls.close(descriptor);
+        }
+    }
+
+    private boolean drainQueue() {
+        if (!drain()) {
+            return false;
+        }
+        if (queue.isEmpty()) {
+            if (state == State.FINISHING) {
+                close();
+                return false;
+            }
+            registration.disable(Constants.EPOLLOUT);
+        }
+        return true;
+    }
+}

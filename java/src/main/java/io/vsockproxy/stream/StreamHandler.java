@@ -1,0 +1,47 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.ControlData;
+
+/**
+ * Where a {@link Stream}'s bytes go, and who is told what becomes of it: its session.
+ */
+public interface StreamHandler {
+    /**
+     * Finds room for bytes about to be read from {@code stream}. A claim is ended by {@link #commit} or {@link #abort}
+     * before the next is made.
+     *
+     * @param minimum bytes without which there is no point in reading.
+     * @param maximum bytes that would be welcome.
+     * @return how many bytes may be read to {@link #claimedAddress}, or 0: the stream shall stop reading, and will be
+     *     told by {@link Stream#resumeReading}.
+     */
+    int claim(Stream stream, int minimum, int maximum);
+
+    /** Where the claimed bytes are to be read to. */
+    long claimedAddress();
+
+    /**
+     * {@code length} bytes have been read, maybe 0 for an empty packet.
+     *
+     * @param control the descriptors that came with them, which the handler takes out; null for none.
+     */
+    void commit(Stream stream, int length, ControlData control);
+
+    /** Nothing was read. */
+    void abort();
+
+    /**
+     * The application has closed its end, or the descriptor has failed; nothing more will be read or delivered. The
+     * handler forgets the stream and calls {@link Stream#finish} or {@link Stream#close}.
+     *
+     * @param errno 0 at an end of file.
+     */
+    void onEnded(Stream stream, int errno);
+
+    /** {@code length} bytes have left the stream's queue (negative: have been added to it). */
+    void onQueueShrunk(Stream stream, int length);
+}

@@ -1,0 +1,103 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Memory that one call at a time needs, shared by all streams of a loop: pieces, descriptors, control data.
+ */
+public final class StreamScratch implements AutoCloseable {
+    /** Fewer bytes of room than this are not worth a read from a stream socket or pipe. */
+    static final int MIN_READ_LENGTH = 16 * 1024;
+
+    /** A packet must be gathered whole, wherever in a chunk it begins. */
+    static final int MAX_QUEUED_PACKET_LENGTH = (OutputQueue.MAX_PIECES - 1) * ChunkPool.CHUNK_LENGTH;
+
+    private static final int PIECES_OFFSET = 0;
+    private static final int DESCRIPTORS_OFFSET = PIECES_OFFSET + OutputQueue.MAX_PIECES * IoVec.LENGTH;
+    private static final int INT_OFFSET = DESCRIPTORS_OFFSET + ControlData.MAX_DESCRIPTORS * Integer.BYTES;
+    private static final int CONTROL_OFFSET = INT_OFFSET + Integer.BYTES;
+
+    private final Memory memory = Memory.allocate(CONTROL_OFFSET + ControlData.LENGTH);
+    private final UnsafeBuffer pieces = new UnsafeBuffer(memory.buffer(), PIECES_OFFSET, DESCRIPTORS_OFFSET);
+    private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
+    private final ChunkPool pool = new ChunkPool();
+    private final int maxPacketLength;
+
+    /**
+     * @param maxPacketLength longest packet that a session has room for, in bytes.
+     */
+    public StreamScratch(final int maxPacketLength) {
+        this.maxPacketLength = maxPacketLength;
+    }
+
+    @Override
+    public void close() {
+        pool.close();
+        memory.close();
+    }
+
+    ChunkPool pool() {
+        return pool;
+    }
+
+    ControlData control() {
+        return control;
+    }
+
+    UnsafeBuffer pieces() {
+        return pieces;
+    }
+
+    int maxPacketLength() {
+        return maxPacketLength;
+    }
+
+    long peekAddress() {
+        return memory.address(INT_OFFSET, Integer.BYTES);
+    }
+
+    long piecesAddress() {
+        return memory.address(PIECES_OFFSET, DESCRIPTORS_OFFSET);
+    }
+
+    /** sendmsg of one piece; the descriptors stay the caller's. */
+    int send(final int fd, final long address, final int length, final int flags, final int[] descriptors) {
+        IoVec.set(pieces, 0, address, length);
+        return send(fd, 1, flags, descriptors);
+    }
+
+    /** sendmsg of the first {@code count} of {@link #pieces}; the descriptors stay the caller's. */
+    int send(final int fd, final int count, final int flags, final int[] descriptors) {
+        final long descriptorsAddress = memory.address(DESCRIPTORS_OFFSET, descriptors.length * Integer.BYTES);
+        for (int i = 0; i < descriptors.length; i++) {
+            memory.buffer().putInt(DESCRIPTORS_OFFSET + i * Integer.BYTES, descriptors[i]);
+        }
+        return Syscalls.sendmsg(fd, piecesAddress(), count, flags, descriptorsAddress, descriptors.length);
+    }
+
+    /** preadv2 of one piece at the descriptor's own position. */
+    long read(final int fd, final long address, final int length, final int flags) {
+        IoVec.set(pieces, 0, address, length);
+        return Syscalls.preadv2(fd, piecesAddress(), 1, -1, flags);
+    }
+
+    /** pwritev2 of the first {@code count} of {@link #pieces} at the descriptor's own position. */
+    long write(final int fd, final int count, final int flags) {
+        return Syscalls.pwritev2(fd, piecesAddress(), count, -1, flags);
+    }
+
+    /** FIONREAD, or {@code -errno}. */
+    int unreadBytes(final int fd) {
+        final int result = Syscalls.ioctl(fd, Constants.FIONREAD, peekAddress());
+        return result < 0 ? result : memory.buffer().getInt(INT_OFFSET);
+    }
+}

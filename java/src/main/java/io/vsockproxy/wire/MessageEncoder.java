@@ -1,0 +1,189 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.wire;
+
+import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * Writes whole frames of the commands that carry no blob, byte for byte as protobuf would.
+ *
+ * <p>Each method writes a frame at {@code offset}, its size included, and returns its length in bytes. The caller sees
+ * to the room: {@link #MAX_CONTROL_LENGTH} is enough for all but {@link #connectRequest}. Error codes are 0 or a Linux
+ * errno. Messages with a blob have their own headers: {@link DataHeader}, {@link PreadResponseHeader},
+ * {@link PwriteRequestHeader}.
+ */
+public final class MessageEncoder {
+    /** The longest frame that any method here writes, {@link #connectRequest} excepted, in bytes. */
+    public static final int MAX_CONTROL_LENGTH =
+        FrameDescriptor.SIZE_LENGTH + 1 + 1 + 4 * (1 + Varint.MAX_LENGTH);
+
+    private static final int TRANSFERRED_FD = 3;
+
+    private MessageEncoder() {
+    }
+
+    /** The sender has closed its end of {@code handle}. */
+    public static int close(final MutableDirectBuffer buffer, final int offset, final long handle) {
+        int position = Field.putFrameStart(buffer, offset, Command.CLOSE, Field.varintLength(handle));
+        position = Field.putVarint(buffer, position, 1, handle);
+        return position - offset;
+    }
+
+    /** Bytes of the frame that {@link #connectRequest} writes. */
+    public static int connectRequestLength(final long cookie, final int pathLength) {
+        final int messageLength = connectRequestMessageLength(cookie, pathLength);
+        return Field.frameStartLength(messageLength) + messageLength;
+    }
+
+    /**
+     * Asks the peer to connect to a socket.
+     *
+     * @param path       a buffer with the path in it: UTF-8, or the peer rejects the message and the session ends.
+     *                   Not checked here; see {@link Utf8#isValid}.
+     * @param pathLength bytes of the path.
+     */
+    public static int connectRequest(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final DirectBuffer path,
+        final int pathOffset,
+        final int pathLength) {
+        if (pathLength < 0) {
+            throw new IllegalArgumentException("negative length: pathLength=" + pathLength);
+        }
+        final int messageLength = connectRequestMessageLength(cookie, pathLength);
+        int position = Field.putFrameStart(buffer, offset, Command.CONNECT_REQUEST, messageLength);
+        position = Field.putVarint(buffer, position, 1, cookie);
+        position = Field.putPrefix(buffer, position, 2, pathLength);
+        buffer.putBytes(position, path, pathOffset, pathLength);
+        return position + pathLength - offset;
+    }
+
+    /** Answers a ConnectRequest: an error, or the handle of the new connection. */
+    public static int connectResponse(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final int errorCode,
+        final long handle) {
+        return threeFields(buffer, offset, Command.CONNECT_RESPONSE, cookie, errorCode, handle);
+    }
+
+    /** Asks for {@code count} bytes of a file at {@code fileOffset}; both are unsigned. */
+    public static int preadRequest(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final long handle,
+        final long count,
+        final long fileOffset) {
+        final int messageLength = Field.varintLength(cookie)
+            + Field.varintLength(handle)
+            + Field.varintLength(count)
+            + Field.varintLength(fileOffset);
+        int position = Field.putFrameStart(buffer, offset, Command.PREAD_REQUEST, messageLength);
+        position = Field.putVarint(buffer, position, 1, cookie);
+        position = Field.putVarint(buffer, position, 2, handle);
+        position = Field.putVarint(buffer, position, 3, count);
+        position = Field.putVarint(buffer, position, 4, fileOffset);
+        return position - offset;
+    }
+
+    /** Answers a PreadRequest with an error. */
+    public static int preadError(
+        final MutableDirectBuffer buffer, final int offset, final long cookie, final int errorCode) {
+        return threeFields(buffer, offset, Command.PREAD_RESPONSE, cookie, errorCode, 0);
+    }
+
+    /** Answers a PwriteRequest: an error, or how many bytes were written. */
+    public static int pwriteResponse(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final int errorCode,
+        final long bytesWritten) {
+        return threeFields(buffer, offset, Command.PWRITE_RESPONSE, cookie, errorCode, bytesWritten);
+    }
+
+    /** Asks how large a file is. */
+    public static int fstatRequest(
+        final MutableDirectBuffer buffer, final int offset, final long cookie, final long handle) {
+        return threeFields(buffer, offset, Command.FSTAT_REQUEST, cookie, handle, 0);
+    }
+
+    /** Answers an FstatRequest: an error, or the file's size in bytes. */
+    public static int fstatResponse(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final int errorCode,
+        final long size) {
+        return threeFields(buffer, offset, Command.FSTAT_RESPONSE, cookie, errorCode, size);
+    }
+
+    /** Asks to cut or extend a file to {@code length} bytes. */
+    public static int ftruncateRequest(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long cookie,
+        final long handle,
+        final long length) {
+        return threeFields(buffer, offset, Command.FTRUNCATE_REQUEST, cookie, handle, length);
+    }
+
+    /** Answers an FtruncateRequest. */
+    public static int ftruncateResponse(
+        final MutableDirectBuffer buffer, final int offset, final long cookie, final int errorCode) {
+        return threeFields(buffer, offset, Command.FTRUNCATE_RESPONSE, cookie, errorCode, 0);
+    }
+
+    /** Bytes that {@link #putTransferredDescriptor} writes. */
+    public static int transferredDescriptorLength(final int type, final long handle, final int flags) {
+        final int length = descriptorLength(type, handle, flags);
+        return 1 + Varint.length(length) + length;
+    }
+
+    /**
+     * Writes one {@code transferred_fd} field of a Data message, tag included.
+     *
+     * @param type  one of {@link DescriptorType}.
+     * @param flags the descriptor's file status flags.
+     * @return the offset after it.
+     */
+    public static int putTransferredDescriptor(
+        final MutableDirectBuffer buffer, final int offset, final int type, final long handle, final int flags) {
+        int position =
+            Field.putMessagePrefix(buffer, offset, TRANSFERRED_FD, descriptorLength(type, handle, flags));
+        position = Field.putVarint(buffer, position, 1, type);
+        position = Field.putVarint(buffer, position, 2, handle);
+        return Field.putVarint(buffer, position, 5, flags);
+    }
+
+    private static int connectRequestMessageLength(final long cookie, final int pathLength) {
+        return Field.varintLength(cookie) + Field.prefixLength(pathLength) + pathLength;
+    }
+
+    private static int descriptorLength(final int type, final long handle, final int flags) {
+        return Field.varintLength(type) + Field.varintLength(handle) + Field.varintLength(flags);
+    }
+
+    /** Most messages are integers with the field numbers 1, 2 and 3. */
+    private static int threeFields(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final int command,
+        final long first,
+        final long second,
+        final long third) {
+        final int messageLength = Field.varintLength(first) + Field.varintLength(second) + Field.varintLength(third);
+        int position = Field.putFrameStart(buffer, offset, command, messageLength);
+        position = Field.putVarint(buffer, position, 1, first);
+        position = Field.putVarint(buffer, position, 2, second);
+        position = Field.putVarint(buffer, position, 3, third);
+        return position - offset;
+    }
+}

@@ -1,0 +1,75 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.wire;
+
+/**
+ * Which field of which command means what: the schema, as a table from command and tag to a meaning.
+ *
+ * <p>A number that is known but comes with another wire type is an unknown field, hence tags and not numbers.
+ */
+final class MessageLayout {
+    static final int UNKNOWN = 0;
+    static final int HANDLE = 1;
+    static final int COOKIE = 2;
+    static final int ERROR_CODE = 3;
+    static final int COUNT = 4;
+    static final int FILE_OFFSET = 5;
+    static final int SIZE = 6;
+    static final int LENGTH = 7;
+    static final int BYTES_WRITTEN = 8;
+    static final int BLOB = 9;
+    static final int PATH = 10;
+    static final int TRANSFERRED_FD = 11;
+
+    /** Tags of the fields of a {@code FileDescriptor}. */
+    static final int DESCRIPTOR_TYPE_TAG = Field.varintTag(1);
+    static final int DESCRIPTOR_HANDLE_TAG = Field.varintTag(2);
+    static final int DESCRIPTOR_FLAGS_TAG = Field.varintTag(5);
+
+    /** Every field of a command has a number below 8, and so a tag below 64. */
+    private static final int TAG_BITS = 6;
+    private static final int TAG_LIMIT = 1 << TAG_BITS;
+
+    private static final byte[] MEANINGS = new byte[(Command.FTRUNCATE_RESPONSE + 1) << TAG_BITS];
+
+    static {
+        define(Command.CLOSE, HANDLE);
+        define(Command.DATA, HANDLE, BLOB, TRANSFERRED_FD);
+        define(Command.CONNECT_REQUEST, COOKIE, PATH);
+        define(Command.CONNECT_RESPONSE, COOKIE, ERROR_CODE, HANDLE);
+        define(Command.PREAD_REQUEST, COOKIE, HANDLE, COUNT, FILE_OFFSET);
+        define(Command.PREAD_RESPONSE, COOKIE, ERROR_CODE, BLOB);
+        define(Command.PWRITE_REQUEST, COOKIE, HANDLE, BLOB, FILE_OFFSET);
+        define(Command.PWRITE_RESPONSE, COOKIE, ERROR_CODE, BYTES_WRITTEN);
+        define(Command.FSTAT_REQUEST, COOKIE, HANDLE);
+        define(Command.FSTAT_RESPONSE, COOKIE, ERROR_CODE, SIZE);
+        define(Command.FTRUNCATE_REQUEST, COOKIE, HANDLE, LENGTH);
+        define(Command.FTRUNCATE_RESPONSE, COOKIE, ERROR_CODE);
+    }
+
+    private MessageLayout() {
+    }
+
+    /** What a field of {@code command} means, or {@link #UNKNOWN}. */
+    static int meaning(final int command, final int tag) {
+        // A tag is unsigned: a negative one is a large field number.
+        return tag >= 0 && tag < TAG_LIMIT ? MEANINGS[(command << TAG_BITS) | tag] : UNKNOWN;
+    }
+
+    /** Whether {@code tag}, at the top of a body, starts a command, whose number is then that of the field. */
+    static boolean isCommand(final int tag) {
+        return (tag & Field.WIRE_TYPE_MASK) == Field.LENGTH_DELIMITED
+            && tag >>> Field.WIRE_TYPE_BITS <= Command.FTRUNCATE_RESPONSE;
+    }
+
+    private static void define(final int command, final int... meanings) {
+        for (int i = 0; i < meanings.length; i++) {
+            final int meaning = meanings[i];
+            final boolean isBytes = meaning == BLOB || meaning == PATH || meaning == TRANSFERRED_FD;
+            final int tag = isBytes ? Field.lengthDelimitedTag(i + 1) : Field.varintTag(i + 1);
+            MEANINGS[(command << TAG_BITS) | tag] = (byte) meaning;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.wire;
+
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * What stands in front of a PwriteRequest's blob, written backwards from where the blob already lies.
+ *
+ * <pre>
+ *    frame                                                                                    blobOffset
+ *   +----------+------+--------+------+--------+------+--------+------+--------+------+--------+------------+
+ *   | size     | 0x3a | length | 0x08 | cookie | 0x10 | handle | 0x20 | offset | 0x1a | length | blob       |
+ *   +----------+------+--------+------+--------+------+--------+------+--------+------+--------+------------+
+ *     8 bytes    1      1..5     1      1..10    1      1..10    1      1..10    1      1..5     blobLength
+ * </pre>
+ *
+ * <p>The offset, field 4, comes before the blob, field 3. Protobuf's readers take fields in any order, and this one
+ * lets the payload of a FUSE write stay where the kernel put it, with the frame complete at its last byte.
+ */
+public final class PwriteRequestHeader {
+    /** The longest header, in bytes: room to leave in front of a blob. */
+    public static final int MAX_LENGTH = FrameDescriptor.SIZE_LENGTH + 1 + 5 + 3 * (1 + Varint.MAX_LENGTH) + 1 + 5;
+
+    private static final int COOKIE = 1;
+    private static final int HANDLE = 2;
+    private static final int BLOB = 3;
+    private static final int FILE_OFFSET = 4;
+
+    private PwriteRequestHeader() {
+    }
+
+    /**
+     * Writes the header so that it ends at {@code blobOffset}. An empty blob is left out; the header still ends there.
+     *
+     * @param fileOffset where to write, in bytes, unsigned.
+     * @param blobLength bytes of the blob.
+     * @return the offset of the frame's first byte.
+     * @throws IndexOutOfBoundsException if there is no room in front of {@code blobOffset}.
+     */
+    public static int encodeBefore(
+        final MutableDirectBuffer buffer,
+        final int blobOffset,
+        final long cookie,
+        final long handle,
+        final long fileOffset,
+        final int blobLength) {
+        if (blobLength < 0) {
+            throw new IllegalArgumentException("negative length: blobLength=" + blobLength);
+        }
+        final int fieldsLength = Field.varintLength(cookie)
+            + Field.varintLength(handle)
+            + Field.varintLength(fileOffset)
+            + Field.prefixLength(blobLength);
+        final long messageLength = (long) fieldsLength + blobLength;
+        final int frameOffset = blobOffset - fieldsLength - Field.frameStartLength(messageLength);
+        int position = Field.putFrameStart(buffer, frameOffset, Command.PWRITE_REQUEST, messageLength);
+        position = Field.putVarint(buffer, position, COOKIE, cookie);
+        position = Field.putVarint(buffer, position, HANDLE, handle);
+        position = Field.putVarint(buffer, position, FILE_OFFSET, fileOffset);
+        Field.putPrefix(buffer, position, BLOB, blobLength);
+        return frameOffset;
+    }
+}

@@ -1,0 +1,70 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.posix;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Counts this process's open descriptors, for tests to compare before and after.
+ *
+ * <p>Those that the JVM opens when it likes are left out: jars, and its sources of random numbers.
+ */
+public final class Descriptors {
+    private static final Path DIRECTORY = Path.of("/proc/self/fd");
+    private static final int ATTEMPTS = 50;
+    private static final long INTERVAL_MS = 20;
+
+    private Descriptors() {
+    }
+
+    /** How many are open. */
+    public static int count() {
+        return list().size();
+    }
+
+    /** Waits a second at most for the number to be {@code expected}: the JVM's own threads come and go. */
+    public static void assertCount(final int expected) throws InterruptedException {
+        List<String> actual = list();
+        for (int i = 0; i < ATTEMPTS && actual.size() != expected; i++) {
+            Thread.sleep(INTERVAL_MS);
+            actual = list();
+        }
+        if (actual.size() != expected) {
+            fail("open descriptors: expected=" + expected + ", actual=" + actual.size() + ": " + actual);
+        }
+    }
+
+    private static List<String> list() {
+        final List<String> open = new ArrayList<>();
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(DIRECTORY)) {
+            for (final Path entry : entries) {
+                try {
+                    final String target = Files.readSymbolicLink(entry).toString();
+                    if (!isTheJvms(target)) {
+                        open.add(entry.getFileName() + " -> " + target);
+                    }
+                } catch (final NoSuchFileException e) {
+                    // Closed since the directory was read.
+                }
+            }
+        } catch (final IOException e) {
+            throw new IllegalStateException(e);
+        }
+        return open;
+    }
+
+    private static boolean isTheJvms(final String target) {
+        return target.endsWith(".jar") || target.endsWith("/fd")
+            || "/dev/random".equals(target) || "/dev/urandom".equals(target);
+    }
+}

@@ -1,0 +1,87 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.wire;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.protobuf.TextFormat;
+import io.vsockproxy.proto.VSockMessage;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.List;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Bytes that the C++ protobuf compiler made, in {@code frames.tsv}: a message's text form and its frame in hex.
+ */
+class GoldenFramesTest {
+    record Vector(String text, String hex) {
+        byte[] frame() {
+            return HexFormat.of().parseHex(hex);
+        }
+
+        VSockMessage message() {
+            try {
+                return TextFormat.parse(text, VSockMessage.class);
+            } catch (final TextFormat.ParseException e) {
+                throw new IllegalStateException(text, e);
+            }
+        }
+
+        @Override
+        public String toString() {
+            return text.isEmpty() ? "(empty)" : text;
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("vectors")
+    void shouldDecodeEveryGoldenFrame(final Vector vector) {
+        final UnsafeBuffer frame = new UnsafeBuffer(vector.frame());
+        final int bodyLength = vector.frame().length - FrameDescriptor.SIZE_LENGTH;
+        assertEquals(bodyLength, FrameDescriptor.bodyLength(frame, 0));
+
+        final MessageDecoder decoder = new MessageDecoder(6).wrap(frame, FrameDescriptor.SIZE_LENGTH, bodyLength);
+        assertEquals(vector.message(), Reference.message(decoder));
+        assertEquals(vector.message().getCommandCase().getNumber(), decoder.command());
+    }
+
+    @ParameterizedTest
+    @MethodSource("vectors")
+    void shouldEncodeEveryGoldenFrame(final Vector vector) throws IOException {
+        final byte[] encoded = FlyweightEncoder.frame(vector.message());
+        if (vector.message().hasPwriteRequest()) {
+            // Our order of fields is not the canonical one; the fields and the length are the same.
+            assertEquals(vector.frame().length, encoded.length);
+            final byte[] body = new byte[encoded.length - FrameDescriptor.SIZE_LENGTH];
+            System.arraycopy(encoded, FrameDescriptor.SIZE_LENGTH, body, 0, body.length);
+            assertEquals(vector.message(), VSockMessage.parseFrom(body));
+        } else {
+            assertArrayEquals(vector.frame(), encoded);
+        }
+    }
+
+    static List<Vector> vectors() throws IOException {
+        try (InputStream in = GoldenFramesTest.class.getResourceAsStream("/frames.tsv")) {
+            final List<Vector> vectors = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines()
+                .filter(line -> !line.startsWith("#"))
+                .map(GoldenFramesTest::vector)
+                .toList();
+            assertTrue(vectors.size() >= 21, () -> "vectors: " + vectors.size());
+            return vectors;
+        }
+    }
+
+    private static Vector vector(final String line) {
+        final int tab = line.indexOf('\t');
+        return new Vector(line.substring(0, tab), line.substring(tab + 1));
+    }
+}

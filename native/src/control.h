@@ -1,0 +1,25 @@
+/* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
+
+/* What recvmsg leaves beside the bytes, as io.vsockproxy.posix.ControlData reads it. */
+#ifndef VSOCKPROXY_CONTROL_H
+#define VSOCKPROXY_CONTROL_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* SCM_MAX_FD in the kernel's include/net/scm.h. */
+#define VP_MAX_DESCRIPTORS 253
+
+/* ControlData's layout: int32 count, int32 msg_flags, int32 descriptors[253]; not necessarily aligned. */
+#define VP_CONTROL_COUNT_OFFSET 0
+#define VP_CONTROL_FLAGS_OFFSET 4
+#define VP_CONTROL_DESCRIPTORS_OFFSET 8
+#define VP_CONTROL_LENGTH (VP_CONTROL_DESCRIPTORS_OFFSET + VP_MAX_DESCRIPTORS * 4)
+
+/*
+ * Lists the descriptors of all of message's SCM_RIGHTS headers at control, with its flags. Closes those that nobody
+ * would learn of: beyond the list's end (MSG_CTRUNC is then among the flags), or of a kind that was not asked for.
+ */
+void vp_list_descriptors(struct msghdr *message, unsigned char *control);
+
+#endif

@@ -1,0 +1,37 @@
+/* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "shim.h"
+
+jint vp_epoll_create1(VP_JVM, jint flags) {
+    return VP_RETRY_INT(epoll_create1(flags));
+}
+
+jint vp_epoll_ctl(VP_JVM, jint epfd, jint operation, jint fd, jint events, jlong data) {
+    /* Kernels before 2.6.9 wanted an event for EPOLL_CTL_DEL too; the others ignore it. */
+    struct epoll_event event = { .events = (uint32_t)events, .data = { .u64 = (uint64_t)data } };
+    return VP_RETRY_INT(epoll_ctl(epfd, operation, fd, &event));
+}
+
+/* A retry would wait the whole time again: a loop that was interrupted looks at its timers first. */
+jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jint timeout_ms) {
+    const int ready = epoll_wait(epfd, vp_pointer(events_address), max_events, timeout_ms);
+    if (ready >= 0) {
+        return ready;
+    }
+    return errno == EINTR ? 0 : -errno;
+}
+
+jint vp_eventfd(VP_JVM, jint initial_value, jint flags) {
+    return VP_RETRY_INT(eventfd((unsigned int)initial_value, flags));
+}
+
+static const JNINativeMethod methods[] = {
+    VP_NATIVE("epollCreate1", "(I)I", vp_epoll_create1),
+    VP_NATIVE("epollCtl", "(IIIIJ)I", vp_epoll_ctl),
+    VP_NATIVE("epollWait", "(IJII)I", vp_epoll_wait),
+    VP_NATIVE("eventfd", "(II)I", vp_eventfd),
+};
+
+const vp_natives vp_epoll_natives = VP_NATIVES(methods);
