@@ -15,8 +15,7 @@ import io.vsockproxy.session.SessionResources;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.socket.SocketListener;
 import io.vsockproxy.socket.UnixListeningSocket;
-import io.vsockproxy.stream.DescriptorInspector;
-import io.vsockproxy.stream.StreamScratch;
+import io.vsockproxy.stream.StreamCommons;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
@@ -55,10 +54,10 @@ final class ProxyAgent {
     ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
         this.context = context;
         this.readyListener = readyListener;
-        loop = new EventLoop();
+        loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         resources = new SessionResources(
             loop, context.role() == Role.HOST, context.limits(), Set.copyOf(context.allowedPaths()),
-            new StreamScratch(context.limits().maxPacketLength()), new DescriptorInspector(),
+            new StreamCommons(loop, context.limits().maxPacketLength()),
             new FileWorkers(loop, context.fileWorkerThreads()));
     }
 
@@ -92,8 +91,7 @@ final class ProxyAgent {
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
         resources.workers().close();
-        resources.inspector().close();
-        resources.scratch().close();
+        resources.commons().close();
         loop.close();
     }
 
@@ -136,6 +134,11 @@ final class ProxyAgent {
 
     /** A connection to the other side, of which it takes ownership: a session begins. */
     private void onLink(final OwnedFd socket) {
+        if (sessions.size() >= context.maxSessions()) {
+            LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
+            socket.close();
+            return;
+        }
         final boolean unix = context.address().isUnix();
         LinkSockets.configure(socket, unix);
         final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber;

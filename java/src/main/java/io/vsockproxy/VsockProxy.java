@@ -122,6 +122,7 @@ public final class VsockProxy implements AutoCloseable {
         private Path filesDirectory;
         private SessionLimits limits = SessionLimits.DEFAULTS;
         private int fileWorkerThreads = 2;
+        private int maxSessions = 64;
         private boolean concluded;
 
         /** Which side this is. No default. */
@@ -199,6 +200,17 @@ public final class VsockProxy implements AutoCloseable {
         /** How many file requests may be waiting for disks at once. */
         public int fileWorkerThreads() {
             return fileWorkerThreads;
+        }
+
+        /** How many guests a host serves at once; 64 by default. */
+        public Context maxSessions(final int newMaxSessions) {
+            this.maxSessions = newMaxSessions;
+            return this;
+        }
+
+        /** How many guests a host serves at once. */
+        public int maxSessions() {
+            return maxSessions;
         }
 
         /**

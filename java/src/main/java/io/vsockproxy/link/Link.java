@@ -163,8 +163,10 @@ public final class Link implements AutoCloseable {
             ? Syscalls.recvmsg(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS, control.address())
             : Syscalls.recv(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS);
         if (received > 0) {
-            if (carriesDescriptors && (control.count() > 0 || control.isTruncated())) {
-                descriptors.add(control);
+            if (carriesDescriptors && (control.count() > 0 || control.isTruncated()) && !descriptors.add(control)) {
+                registration.cancel();
+                handler.onEnded(Errno.ETOOMANYREFS);
+                return;
             }
             inbound.received(received);
             handler.onReceived();

@@ -21,21 +21,33 @@ public final class ReceivedDescriptors implements AutoCloseable {
     /** What {@link #take} answers, once, where descriptors were lost on their way in. */
     public static final int LOST = -2;
 
+    /** More than this at once, and the peer sends descriptors that no frame asks for. */
+    private static final int MAX_WAITING = 4 * ControlData.MAX_DESCRIPTORS;
+
     private final IntArrayList queue = new IntArrayList();
     private int head;
 
-    /** Takes over what a receive brought. */
-    public void add(final ControlData control) {
+    /**
+     * Takes over what a receive brought.
+     *
+     * @return false, with those that came now closed, when too many wait already.
+     */
+    public boolean add(final ControlData control) {
+        if (size() >= MAX_WAITING) {
+            control.closeAll();
+            return false;
+        }
         if (control.isTruncated()) {
             control.closeAll();
             queue.addInt(LOST);
-            return;
+            return true;
         }
         final int count = control.count();
         for (int i = 0; i < count; i++) {
             queue.addInt(control.descriptor(i));
         }
         control.clear();
+        return true;
     }
 
     /** How many wait. */

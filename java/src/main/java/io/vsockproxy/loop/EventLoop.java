@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.agrona.ErrorHandler;
 import org.agrona.collections.IntArrayList;
 import org.agrona.concurrent.ManyToOneConcurrentArrayQueue;
 
@@ -40,6 +41,7 @@ public final class EventLoop implements AutoCloseable {
     private final long oneAddress;
     private final ManyToOneConcurrentArrayQueue<Runnable> commands =
         new ManyToOneConcurrentArrayQueue<>(COMMAND_CAPACITY);
+    private final ErrorHandler errorHandler;
     private final AtomicBoolean sleeping = new AtomicBoolean();
     private final PriorityQueue<Timer> timers =
         new PriorityQueue<>(Comparator.comparingLong(Timer::deadlineNs));
@@ -55,9 +57,11 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Creates the epoll instance and its eventfd.
      *
+     * @param errorHandler is told what a handler, command, timer or task throws; the loop goes on.
      * @throws PosixException when the kernel refuses (EMFILE).
      */
-    public EventLoop() {
+    public EventLoop(final ErrorHandler errorHandler) {
+        this.errorHandler = errorHandler;
         memory = Memory.allocate(EVENTS_OFFSET + MAX_EVENTS * Constants.SIZEOF_EPOLL_EVENT);
         counterAddress = memory.address(0, Long.BYTES);
         oneAddress = memory.address(Long.BYTES, Long.BYTES);
@@ -212,7 +216,11 @@ public final class EventLoop implements AutoCloseable {
             final Registration registration = registrations[(int) key];
             // An earlier event of this batch may have ended this one, and its slot may even serve another already.
             if (registration != null && registration.generation() == (int) (key >>> 32)) {
-                registration.dispatch(events);
+                try {
+                    registration.dispatch(events);
+                } catch (final RuntimeException e) {
+                    errorHandler.onError(e);
+                }
             }
         }
     }
@@ -221,7 +229,7 @@ public final class EventLoop implements AutoCloseable {
         int done = 0;
         Runnable command;
         while (done < MAX_COMMANDS_PER_TURN && (command = commands.poll()) != null) {
-            command.run();
+            guarded(command);
             done++;
         }
         return done;
@@ -233,7 +241,7 @@ public final class EventLoop implements AutoCloseable {
         while (timer != null && timer.deadlineNs() - nowNs <= 0) {
             timers.poll();
             timer.unschedule();
-            timer.run();
+            guarded(timer.task());
             done++;
             timer = timers.peek();
         }
@@ -246,10 +254,22 @@ public final class EventLoop implements AutoCloseable {
         running = tasks;
         final int size = tasks.size();
         for (int i = 0; i < size; i++) {
-            tasks.get(i).runQueued();
+            try {
+                tasks.get(i).runQueued();
+            } catch (final RuntimeException e) {
+                errorHandler.onError(e);
+            }
         }
         tasks.clear();
         return size;
+    }
+
+    private void guarded(final Runnable task) {
+        try {
+            task.run();
+        } catch (final RuntimeException e) {
+            errorHandler.onError(e);
+        }
     }
 
     private void signal() {

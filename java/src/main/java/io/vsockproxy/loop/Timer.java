@@ -37,7 +37,7 @@ public final class Timer {
         scheduled = false;
     }
 
-    void run() {
-        task.run();
+    Runnable task() {
+        return task;
     }
 }

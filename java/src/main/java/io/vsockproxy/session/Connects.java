@@ -69,8 +69,8 @@ final class Connects implements AutoCloseable {
         } else if (!session.hasHandleRoom(1)) {
             accepted.close();
             outbox.sendClose(handle);
-        } else {
-            streams.open(StreamKind.SOCKET_STREAM, handle, accepted, true);
+        } else if (!streams.open(StreamKind.SOCKET_STREAM, handle, accepted, true)) {
+            outbox.sendClose(handle);
         }
     }
 
@@ -133,9 +133,8 @@ final class Connects implements AutoCloseable {
         public void onConnected(final OwnedFd socket) {
             attempts.remove(this);
             final long handle = session.newHandle();
-            // Answered first: nothing of the stream may be on the wire before the peer knows the handle.
-            session.guarded(() -> outbox.sendConnectResponse(cookie, 0, handle));
-            streams.open(StreamKind.SOCKET_STREAM, handle, socket, true);
+            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, true);
+            session.guarded(() -> outbox.sendConnectResponse(cookie, opened ? 0 : Errno.ENOMEM, opened ? handle : 0));
         }
 
         @Override

@@ -15,6 +15,7 @@ import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.DescriptorType;
 import io.vsockproxy.wire.MessageEncoder;
 import java.util.Arrays;
+import org.agrona.collections.LongArrayList;
 
 /**
  * The way out for descriptors: what an application passed gets a handle, under which this side keeps it, and an entry
@@ -29,6 +30,8 @@ final class DescriptorExport {
     private final StreamTable streams;
     private final HandleTable<LocalFile> files;
     private final boolean linkCarriesDescriptors;
+    /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
+    private final LongArrayList unwatched = new LongArrayList();
     private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
 
     DescriptorExport(
@@ -37,7 +40,7 @@ final class DescriptorExport {
         final StreamTable streams,
         final HandleTable<LocalFile> files,
         final boolean linkCarriesDescriptors) {
-        this.inspector = resources.inspector();
+        this.inspector = resources.commons().inspector();
         this.session = session;
         this.streams = streams;
         this.files = files;
@@ -73,12 +76,18 @@ final class DescriptorExport {
                 riding = Arrays.copyOf(riding, riding.length + 1);
                 riding[riding.length - 1] = fd;
             } else {
-                keep(classes[i], handle, OwnedFd.of(fd));
+                if (!keep(classes[i], handle, OwnedFd.of(fd))) {
+                    unwatched.addLong(handle);
+                }
             }
             end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(classes[i]), handle, flags);
         }
         control.clear();
         outbox.sendData(stream.handle(), length, end, riding);
+        for (final long handle : unwatched) {
+            outbox.sendClose(handle);
+        }
+        unwatched.clear();
     }
 
     /** Why these descriptors cannot be sent, or null. */
@@ -96,14 +105,13 @@ final class DescriptorExport {
         return null;
     }
 
-    /** Keeps the descriptor under its handle. Takes ownership. */
-    private void keep(final DescriptorClass what, final long handle, final OwnedFd descriptor) {
+    /** Keeps the descriptor under its handle; false when that cannot be. Takes ownership. */
+    private boolean keep(final DescriptorClass what, final long handle, final OwnedFd descriptor) {
         if (what == DescriptorClass.REGULAR_FILE) {
             files.put(handle, new LocalFile(descriptor));
-        } else {
-            final boolean unixSocket = inspector.isUnixSocket(descriptor.fd());
-            streams.open(kind(what), handle, descriptor, unixSocket);
+            return true;
         }
+        return streams.open(kind(what), handle, descriptor, inspector.isUnixSocket(descriptor.fd()));
     }
 
     private static StreamKind kind(final DescriptorClass what) {

@@ -130,7 +130,10 @@ final class DescriptorImport {
             return Errno.name(error);
         }
         descriptors[index] = standIns.applicationEnd();
-        streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), true);
+        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), true)) {
+            Syscalls.close(descriptors[index]);
+            return "cannot be watched";
+        }
         return null;
     }
 

@@ -156,11 +156,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     @Override
     public void onReceived() {
-        try {
-            inbox.walk();
-        } catch (final ProtocolException | MalformedMessageException e) {
-            end("frame " + inbox.frameNumber() + ": " + e.getMessage());
-        }
+        walk(false);
     }
 
     @Override
@@ -284,11 +280,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     /** Room has come back for what waits for local readers. */
     void onUnblock() {
-        try {
-            inbox.unblock();
-        } catch (final ProtocolException | MalformedMessageException e) {
-            end("frame " + inbox.frameNumber() + ": " + e.getMessage());
-        }
+        walk(true);
     }
 
     /** Sends something on nobody's behalf: false, and the session ends, when the peer has left no room for it. */
@@ -319,6 +311,22 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
     boolean isNewPeerHandle(final long handle) {
         return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null;
+    }
+
+    private void walk(final boolean unblock) {
+        try {
+            if (unblock) {
+                inbox.unblock();
+            } else {
+                inbox.walk();
+            }
+        } catch (final ProtocolException | MalformedMessageException e) {
+            end("frame " + inbox.frameNumber() + ": " + e.getMessage());
+        } catch (final RuntimeException e) {
+            // A fault of ours. Whatever it was, the bytes that led to it must not be walked again.
+            end("frame " + inbox.frameNumber() + ": " + e);
+            throw e;
+        }
     }
 
     private void onClose(final long handle) {

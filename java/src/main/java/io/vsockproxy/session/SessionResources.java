@@ -6,8 +6,7 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.loop.EventLoop;
-import io.vsockproxy.stream.DescriptorInspector;
-import io.vsockproxy.stream.StreamScratch;
+import io.vsockproxy.stream.StreamCommons;
 import java.util.Set;
 
 /**
@@ -17,8 +16,7 @@ import java.util.Set;
  * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
  * @param limits        what each peer is held to.
  * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
- * @param scratch       memory that one call at a time needs.
- * @param inspector     tells what a descriptor is.
+ * @param commons       what all streams share.
  * @param workers       wait for disks.
  */
 public record SessionResources(
@@ -26,7 +24,6 @@ public record SessionResources(
     boolean host,
     SessionLimits limits,
     Set<String> allowedPaths,
-    StreamScratch scratch,
-    DescriptorInspector inspector,
+    StreamCommons commons,
     FileWorkers workers) {
 }

@@ -8,6 +8,7 @@ import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.stream.PipeStream;
 import io.vsockproxy.stream.SocketStream;
 import io.vsockproxy.stream.Stream;
@@ -74,17 +75,27 @@ final class StreamTable {
         return streams.get(handle);
     }
 
-    /** Makes a stream of a descriptor, of which it takes ownership, and begins to read it. */
-    Stream open(final StreamKind kind, final long handle, final OwnedFd descriptor, final boolean unixSocket) {
+    /**
+     * Makes a stream of a descriptor, of which it takes ownership, and begins to read it.
+     *
+     * @return false, with the descriptor closed, when epoll cannot watch it (ENOSPC, ENOMEM).
+     */
+    boolean open(final StreamKind kind, final long handle, final OwnedFd descriptor, final boolean unixSocket) {
         final int readLength = resources.limits().readLength();
         final Stream stream = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER
             ? new PipeStream(
-                resources.loop(), kind, handle, descriptor, readLength, resources.scratch(), handler)
+                resources.loop(), kind, handle, descriptor, readLength, resources.commons(), handler)
             : new SocketStream(
-                resources.loop(), kind, handle, descriptor, unixSocket, readLength, resources.scratch(), handler);
-        stream.start();
+                resources.loop(), kind, handle, descriptor, unixSocket, readLength, resources.commons(), handler);
+        try {
+            stream.start();
+        } catch (final PosixException e) {
+            LOGGER.log(Level.WARNING, "{0}: {1}: {2}", sessionName, stream, e.getMessage());
+            stream.close();
+            return false;
+        }
         streams.put(handle, stream);
-        return stream;
+        return true;
     }
 
     /** The application has closed its end, or it failed: tells the peer. */

@@ -20,7 +20,7 @@ import org.agrona.DirectBuffer;
  * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
  */
 public final class PipeStream extends Stream {
-    private final StreamScratch scratch;
+    private final StreamCommons commons;
     private final boolean reader;
     private final int readLength;
     private int callFlags = Constants.RWF_NOWAIT;
@@ -36,10 +36,10 @@ public final class PipeStream extends Stream {
         final long handle,
         final OwnedFd descriptor,
         final int readLength,
-        final StreamScratch scratch,
+        final StreamCommons commons,
         final StreamHandler handler) {
-        super(loop, kind, handle, descriptor, scratch.pool(), handler);
-        this.scratch = scratch;
+        super(loop, kind, handle, descriptor, commons.pool(), handler);
+        this.commons = commons;
         this.reader = kind == StreamKind.PIPE_READER;
         this.readLength = readLength;
     }
@@ -58,14 +58,14 @@ public final class PipeStream extends Stream {
     void read(final int events) {
         boolean more;
         do {
-            final int room = handler.claim(this, Math.min(readLength, StreamScratch.MIN_READ_LENGTH), readLength);
+            final int room = handler.claim(this, Math.min(readLength, StreamCommons.MIN_READ_LENGTH), readLength);
             if (room == 0) {
                 pauseReading();
                 return;
             }
-            long count = scratch.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+            long count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
             if (count == -Errno.EOPNOTSUPP && reopen()) {
-                count = scratch.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+                count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
             }
             // A FIFO opened again after its last writer had gone never shows EPOLLHUP: only reading finds the end.
             more = count > 0 && callFlags == 0;
@@ -86,7 +86,7 @@ public final class PipeStream extends Stream {
         if (length == 0) {
             return;
         }
-        IoVec.set(scratch.pieces(), 0, buffer.addressOffset() + offset, length);
+        IoVec.set(commons.pieces(), 0, buffer.addressOffset() + offset, length);
         final long written = write(1);
         if (written >= 0 || written == -Errno.EAGAIN) {
             final int done = (int) Math.max(0, written);
@@ -102,7 +102,7 @@ public final class PipeStream extends Stream {
     boolean drain() {
         while (!queue.isEmpty()) {
             final int offered = queue.firstLength();
-            final int pieces = queue.gather(scratch.pieces());
+            final int pieces = queue.gather(commons.pieces());
             final long written = write(pieces);
             if (written < 0) {
                 if (written == -Errno.EAGAIN) {
@@ -125,9 +125,9 @@ public final class PipeStream extends Stream {
     }
 
     private long write(final int pieces) {
-        final long written = scratch.write(descriptor.fd(), pieces, callFlags);
+        final long written = commons.write(descriptor.fd(), pieces, callFlags);
         if (written == -Errno.EOPNOTSUPP && reopen()) {
-            return scratch.write(descriptor.fd(), pieces, callFlags);
+            return commons.write(descriptor.fd(), pieces, callFlags);
         }
         return written;
     }

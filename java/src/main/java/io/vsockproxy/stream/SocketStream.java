@@ -25,7 +25,7 @@ public final class SocketStream extends Stream {
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
-    private final StreamScratch scratch;
+    private final StreamCommons commons;
     private final boolean unixFamily;
     private final boolean packets;
     private final int readLength;
@@ -44,10 +44,10 @@ public final class SocketStream extends Stream {
         final OwnedFd descriptor,
         final boolean unixFamily,
         final int readLength,
-        final StreamScratch scratch,
+        final StreamCommons commons,
         final StreamHandler handler) {
-        super(loop, kind, handle, descriptor, scratch.pool(), handler);
-        this.scratch = scratch;
+        super(loop, kind, handle, descriptor, commons.pool(), handler);
+        this.commons = commons;
         this.unixFamily = unixFamily;
         this.packets = kind.keepsBoundaries();
         this.readLength = readLength;
@@ -66,17 +66,25 @@ public final class SocketStream extends Stream {
     }
 
     @Override
+    public void start() {
+        super.start();
+        if (kind() == StreamKind.SOCKET_DGRAM && unixFamily) {
+            commons.datagramWatch().add(this);
+        }
+    }
+
+    @Override
     int readInterest() {
         return kind() == StreamKind.SOCKET_SEQPACKET ? Constants.EPOLLIN | Constants.EPOLLRDHUP : Constants.EPOLLIN;
     }
 
     @Override
     void read(final int events) {
-        int minimum = Math.min(readLength, StreamScratch.MIN_READ_LENGTH);
+        int minimum = Math.min(readLength, StreamCommons.MIN_READ_LENGTH);
         int maximum = readLength;
         if (packets) {
             // A packet that does not fit is cut by the kernel, its rest lost: so its length comes first.
-            final int length = Syscalls.recv(descriptor.fd(), scratch.peekAddress(), 0, PEEK_LENGTH_FLAGS);
+            final int length = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
             if (length < 0) {
                 if (length != -Errno.EAGAIN) {
                     end(-length);
@@ -85,7 +93,7 @@ public final class SocketStream extends Stream {
             }
             minimum = Math.max(1, length);
             maximum = minimum;
-            if (length > scratch.maxPacketLength()) {
+            if (length > commons.maxPacketLength()) {
                 end(Errno.EMSGSIZE);
                 return;
             }
@@ -95,7 +103,7 @@ public final class SocketStream extends Stream {
             pauseReading();
             return;
         }
-        final ControlData control = scratch.control();
+        final ControlData control = commons.control();
         final int received = Syscalls.recvmsg(
             descriptor.fd(), handler.claimedAddress(), room, RECEIVE_FLAGS, control.address());
         if (received < 0) {
@@ -127,16 +135,16 @@ public final class SocketStream extends Stream {
         final long address = buffer.addressOffset() + offset;
         int sent = riding.length == 0
             ? Syscalls.send(descriptor.fd(), address, length, SEND_FLAGS)
-            : scratch.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+            : commons.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
         if (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length)) {
-            sent = scratch.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+            sent = commons.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
         }
         if (sent == length) {
             closeAll(riding);
         } else if (sent >= 0) {
             closeAll(riding);
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
-        } else if (sent == -Errno.EAGAIN && !(packets && length > StreamScratch.MAX_QUEUED_PACKET_LENGTH)) {
+        } else if (sent == -Errno.EAGAIN && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {
             enqueue(buffer, offset, length, riding);
         } else {
             closeAll(riding);
@@ -148,9 +156,9 @@ public final class SocketStream extends Stream {
     boolean drain() {
         while (!queue.isEmpty()) {
             final int[] riding = queue.firstDescriptors();
-            final int pieces = queue.gather(scratch.pieces());
+            final int pieces = queue.gather(commons.pieces());
             final int offered = queue.firstLength();
-            final int sent = scratch.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+            final int sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
             if (sent < 0) {
                 if (sent == -Errno.EAGAIN) {
                     return true;
@@ -169,6 +177,14 @@ public final class SocketStream extends Stream {
         return true;
     }
 
+    /** The other end of a datagram socket has been closed; what it sent before is read first. */
+    void onPeerLost() {
+        final int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
+        if (next == -Errno.EAGAIN) {
+            end(0);
+        }
+    }
+
     /** Whether reading 0 bytes meant the end, and not an empty packet. */
     private boolean isEndOfFile(final int events) {
         return switch (kind()) {
@@ -177,7 +193,7 @@ public final class SocketStream extends Stream {
                 // The other end is shut, and no more bytes wait. (An empty packet right before the end looks the same,
                 // to an application as well.)
                 yield (events & (Constants.EPOLLRDHUP | Constants.EPOLLHUP)) != 0
-                    && scratch.unreadBytes(descriptor.fd()) == 0;
+                    && commons.unreadBytes(descriptor.fd()) == 0;
             }
             default -> true;
         };

@@ -7,6 +7,7 @@ package io.vsockproxy.stream;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.DirectBuffer;
@@ -50,7 +51,7 @@ public abstract class Stream implements AutoCloseable {
     }
 
     /** Begins to read and to watch for the end. */
-    public final void start() {
+    public void start() {
         registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
     }
 
@@ -208,6 +209,16 @@ public abstract class Stream implements AutoCloseable {
     }
 
     final void onReady(final int events) {
+        try {
+            dispatch(events);
+        } catch (final RuntimeException e) {
+            // A fault of ours; without this, readiness that nobody deals with would come back for ever.
+            end(Errno.EIO);
+            throw e;
+        }
+    }
+
+    private void dispatch(final int events) {
         if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
             return;
         }

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.stream;
 
+import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.IoVec;
@@ -12,9 +13,10 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Memory that one call at a time needs, shared by all streams of a loop: pieces, descriptors, control data.
+ * What all streams of a loop share: memory that one call at a time needs (pieces, descriptors, control data), chunks
+ * for their queues, and the watch over datagram sockets.
  */
-public final class StreamScratch implements AutoCloseable {
+public final class StreamCommons implements AutoCloseable {
     /** Fewer bytes of room than this are not worth a read from a stream socket or pipe. */
     static final int MIN_READ_LENGTH = 16 * 1024;
 
@@ -30,19 +32,33 @@ public final class StreamScratch implements AutoCloseable {
     private final UnsafeBuffer pieces = new UnsafeBuffer(memory.buffer(), PIECES_OFFSET, DESCRIPTORS_OFFSET);
     private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
     private final ChunkPool pool = new ChunkPool();
+    private final DescriptorInspector inspector = new DescriptorInspector();
+    private final DatagramWatch datagramWatch;
     private final int maxPacketLength;
 
     /**
      * @param maxPacketLength longest packet that a session has room for, in bytes.
      */
-    public StreamScratch(final int maxPacketLength) {
+    public StreamCommons(final EventLoop loop, final int maxPacketLength) {
+        datagramWatch = new DatagramWatch(loop, inspector);
         this.maxPacketLength = maxPacketLength;
+    }
+
+    /** Tells what a descriptor is. */
+    public DescriptorInspector inspector() {
+        return inspector;
     }
 
     @Override
     public void close() {
+        datagramWatch.close();
+        inspector.close();
         pool.close();
         memory.close();
+    }
+
+    DatagramWatch datagramWatch() {
+        return datagramWatch;
     }
 
     ChunkPool pool() {
