@@ -4,10 +4,12 @@
  */
 package io.vsockproxy.stream;
 
+import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -32,7 +34,20 @@ final class OutputQueue implements AutoCloseable {
     /** A run of bytes that must not be joined with its neighbours. */
     private static final class Run {
         private int length;
-        private int[] descriptors;
+        private int[] descriptors = NO_DESCRIPTORS;
+        /** Descriptors not all of which are there yet; null otherwise. */
+        private Delivery delivery;
+
+        /** Has descriptors that came with no byte of their own ride on this run's first, in front of its own. */
+        void ride(final int[] earlier) {
+            if (delivery != null || earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
+                closeAll(earlier);
+            } else {
+                final int[] all = Arrays.copyOf(earlier, earlier.length + descriptors.length);
+                System.arraycopy(descriptors, 0, all, earlier.length, descriptors.length);
+                descriptors = all;
+            }
+        }
     }
 
     private final ChunkPool pool;
@@ -66,23 +81,39 @@ final class OutputQueue implements AutoCloseable {
         if (last != null && !keepsBoundaries && descriptors.length == 0) {
             last.length += count;
         } else {
-            final Run run = new Run();
-            run.length = count;
-            run.descriptors = descriptors;
-            runs.add(run);
+            addRun(count).descriptors = descriptors;
         }
-        length += count;
-        int done = 0;
-        while (done < count) {
-            if (writeOffset == ChunkPool.CHUNK_LENGTH) {
-                chunks.add(pool.take());
-                writeOffset = 0;
-            }
-            final int part = Math.min(count - done, ChunkPool.CHUNK_LENGTH - writeOffset);
-            chunks.getLast().buffer().putBytes(writeOffset, buffer, offset + done, part);
-            writeOffset += part;
-            done += part;
+        copy(buffer, offset, count);
+    }
+
+    /** Copies bytes in that wait for descriptors, and that everything after them waits for. */
+    void add(final DirectBuffer buffer, final int offset, final int count, final Delivery delivery) {
+        addRun(count).delivery = delivery;
+        copy(buffer, offset, count);
+    }
+
+    /**
+     * Whether the first run may be sent: its descriptors are all there, and there is a byte for them to ride on. The
+     * queue must not be empty.
+     */
+    boolean isFirstReady() {
+        final Run first = runs.getFirst();
+        if (first.delivery != null && first.delivery.isComplete()) {
+            first.descriptors = first.delivery.descriptors();
+            first.delivery = null;
         }
+        if (first.delivery != null) {
+            return false;
+        }
+        if (keepsBoundaries || first.length > 0) {
+            return true;
+        }
+        if (runs.size() == 1) {
+            return false;
+        }
+        runs.removeFirst();
+        runs.getFirst().ride(first.descriptors);
+        return isFirstReady();
     }
 
     /** Descriptors of the first run, not yet sent; the queue stays their owner. */
@@ -151,10 +182,35 @@ final class OutputQueue implements AutoCloseable {
     public void close() {
         for (final Run run : runs) {
             closeAll(run.descriptors);
+            if (run.delivery != null) {
+                run.delivery.abandon();
+            }
         }
         runs.clear();
         length = 0;
         releaseChunks();
+    }
+
+    private Run addRun(final int count) {
+        final Run run = new Run();
+        run.length = count;
+        runs.add(run);
+        return run;
+    }
+
+    private void copy(final DirectBuffer buffer, final int offset, final int count) {
+        length += count;
+        int done = 0;
+        while (done < count) {
+            if (writeOffset == ChunkPool.CHUNK_LENGTH) {
+                chunks.add(pool.take());
+                writeOffset = 0;
+            }
+            final int part = Math.min(count - done, ChunkPool.CHUNK_LENGTH - writeOffset);
+            chunks.getLast().buffer().putBytes(writeOffset, buffer, offset + done, part);
+            writeOffset += part;
+            done += part;
+        }
     }
 
     private void releaseChunks() {

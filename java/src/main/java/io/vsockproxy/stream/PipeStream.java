@@ -100,7 +100,7 @@ public final class PipeStream extends Stream {
 
     @Override
     boolean drain() {
-        while (!queue.isEmpty()) {
+        while (!queue.isEmpty() && queue.isFirstReady()) {
             final int offered = queue.firstLength();
             final int pieces = queue.gather(commons.pieces());
             final long written = write(pieces);

@@ -154,7 +154,7 @@ public final class SocketStream extends Stream {
 
     @Override
     boolean drain() {
-        while (!queue.isEmpty()) {
+        while (!queue.isEmpty() && queue.isFirstReady()) {
             final int[] riding = queue.firstDescriptors();
             final int pieces = queue.gather(commons.pieces());
             final int offered = queue.firstLength();

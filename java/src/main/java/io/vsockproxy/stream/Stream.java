@@ -107,6 +107,26 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
+    /**
+     * Gives bytes whose descriptors are not all there yet; what comes later waits with them.
+     *
+     * @param delivery takes ownership.
+     */
+    public final void deliver(
+        final DirectBuffer buffer, final int offset, final int length, final Delivery delivery) {
+        if (state == State.OPEN) {
+            startStalling();
+            delivery.queuedBy(this);
+            queue.add(buffer, offset, length, delivery);
+            handler.onQueueShrunk(this, -length);
+            if (delivery.isComplete()) {
+                onDeliverable();
+            }
+        } else {
+            delivery.abandon();
+        }
+    }
+
     /** Gives bytes without descriptors. */
     public final void deliver(final DirectBuffer buffer, final int offset, final int length) {
         deliver(buffer, offset, length, NO_DESCRIPTORS);
@@ -122,7 +142,7 @@ public abstract class Stream implements AutoCloseable {
     /** Reads no more, and closes once everything delivered has been taken; at once if it has been. */
     public final void finish() {
         if (state == State.OPEN) {
-            if (queue.isEmpty()) {
+            if (queue.isEmpty() || (takesParts() && queue.length() == 0)) {
                 close();
             } else {
                 state = State.FINISHING;
@@ -176,12 +196,24 @@ public abstract class Stream implements AutoCloseable {
     abstract boolean drain();
 
     final void enqueue(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
-        if (queue.isEmpty()) {
+        startStalling();
+        registration.enable(Constants.EPOLLOUT);
+        queue.add(buffer, offset, length, descriptors);
+        handler.onQueueShrunk(this, -length);
+    }
+
+    /** The descriptors that the first bytes of the queue waited for are there. */
+    final void onDeliverable() {
+        if (state != State.CLOSED && !queue.isEmpty()) {
             stalledSinceNs = loop.nowNs();
             registration.enable(Constants.EPOLLOUT);
         }
-        queue.add(buffer, offset, length, descriptors);
-        handler.onQueueShrunk(this, -length);
+    }
+
+    private void startStalling() {
+        if (queue.isEmpty()) {
+            stalledSinceNs = loop.nowNs();
+        }
     }
 
     final void taken(final int length) {
@@ -245,7 +277,9 @@ public abstract class Stream implements AutoCloseable {
         if (!drain()) {
             return false;
         }
-        if (queue.isEmpty()) {
+        if (!queue.isEmpty() && !queue.isFirstReady()) {
+            registration.disable(Constants.EPOLLOUT);
+        } else if (queue.isEmpty()) {
             if (state == State.FINISHING) {
                 close();
                 return false;
