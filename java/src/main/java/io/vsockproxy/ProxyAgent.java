@@ -10,6 +10,8 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.session.AllowedPaths;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
 import io.vsockproxy.socket.SocketConnector;
@@ -18,10 +20,12 @@ import io.vsockproxy.socket.UnixListeningSocket;
 import io.vsockproxy.stream.StreamCommons;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.agrona.DirectBuffer;
+import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * What a proxy does, turn by turn of its loop: accepts guests or connects to the host, and forwards local connections.
@@ -44,6 +48,7 @@ final class ProxyAgent {
     private final Timer reconnect = new Timer(this::connectToHost);
     private SocketListener linkListener;
     private SocketConnector linkConnector;
+    private SocketAddress hostAddress;
     private long reconnectDelayNs = MIN_RECONNECT_NS;
     private int sessionNumber;
     private boolean announced;
@@ -56,7 +61,7 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         resources = new SessionResources(
-            loop, context.role() == Role.HOST, context.limits(), Set.copyOf(context.allowedPaths()),
+            loop, context.role() == Role.HOST, context.limits(), new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
             new FileWorkers(loop, context.fileWorkerThreads()));
     }
@@ -67,6 +72,8 @@ final class ProxyAgent {
             listenForApplications();
             announce("host listening on " + context.address());
         } else {
+            final LinkAddress address = context.address();
+            hostAddress = LinkSockets.address(address.path(), address.cid(), address.port());
             connectToHost();
         }
     }
@@ -83,6 +90,7 @@ final class ProxyAgent {
         loop.cancel(reconnect);
         if (linkConnector != null) {
             linkConnector.close();
+            hostAddress.close();
         }
         if (linkListener != null) {
             linkListener.close();
@@ -92,6 +100,7 @@ final class ProxyAgent {
         new ArrayList<>(sessions).forEach(Session::close);
         resources.workers().close();
         resources.commons().close();
+        resources.allowedPaths().close();
         loop.close();
     }
 
@@ -109,8 +118,7 @@ final class ProxyAgent {
     private void connectToHost() {
         final LinkAddress address = context.address();
         linkConnector = SocketConnector.connect(
-            loop, LinkSockets.family(address.isUnix()),
-            LinkSockets.address(address.path(), address.cid(), address.port()), LINK_CONNECT_TIMEOUT_NS,
+            loop, LinkSockets.family(address.isUnix()), hostAddress, LINK_CONNECT_TIMEOUT_NS,
             new SocketConnector.Completion() {
                 @Override
                 public void onConnected(final OwnedFd socket) {
@@ -168,17 +176,18 @@ final class ProxyAgent {
 
     private void listenForApplications() {
         for (final Forward forward : context.forwards()) {
+            final DirectBuffer remote = new UnsafeBuffer(forward.remote().getBytes(StandardCharsets.UTF_8));
             forwardListeners.add(new SocketListener(
-                loop, listen(forward.local()), forward.toString(), accepted -> onApplication(accepted, forward)));
+                loop, listen(forward.local()), forward.toString(), accepted -> onApplication(accepted, remote)));
         }
     }
 
     /** A local connection, of which it takes ownership, goes to the peer that came last. */
-    private void onApplication(final OwnedFd accepted, final Forward forward) {
+    private void onApplication(final OwnedFd accepted, final DirectBuffer remotePath) {
         if (sessions.isEmpty()) {
             accepted.close();
         } else {
-            sessions.get(sessions.size() - 1).forward(accepted, forward.remote());
+            sessions.get(sessions.size() - 1).forward(accepted, remotePath);
         }
     }
 

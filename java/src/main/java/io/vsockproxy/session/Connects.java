@@ -11,9 +11,9 @@ import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.MessageDecoder;
-import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.Set;
+import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
 /**
@@ -42,7 +42,7 @@ final class Connects implements AutoCloseable {
     }
 
     /** Asks the peer to connect to {@code path}. Takes ownership of the connection that waits for it. */
-    void request(final OwnedFd accepted, final String path) {
+    void request(final OwnedFd accepted, final DirectBuffer path) {
         if (requested.size() >= resources.limits().maxPendingConnects() || !session.hasHandleRoom(1)) {
             counters.refusedConnects++;
             accepted.close();
@@ -76,7 +76,9 @@ final class Connects implements AutoCloseable {
 
     void onRequest(final MessageDecoder message) {
         final long cookie = message.cookie();
-        final int errno = check(message);
+        final SocketAddress address = resources.allowedPaths().find(
+            message.buffer(), message.pathOffset(), message.pathLength());
+        final int errno = address == null ? refusal(message) : busy();
         if (errno != 0) {
             counters.refusedConnects++;
             outbox.sendConnectResponse(cookie, errno, 0);
@@ -86,7 +88,7 @@ final class Connects implements AutoCloseable {
         attempts.add(attempt);
         attempt.connector = SocketConnector.connect(
             resources.loop(), Constants.AF_UNIX,
-            SocketAddress.unix(message.buffer(), message.pathOffset(), message.pathLength()),
+            address,
             resources.limits().connectTimeoutNs(), attempt);
     }
 
@@ -101,21 +103,20 @@ final class Connects implements AutoCloseable {
         attempts.clear();
     }
 
-    private int check(final MessageDecoder message) {
-        final int length = message.pathLength();
-        if (length > SocketAddress.MAX_PATH_LENGTH) {
+    /** Why a path that is not on the list is refused. */
+    private static int refusal(final MessageDecoder message) {
+        if (message.pathLength() > SocketAddress.MAX_PATH_LENGTH) {
             return Errno.ENAMETOOLONG;
         }
-        final byte[] path = new byte[length];
-        message.buffer().getBytes(message.pathOffset(), path);
-        for (final byte b : path) {
-            if (b == 0) {
+        for (int i = 0; i < message.pathLength(); i++) {
+            if (message.buffer().getByte(message.pathOffset() + i) == 0) {
                 return Errno.EINVAL;
             }
         }
-        if (!resources.allowedPaths().contains(new String(path, StandardCharsets.UTF_8))) {
-            return Errno.EACCES;
-        }
+        return Errno.EACCES;
+    }
+
+    private int busy() {
         final boolean room = attempts.size() < resources.limits().maxPendingConnects() && session.hasHandleRoom(1);
         return room ? 0 : Errno.EAGAIN;
     }

@@ -11,7 +11,6 @@ import io.vsockproxy.wire.DataHeader;
 import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
 import io.vsockproxy.wire.PwriteRequestHeader;
-import java.nio.charset.StandardCharsets;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -120,11 +119,9 @@ final class Outbox {
         commitControl(index, MessageEncoder.close(ring.buffer(), index, handle));
     }
 
-    void sendConnectRequest(final long cookie, final String path) {
-        final UnsafeBuffer bytes = new UnsafeBuffer(path.getBytes(StandardCharsets.UTF_8));
-        final int index = claimControl(MessageEncoder.connectRequestLength(cookie, bytes.capacity()));
-        commitControl(
-            index, MessageEncoder.connectRequest(ring.buffer(), index, cookie, bytes, 0, bytes.capacity()));
+    void sendConnectRequest(final long cookie, final DirectBuffer path) {
+        final int index = claimControl(MessageEncoder.connectRequestLength(cookie, path.capacity()));
+        commitControl(index, MessageEncoder.connectRequest(ring.buffer(), index, cookie, path, 0, path.capacity()));
     }
 
     void sendConnectResponse(final long cookie, final int errno, final long handle) {

@@ -124,9 +124,10 @@ public final class Session implements LinkHandler, StreamHandler {
     /**
      * Connects an accepted local connection to a unix socket of the other side.
      *
-     * @param accepted takes ownership; closed when the other side refuses.
+     * @param accepted   takes ownership; closed when the other side refuses.
+     * @param remotePath UTF-8, all of the buffer.
      */
-    public void forward(final OwnedFd accepted, final String remotePath) {
+    public void forward(final OwnedFd accepted, final DirectBuffer remotePath) {
         try {
             connects.request(accepted, remotePath);
         } catch (final ProtocolException e) {

@@ -7,7 +7,6 @@ package io.vsockproxy.session;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.stream.StreamCommons;
-import java.util.Set;
 
 /**
  * What all sessions of one proxy share.
@@ -23,7 +22,7 @@ public record SessionResources(
     EventLoop loop,
     boolean host,
     SessionLimits limits,
-    Set<String> allowedPaths,
+    AllowedPaths allowedPaths,
     StreamCommons commons,
     FileWorkers workers) {
 }

@@ -53,7 +53,7 @@ public final class SocketConnector implements AutoCloseable {
      * Begins to connect a new stream socket; {@code completion} may be called before this returns.
      *
      * @param family    AF_UNIX or AF_VSOCK.
-     * @param address   takes ownership.
+     * @param address   must stay open until the completion was told, or the attempt was closed.
      * @param timeoutNs after which the attempt fails with ETIMEDOUT.
      */
     public static SocketConnector connect(
@@ -86,7 +86,6 @@ public final class SocketConnector implements AutoCloseable {
             socket.close();
             socket = null;
         }
-        address.close();
     }
 
     private void attempt() {

@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * A listening socket that accepts while it is let, one batch per readiness.
+ * A listening socket that accepts while it is let, one connection per readiness.
  *
  * <p>Owns the socket. Out of descriptors (EMFILE) it pauses, and looks again after 100 ms: the connections
  * wait in the kernel's backlog meanwhile.
@@ -25,7 +25,6 @@ import java.util.function.Consumer;
 public final class SocketListener implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(SocketListener.class.getName());
     private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
-    private static final int MAX_ACCEPTS = 16;
 
     private final EventLoop loop;
     private final OwnedFd socket;
@@ -73,20 +72,14 @@ public final class SocketListener implements AutoCloseable {
     }
 
     private void accept() {
-        for (int i = 0; i < MAX_ACCEPTS && registration.interest() != 0; i++) {
-            final int result = Syscalls.accept4(
-                socket.fd(), 0, 0, Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK);
-            if (result >= 0) {
-                acceptor.accept(OwnedFd.of(result));
-            } else if (result == -Errno.EAGAIN) {
-                return;
-            } else if (result != -Errno.ECONNABORTED) {
-                LOGGER.log(Level.WARNING, "{0}: accept: {1}; trying again in {2} ms",
-                    name, Errno.name(-result), TimeUnit.NANOSECONDS.toMillis(RETRY_NS));
-                loop.schedule(retry, RETRY_NS);
-                update();
-                return;
-            }
+        final int result = Syscalls.accept4(socket.fd(), 0, 0, Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK);
+        if (result >= 0) {
+            acceptor.accept(OwnedFd.of(result));
+        } else if (result != -Errno.EAGAIN && result != -Errno.ECONNABORTED) {
+            LOGGER.log(Level.WARNING, "{0}: accept: {1}; trying again in {2} ms",
+                name, Errno.name(-result), TimeUnit.NANOSECONDS.toMillis(RETRY_NS));
+            loop.schedule(retry, RETRY_NS);
+            update();
         }
     }
 }

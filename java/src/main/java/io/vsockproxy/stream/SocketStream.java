@@ -23,12 +23,15 @@ public final class SocketStream extends Stream {
     private static final int[] NO_DESCRIPTORS = {};
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
+    /** Two reads of the usual length, and the kernel's overhead. */
+    private static final int SEND_BUFFER_LENGTH = 416 * 1024;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
     private final StreamCommons commons;
     private final boolean unixFamily;
     private final boolean packets;
     private final int readLength;
+    private boolean widened;
     /** Came with no byte that they could ride on; they go with the next. */
     private int[] heldDescriptors = NO_DESCRIPTORS;
 
@@ -143,6 +146,7 @@ public final class SocketStream extends Stream {
             closeAll(riding);
         } else if (sent >= 0) {
             closeAll(riding);
+            widenSendBuffer();
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
         } else if (sent == -Errno.EAGAIN && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {
             enqueue(buffer, offset, length, riding);
@@ -197,6 +201,14 @@ public final class SocketStream extends Stream {
             }
             default -> true;
         };
+    }
+
+    /** The reader is slower than what comes: fewer, larger writes from now on. */
+    private void widenSendBuffer() {
+        if (unixFamily && !packets && !widened) {
+            widened = true;
+            commons.sendBuffer(descriptor.fd(), SEND_BUFFER_LENGTH);
+        }
     }
 
     private int[] withHeld(final int[] descriptors) {

@@ -9,6 +9,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -31,6 +32,7 @@ public final class StreamCommons implements AutoCloseable {
     private final Memory memory = Memory.allocate(CONTROL_OFFSET + ControlData.LENGTH);
     private final UnsafeBuffer pieces = new UnsafeBuffer(memory.buffer(), PIECES_OFFSET, DESCRIPTORS_OFFSET);
     private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
+    private final SocketOptions options = new SocketOptions();
     private final ChunkPool pool = new ChunkPool();
     private final DescriptorInspector inspector = new DescriptorInspector();
     private final DatagramWatch datagramWatch;
@@ -53,6 +55,7 @@ public final class StreamCommons implements AutoCloseable {
     public void close() {
         datagramWatch.close();
         inspector.close();
+        options.close();
         pool.close();
         memory.close();
     }
@@ -109,6 +112,11 @@ public final class StreamCommons implements AutoCloseable {
     /** pwritev2 of the first {@code count} of {@link #pieces} at the descriptor's own position. */
     long write(final int fd, final int count, final int flags) {
         return Syscalls.pwritev2(fd, piecesAddress(), count, -1, flags);
+    }
+
+    /** Sets SO_SNDBUF; the kernel limits it to net.core.wmem_max. */
+    void sendBuffer(final int fd, final int length) {
+        options.set(fd, Constants.SO_SNDBUF, length);
     }
 
     /** FIONREAD, or {@code -errno}. */
