@@ -7,8 +7,9 @@ package io.vsockproxy.session;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import org.agrona.DirectBuffer;
-import org.agrona.collections.Long2ObjectHashMap;
 
 /**
  * Requests about regular files that the other side owns. Every request that was sent gets exactly one answer: the
@@ -30,18 +31,27 @@ public final class RemoteFiles {
         void onAnswer(int errno, long value, DirectBuffer buffer, int offset, int length);
     }
 
-    /** A request that waits for its answer. */
-    private record Pending(int responseCommand, Completion completion) { }
+    /** A request that waits for its answer; used again for another when it has it. */
+    private static final class Pending {
+        private int responseCommand;
+        private Completion completion;
+    }
 
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
-    private final Long2ObjectHashMap<Pending> pending = new Long2ObjectHashMap<>();
+    private final HandleTable<Pending> pending = new HandleTable<>();
+    private final ArrayDeque<Pending> idle = new ArrayDeque<>();
 
     RemoteFiles(final Session session, final Outbox outbox, final int maxRequests) {
         this.session = session;
         this.outbox = outbox;
         this.maxRequests = maxRequests;
+    }
+
+    /** Whether one more request may be sent. */
+    public boolean hasRoom() {
+        return !session.hasEnded() && pending.size() < maxRequests;
     }
 
     /**
@@ -50,8 +60,15 @@ public final class RemoteFiles {
      * @return false when there are too many requests already, or the session has ended: nothing was sent.
      */
     public boolean pread(final long handle, final long count, final long offset, final Completion completion) {
-        final long cookie = begin(Command.PREAD_RESPONSE, completion);
-        return cookie != 0 && session.guarded(() -> outbox.sendPreadRequest(cookie, handle, count, offset));
+        if (!hasRoom()) {
+            return false;
+        }
+        try {
+            outbox.sendPreadRequest(begin(Command.PREAD_RESPONSE, completion), handle, count, offset);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
+        return true;
     }
 
     /**
@@ -67,61 +84,87 @@ public final class RemoteFiles {
         final int offset,
         final int length,
         final Completion completion) {
-        final long cookie = begin(Command.PWRITE_RESPONSE, completion);
-        if (cookie != 0 && !outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
-            pending.remove(cookie);
+        if (!hasRoom()) {
             return false;
         }
-        return cookie != 0;
+        final long cookie = session.newHandle();
+        if (!outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
+            return false;
+        }
+        expect(cookie, Command.PWRITE_RESPONSE, completion);
+        return true;
     }
 
     /** Asks for the size; as {@link #pread}. */
     public boolean fstat(final long handle, final Completion completion) {
-        final long cookie = begin(Command.FSTAT_RESPONSE, completion);
-        return cookie != 0 && session.guarded(() -> outbox.sendFstatRequest(cookie, handle));
+        if (!hasRoom()) {
+            return false;
+        }
+        try {
+            outbox.sendFstatRequest(begin(Command.FSTAT_RESPONSE, completion), handle);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
+        return true;
     }
 
     /** Cuts or extends; as {@link #pread}. */
     public boolean ftruncate(final long handle, final long length, final Completion completion) {
-        final long cookie = begin(Command.FTRUNCATE_RESPONSE, completion);
-        return cookie != 0 && session.guarded(() -> outbox.sendFtruncateRequest(cookie, handle, length));
+        if (!hasRoom()) {
+            return false;
+        }
+        try {
+            outbox.sendFtruncateRequest(begin(Command.FTRUNCATE_RESPONSE, completion), handle, length);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
+        return true;
     }
 
     /** False for an answer that nobody waits for, or of another kind than was asked for. */
     boolean onResponse(final MessageDecoder message) {
         final Pending request = pending.get(message.cookie());
-        if (request == null || request.responseCommand() != message.command()) {
+        if (request == null || request.responseCommand != message.command()) {
             return false;
         }
         pending.remove(message.cookie());
+        final Completion completion = request.completion;
+        request.completion = null;
+        idle.push(request);
         final int errno = message.errorCode();
         switch (message.command()) {
-            case Command.PREAD_RESPONSE -> {
-                request.completion().onAnswer(
-                    errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
-            }
-            case Command.PWRITE_RESPONSE -> request.completion().onAnswer(errno, message.bytesWritten(), null, 0, 0);
-            case Command.FSTAT_RESPONSE -> request.completion().onAnswer(errno, message.size(), null, 0, 0);
-            default -> request.completion().onAnswer(errno, 0, null, 0, 0);
+            case Command.PREAD_RESPONSE -> completion.onAnswer(
+                errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
+            case Command.PWRITE_RESPONSE -> completion.onAnswer(errno, message.bytesWritten(), null, 0, 0);
+            case Command.FSTAT_RESPONSE -> completion.onAnswer(errno, message.size(), null, 0, 0);
+            default -> completion.onAnswer(errno, 0, null, 0, 0);
         }
         return true;
     }
 
     /** The session is over. */
     void close() {
-        final Pending[] left = pending.values().toArray(new Pending[0]);
+        final ArrayList<Pending> left = new ArrayList<>();
+        pending.forEach(left::add);
         pending.clear();
         for (final Pending request : left) {
-            request.completion().onAnswer(Errno.EIO, 0, null, 0, 0);
+            request.completion.onAnswer(Errno.EIO, 0, null, 0, 0);
         }
     }
 
     private long begin(final int responseCommand, final Completion completion) {
-        if (session.hasEnded() || pending.size() >= maxRequests) {
-            return 0;
-        }
         final long cookie = session.newHandle();
-        pending.put(cookie, new Pending(responseCommand, completion));
+        expect(cookie, responseCommand, completion);
         return cookie;
+    }
+
+    private void expect(final long cookie, final int responseCommand, final Completion completion) {
+        Pending request = idle.poll();
+        if (request == null) {
+            request = new Pending();
+        }
+        request.responseCommand = responseCommand;
+        request.completion = completion;
+        pending.put(cookie, request);
     }
 }
