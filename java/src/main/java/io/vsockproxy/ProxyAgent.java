@@ -61,7 +61,8 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         resources = new SessionResources(
-            loop, context.role() == Role.HOST, context.limits(), new AllowedPaths(context.allowedPaths()),
+            loop, context.role() == Role.HOST, context.limits(), context.extensions(),
+            new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
             new FileWorkers(loop, context.fileWorkerThreads()));
     }

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -121,6 +122,7 @@ public final class VsockProxy implements AutoCloseable {
         private final List<Forward> forwards = new ArrayList<>();
         private Path filesDirectory;
         private SessionLimits limits = SessionLimits.DEFAULTS;
+        private Extensions extensions = Extensions.DEFAULTS;
         private int fileWorkerThreads = 2;
         private int maxSessions = 64;
         private boolean concluded;
@@ -189,6 +191,17 @@ public final class VsockProxy implements AutoCloseable {
         /** What each peer is held to. */
         public SessionLimits limits() {
             return limits;
+        }
+
+        /** What is agreed with a peer of our kind; {@link Extensions#DEFAULTS} by default. */
+        public Context extensions(final Extensions newExtensions) {
+            this.extensions = newExtensions;
+            return this;
+        }
+
+        /** What is agreed with a peer of our kind. */
+        public Extensions extensions() {
+            return extensions;
         }
 
         /** How many file requests may be waiting for disks at once; 2 by default. */

@@ -8,6 +8,7 @@ import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.session.Extensions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +25,9 @@ import picocli.CommandLine.Spec;
  */
 abstract class ProxyCommand implements Callable<Integer> {
     private static final int FAILED = 1;
+
+    /** The value of an option. */
+    private enum Switch { ON, OFF }
 
     @Spec
     private CommandSpec spec;
@@ -47,6 +51,14 @@ abstract class ProxyCommand implements Callable<Integer> {
         paramLabel = "DIR",
         description = "Where regular files that the other side passes are to appear.")
     private Path filesDirectory;
+
+    @Option(
+        names = "--extensions",
+        paramLabel = "on|off",
+        defaultValue = "on",
+        description = "Whether to offer the other side flow control and half-close, which other implementations skip. "
+            + "Default: on.")
+    private Switch extensions;
 
     private volatile boolean failed;
 
@@ -94,7 +106,9 @@ abstract class ProxyCommand implements Callable<Integer> {
             }
             allowedPaths.forEach(context::allowConnect);
             forwards.stream().map(Forward::parse).forEach(context::forward);
-            return context.filesDirectory(filesDirectory);
+            return context
+                .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
+                .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }

@@ -57,6 +57,7 @@ public final class OutboundRing implements AutoCloseable {
     private long pieceHead;
     private long pieceTail;
     private long pendingBytes;
+    private long bytesSent;
     private long claimStart;
     private int claimLength;
 
@@ -95,6 +96,11 @@ public final class OutboundRing implements AutoCloseable {
     /** Whether so much has left that local sources are worth reading again. */
     public boolean hasDataRoom() {
         return tail - head <= dataLimit / 2 && pieceTail - pieceHead <= PIECE_CAPACITY / 2;
+    }
+
+    /** Bytes sent so far. */
+    public long bytesSent() {
+        return bytesSent;
     }
 
     /** Whether nothing waits to be sent. */
@@ -267,6 +273,7 @@ public final class OutboundRing implements AutoCloseable {
 
     private void take(final int sent) {
         pendingBytes -= sent;
+        bytesSent += sent;
         int left = sent;
         while (left > 0) {
             final int piece = (int) pieceHead & PIECE_MASK;

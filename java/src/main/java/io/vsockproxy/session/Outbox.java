@@ -119,6 +119,18 @@ final class Outbox {
         commitControl(index, MessageEncoder.close(ring.buffer(), index, handle));
     }
 
+    /** As {@link #sendClose}, with the errno of what ended it; only to a peer that has greeted. */
+    void sendReset(final long handle, final int reason) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.reset(ring.buffer(), index, handle, reason));
+    }
+
+    /** A notice: but for the greeting, only to a peer that has greeted. */
+    void sendNotice(final int notice, final long subject, final long amount) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount));
+    }
+
     void sendConnectRequest(final long cookie, final DirectBuffer path) {
         final int index = claimControl(MessageEncoder.connectRequestLength(cookie, path.capacity()));
         commitControl(index, MessageEncoder.connectRequest(ring.buffer(), index, cookie, path, 0, path.capacity()));

@@ -43,6 +43,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private final Outbox outbox;
     private final Inbox inbox;
     private final StreamTable streams;
+    private final PeerExtension extension;
     private final HandleTable<LocalFile> files = new HandleTable<>();
     private final FileServer fileServer;
     private final Connects connects;
@@ -50,6 +51,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private final DescriptorExport export;
     private final DescriptorImport imports;
     private final ArrayList<Stream> waitingForRoom = new ArrayList<>();
+    private final Heartbeat heartbeat;
     private final EndOfTurnTask tearDown;
     private long lastHandle;
     private boolean ended;
@@ -77,12 +79,16 @@ public final class Session implements LinkHandler, StreamHandler {
         outbox = new Outbox(link, counters);
         inbox = new Inbox(this, link, limits);
         streams = new StreamTable(resources, this, inbox, outbox, counters, name);
+        extension = new PeerExtension(
+            resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2);
+        streams.extension(extension);
         fileServer = new FileServer(
             resources.workers(), new FileAnswers(outbox), limits.maxPendingFileRequests(), limits.maxFileReadLength());
         connects = new Connects(resources, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
         imports = new DescriptorImport(this, streams, link.descriptors());
+        heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
             protected void run() {
@@ -94,6 +100,8 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Begins to read the link. */
     public void start() {
         link.start();
+        extension.greet();
+        heartbeat.start();
     }
 
     /** For the log. */
@@ -220,6 +228,28 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
+    public void onEndOfFile(final Stream stream) {
+        try {
+            if (ended || !extension.halfClose(stream)) {
+                streams.endedLocally(stream, 0);
+            }
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+        }
+    }
+
+    @Override
+    public void onTaken(final Stream stream, final long cost) {
+        if (!ended) {
+            try {
+                extension.onTaken(stream, cost);
+            } catch (final ProtocolException e) {
+                end(e.getMessage());
+            }
+        }
+    }
+
+    @Override
     public void onQueueShrunk(final Stream stream, final int length) {
         streams.onQueueShrunk(length);
     }
@@ -246,8 +276,11 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Any message but a Data without descriptors. */
     void dispatch(final MessageDecoder message) {
         counters.framesIn++;
+        if (message.command() != Command.CLOSE) {
+            extension.onOtherMessage();
+        }
         switch (message.command()) {
-            case Command.CLOSE -> onClose(message.handle());
+            case Command.CLOSE -> onClose(message);
             case Command.DATA -> imports.onData(message, outbox, counters);
             case Command.CONNECT_REQUEST -> connects.onRequest(message);
             case Command.CONNECT_RESPONSE -> connects.onResponse(message);
@@ -330,7 +363,12 @@ public final class Session implements LinkHandler, StreamHandler {
         }
     }
 
-    private void onClose(final long handle) {
+    private void onClose(final MessageDecoder message) {
+        final long handle = message.handle();
+        if (handle == 0) {
+            extension.onNotice(message);
+            return;
+        }
         final Stream stream = streams.get(handle);
         if (stream != null) {
             streams.closedByPeer(stream);
@@ -339,7 +377,7 @@ public final class Session implements LinkHandler, StreamHandler {
         final LocalFile file = files.remove(handle);
         if (file != null) {
             fileServer.close(file);
-        } else if (handle != 0) {
+        } else {
             counters.unknownHandles++;
         }
     }
@@ -384,6 +422,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private void tearDown() {
         if (!link.isClosed()) {
             link.close();
+            heartbeat.stop();
             connects.close();
             waitingForRoom.clear();
             streams.finishAll();

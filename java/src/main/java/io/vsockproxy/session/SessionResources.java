@@ -14,6 +14,7 @@ import io.vsockproxy.stream.StreamCommons;
  * @param loop          turns them.
  * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
  * @param limits        what each peer is held to.
+ * @param extensions    what is agreed with a peer of our kind.
  * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
  * @param commons       what all streams share.
  * @param workers       wait for disks.
@@ -22,6 +23,7 @@ public record SessionResources(
     EventLoop loop,
     boolean host,
     SessionLimits limits,
+    Extensions extensions,
     AllowedPaths allowedPaths,
     StreamCommons commons,
     FileWorkers workers) {
