@@ -93,8 +93,14 @@ final class Inbox {
             return beginPart(head, available, frameLength);
         }
         decoder.wrap(inbound.buffer(), head + FrameDescriptor.SIZE_LENGTH, (int) bodyLength);
-        if (decoder.command() == Command.DATA && decoder.descriptorCount() == 0) {
-            return passBlob(head, frameLength);
+        if (decoder.command() == Command.DATA) {
+            if (decoder.descriptorCount() == 0) {
+                return passBlob(head, frameLength);
+            }
+            final Stream stream = session.writableStream(decoder.handle());
+            if (stream != null && stream.queueLength() >= limits.maxStreamQueueLength()) {
+                return block(stream);
+            }
         }
         session.dispatch(decoder);
         framesWalked++;

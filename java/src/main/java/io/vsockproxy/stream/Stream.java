@@ -34,6 +34,7 @@ public abstract class Stream implements AutoCloseable {
     private final long handle;
     private State state = State.OPEN;
     private long stalledSinceNs;
+    private int reportedCharge;
 
     Stream(
         final EventLoop loop,
@@ -65,9 +66,9 @@ public abstract class Stream implements AutoCloseable {
         return kind;
     }
 
-    /** Bytes received for it that the application has not taken yet. */
+    /** Bytes received for it that the application has not taken yet, with the charges for what comes with them. */
     public final int queueLength() {
-        return queue.length();
+        return queue.charge();
     }
 
     /** When its application last took anything while something waited, as System.nanoTime(). */
@@ -118,7 +119,7 @@ public abstract class Stream implements AutoCloseable {
             startStalling();
             delivery.queuedBy(this);
             queue.add(buffer, offset, length, delivery);
-            handler.onQueueShrunk(this, -length);
+            reportCharge();
             if (delivery.isComplete()) {
                 onDeliverable();
             }
@@ -169,11 +170,8 @@ public abstract class Stream implements AutoCloseable {
             if (registration != null) {
                 registration.cancel();
             }
-            final int dropped = queue.length();
             queue.close();
-            if (dropped > 0) {
-                handler.onQueueShrunk(this, dropped);
-            }
+            reportCharge();
             descriptor.close();
         }
     }
@@ -199,7 +197,7 @@ public abstract class Stream implements AutoCloseable {
         startStalling();
         registration.enable(Constants.EPOLLOUT);
         queue.add(buffer, offset, length, descriptors);
-        handler.onQueueShrunk(this, -length);
+        reportCharge();
     }
 
     /** The descriptors that the first bytes of the queue waited for are there. */
@@ -219,7 +217,7 @@ public abstract class Stream implements AutoCloseable {
     final void taken(final int length) {
         stalledSinceNs = loop.nowNs();
         queue.taken(length);
-        handler.onQueueShrunk(this, length);
+        reportCharge();
     }
 
     /** No room for what can be read: stops until {@link #resumeReading}. */
@@ -270,6 +268,14 @@ public abstract class Stream implements AutoCloseable {
     static void closeAll(final int[] descriptors) {
         for (final int descriptor : descriptors) {
             Syscalls.close(descriptor);
+        }
+    }
+
+    private void reportCharge() {
+        final int shrunk = reportedCharge - queue.charge();
+        if (shrunk != 0) {
+            reportedCharge -= shrunk;
+            handler.onQueueShrunk(this, shrunk);
         }
     }
 
