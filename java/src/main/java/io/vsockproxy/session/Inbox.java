@@ -29,7 +29,7 @@ final class Inbox {
     private final SessionLimits limits;
     private final MessageDecoder decoder;
     private final BlobPrefix prefix = new BlobPrefix();
-    private long frameNumber;
+    private long framesWalked;
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
@@ -44,9 +44,9 @@ final class Inbox {
         this.decoder = new MessageDecoder(limits.maxDescriptorsPerFrame());
     }
 
-    /** How many frames have been begun, for messages about the one that is wrong. */
+    /** Which frame, counted from 1, is being walked: for messages about the one that is wrong. */
     long frameNumber() {
-        return frameNumber;
+        return framesWalked + 1;
     }
 
     /** Whether the link is not read because something waits for a local reader. */
@@ -93,11 +93,17 @@ final class Inbox {
             return beginPart(head, available, frameLength);
         }
         decoder.wrap(inbound.buffer(), head + FrameDescriptor.SIZE_LENGTH, (int) bodyLength);
-        if (decoder.command() == Command.DATA && decoder.descriptorCount() == 0) {
-            return passBlob(head, frameLength);
+        if (decoder.command() == Command.DATA) {
+            if (decoder.descriptorCount() == 0) {
+                return passBlob(head, frameLength);
+            }
+            final Stream stream = session.writableStream(decoder.handle());
+            if (stream != null && stream.queueLength() >= limits.maxStreamQueueLength()) {
+                return block(stream);
+            }
         }
-        frameNumber++;
         session.dispatch(decoder);
+        framesWalked++;
         if (!session.hasEnded()) {
             inbound.consume(frameLength);
         }
@@ -114,16 +120,21 @@ final class Inbox {
             if (!stream.takesParts() || !endsFrame(head, frameLength)) {
                 return block(stream);
             }
-            frameNumber++;
+            begin(stream);
             partHandle = decoder.handle();
             partRemaining = blobLength;
             inbound.consume(frameLength - blobLength);
             return true;
         }
-        frameNumber++;
+        begin(stream);
         session.onData(stream, inbound.buffer(), decoder.blobOffset(), blobLength);
         inbound.consume(frameLength);
         return true;
+    }
+
+    private void begin(final Stream stream) {
+        framesWalked++;
+        session.onDataFrame(stream);
     }
 
     private boolean endsFrame(final int head, final int frameLength) {
@@ -136,7 +147,7 @@ final class Inbox {
             && prefix.command() == Command.DATA) {
             final Stream stream = session.writableStream(prefix.handle());
             if (stream == null || stream.takesParts()) {
-                frameNumber++;
+                begin(stream);
                 partHandle = prefix.handle();
                 partRemaining = prefix.blobLength();
                 inbound.consume(prefix.blobOffset() - head);

@@ -262,12 +262,17 @@ public final class Session implements LinkHandler, StreamHandler {
         return stream != null && stream.isWritable() ? stream : null;
     }
 
-    /** Bytes for a stream; null when there is none (any more), or none that can be written. */
-    void onData(final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
+    /** A Data without descriptors begins; its stream is null when there is none (any more) that can be written. */
+    void onDataFrame(final Stream stream) {
         counters.framesIn++;
         if (stream == null) {
             counters.unknownHandles++;
-        } else {
+        }
+    }
+
+    /** Bytes of it, maybe not all. */
+    void onData(final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
+        if (stream != null) {
             counters.bytesIn += length;
             stream.deliver(buffer, offset, length);
         }

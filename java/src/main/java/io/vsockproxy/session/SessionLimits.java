@@ -16,7 +16,8 @@ import java.util.concurrent.TimeUnit;
  * @param maxPendingConnects      connection attempts under way at once, each way; one more is answered EAGAIN.
  * @param maxPendingFileRequests  file requests not yet answered, each way; one more is answered EAGAIN.
  * @param maxFileReadLength       a longer pread is served short.
- * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further.
+ * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further; a packet counts
+ *                                64 bytes more than its own, a descriptor 4 KiB.
  * @param maxSessionQueueLength   what may wait for all of them before the link is read no further.
  * @param stallTimeoutNs          how long the link may go unread before the local reader that has taken nothing for
  *                                longest is closed.

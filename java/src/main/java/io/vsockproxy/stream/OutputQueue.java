@@ -29,11 +29,17 @@ final class OutputQueue implements AutoCloseable {
     /** Most pieces that one call sends. */
     static final int MAX_PIECES = 16;
 
+    /** What a run takes up beside its bytes, roughly: thousands of empty packets are not nothing. */
+    static final int RUN_CHARGE = 64;
+    /** What a waiting descriptor is charged: a process has fewer of them than of bytes. */
+    static final int DESCRIPTOR_CHARGE = 4096;
+
     private static final int[] NO_DESCRIPTORS = {};
 
     /** A run of bytes that must not be joined with its neighbours. */
     private static final class Run {
         private int length;
+        private int descriptorCount;
         private int[] descriptors = NO_DESCRIPTORS;
         /** Descriptors not all of which are there yet; null otherwise. */
         private Delivery delivery;
@@ -43,6 +49,7 @@ final class OutputQueue implements AutoCloseable {
             if (delivery != null || earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
                 closeAll(earlier);
             } else {
+                descriptorCount += earlier.length;
                 final int[] all = Arrays.copyOf(earlier, earlier.length + descriptors.length);
                 System.arraycopy(descriptors, 0, all, earlier.length, descriptors.length);
                 descriptors = all;
@@ -57,6 +64,7 @@ final class OutputQueue implements AutoCloseable {
     private int readOffset;
     private int writeOffset = ChunkPool.CHUNK_LENGTH;
     private int length;
+    private int descriptorCount;
 
     /**
      * @param keepsBoundaries whether each {@link #add} is a packet.
@@ -75,20 +83,25 @@ final class OutputQueue implements AutoCloseable {
         return length;
     }
 
+    /** What waits, in bytes: {@link #length} with what its runs and descriptors are charged. */
+    int charge() {
+        return length + runs.size() * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
+    }
+
     /** Copies bytes in. Takes ownership of the descriptors. */
     void add(final DirectBuffer buffer, final int offset, final int count, final int[] descriptors) {
         final Run last = runs.peekLast();
         if (last != null && !keepsBoundaries && descriptors.length == 0) {
             last.length += count;
         } else {
-            addRun(count).descriptors = descriptors;
+            addRun(count, descriptors.length).descriptors = descriptors;
         }
         copy(buffer, offset, count);
     }
 
     /** Copies bytes in that wait for descriptors, and that everything after them waits for. */
     void add(final DirectBuffer buffer, final int offset, final int count, final Delivery delivery) {
-        addRun(count).delivery = delivery;
+        addRun(count, delivery.descriptors().length).delivery = delivery;
         copy(buffer, offset, count);
     }
 
@@ -112,7 +125,11 @@ final class OutputQueue implements AutoCloseable {
             return false;
         }
         runs.removeFirst();
-        runs.getFirst().ride(first.descriptors);
+        descriptorCount -= first.descriptorCount;
+        final Run next = runs.getFirst();
+        descriptorCount -= next.descriptorCount;
+        next.ride(first.descriptors);
+        descriptorCount += next.descriptorCount;
         return isFirstReady();
     }
 
@@ -152,6 +169,8 @@ final class OutputQueue implements AutoCloseable {
         final Run first = runs.getFirst();
         closeAll(first.descriptors);
         first.descriptors = NO_DESCRIPTORS;
+        descriptorCount -= first.descriptorCount;
+        first.descriptorCount = 0;
     }
 
     /** The first {@code count} bytes of the first run have gone; of an empty packet, 0. */
@@ -170,7 +189,7 @@ final class OutputQueue implements AutoCloseable {
             }
         }
         if (first.length == 0) {
-            closeAll(first.descriptors);
+            descriptorsSent();
             runs.removeFirst();
             if (runs.isEmpty()) {
                 releaseChunks();
@@ -188,12 +207,15 @@ final class OutputQueue implements AutoCloseable {
         }
         runs.clear();
         length = 0;
+        descriptorCount = 0;
         releaseChunks();
     }
 
-    private Run addRun(final int count) {
+    private Run addRun(final int count, final int newDescriptors) {
         final Run run = new Run();
         run.length = count;
+        run.descriptorCount = newDescriptors;
+        descriptorCount += newDescriptors;
         runs.add(run);
         return run;
     }

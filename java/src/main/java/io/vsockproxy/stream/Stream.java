@@ -40,6 +40,7 @@ public abstract class Stream implements AutoCloseable {
     private boolean readEnded;
     private boolean shutdownPending;
     private boolean shutDown;
+    private int reportedCharge;
 
     Stream(
         final EventLoop loop,
@@ -71,9 +72,9 @@ public abstract class Stream implements AutoCloseable {
         return kind;
     }
 
-    /** Bytes received for it that the application has not taken yet. */
+    /** Bytes received for it that the application has not taken yet, with the charges for what comes with them. */
     public final int queueLength() {
-        return queue.length();
+        return queue.charge();
     }
 
     /** Puts the stream under flow control; before {@link #start}. */
@@ -171,7 +172,7 @@ public abstract class Stream implements AutoCloseable {
             startStalling();
             delivery.queuedBy(this);
             queue.add(buffer, offset, length, delivery);
-            handler.onQueueShrunk(this, -length);
+            reportCharge();
             if (delivery.isComplete()) {
                 onDeliverable();
             }
@@ -221,11 +222,8 @@ public abstract class Stream implements AutoCloseable {
             if (registration != null) {
                 registration.cancel();
             }
-            final int dropped = queue.length();
             queue.close();
-            if (dropped > 0) {
-                handler.onQueueShrunk(this, dropped);
-            }
+            reportCharge();
             descriptor.close();
         }
     }
@@ -254,7 +252,7 @@ public abstract class Stream implements AutoCloseable {
         }
         registration.enable(Constants.EPOLLOUT);
         queue.add(buffer, offset, length, descriptors);
-        handler.onQueueShrunk(this, -length);
+        reportCharge();
     }
 
     /** The descriptors that the first bytes of the queue waited for are there. */
@@ -274,7 +272,7 @@ public abstract class Stream implements AutoCloseable {
     final void taken(final int length) {
         stalledSinceNs = loop.nowNs();
         queue.taken(length);
-        handler.onQueueShrunk(this, length);
+        reportCharge();
         acknowledge(cost(length));
     }
 
@@ -386,6 +384,14 @@ public abstract class Stream implements AutoCloseable {
     static void closeAll(final int[] descriptors) {
         for (final int descriptor : descriptors) {
             Syscalls.close(descriptor);
+        }
+    }
+
+    private void reportCharge() {
+        final int shrunk = reportedCharge - queue.charge();
+        if (shrunk != 0) {
+            reportedCharge -= shrunk;
+            handler.onQueueShrunk(this, shrunk);
         }
     }
 

@@ -1,0 +1,52 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.testing;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
+import java.util.function.Supplier;
+
+/**
+ * Waits for what nothing announces, by looking again and again for a bounded time.
+ */
+public final class Await {
+    /** How long anything may take on a busy machine before a test gives up on it. */
+    public static final long TIMEOUT_MS = 20_000;
+
+    private static final long INTERVAL_MS = 5;
+
+    private Await() {
+    }
+
+    /** Waits until {@code condition} holds; fails with {@code what} when it does not in time. */
+    public static void until(final BooleanSupplier condition, final Supplier<String> what) {
+        final long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(TIMEOUT_MS);
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() - deadlineNs >= 0) {
+                fail("not in " + TIMEOUT_MS + " ms: " + what.get());
+            }
+            pause();
+        }
+    }
+
+    /** Waits until {@code actual} gives {@code expected}. */
+    public static void untilEqual(final int expected, final IntSupplier actual, final String what) {
+        until(
+            () -> actual.getAsInt() == expected,
+            () -> what + ": expected=" + expected + ", actual=" + actual.getAsInt());
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(INTERVAL_MS);
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+}
