@@ -5,6 +5,7 @@
 package io.vsockproxy;
 
 import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
@@ -41,6 +42,8 @@ final class ProxyAgent {
     private final VsockProxy.Context context;
     private final Consumer<String> readyListener;
     private final EventLoop loop;
+    private final FileWorkers workers;
+    private final FuseMount mount;
     private final SessionResources resources;
     private final ArrayList<Session> sessions = new ArrayList<>();
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
@@ -60,11 +63,14 @@ final class ProxyAgent {
         this.context = context;
         this.readyListener = readyListener;
         loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        workers = new FileWorkers(loop, context.fileWorkerThreads());
+        mount = context.filesDirectory() == null ? null
+            : FuseMount.mount(loop, workers, context.filesDirectory(), context.filesAllowOther());
         resources = new SessionResources(
             loop, context.role() == Role.HOST, context.limits(), context.extensions(),
             new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
-            new FileWorkers(loop, context.fileWorkerThreads()));
+            workers, mount);
     }
 
     void onStart() {
@@ -99,7 +105,10 @@ final class ProxyAgent {
         forwardListeners.forEach(SocketListener::close);
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
-        resources.workers().close();
+        if (mount != null) {
+            mount.close();
+        }
+        workers.close();
         resources.commons().close();
         resources.allowedPaths().close();
         loop.close();

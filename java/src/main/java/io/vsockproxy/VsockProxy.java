@@ -121,6 +121,7 @@ public final class VsockProxy implements AutoCloseable {
         private final List<String> allowedPaths = new ArrayList<>();
         private final List<Forward> forwards = new ArrayList<>();
         private Path filesDirectory;
+        private boolean filesAllowOther;
         private SessionLimits limits = SessionLimits.DEFAULTS;
         private Extensions extensions = Extensions.DEFAULTS;
         private int fileWorkerThreads = 2;
@@ -175,6 +176,20 @@ public final class VsockProxy implements AutoCloseable {
         public Context filesDirectory(final Path directory) {
             this.filesDirectory = directory;
             return this;
+        }
+
+        /**
+         * Whether processes of other users may open (through /proc) and examine files that were passed to them; false
+         * by default. Reading and writing a descriptor that one has is open to all anyway.
+         */
+        public Context filesAllowOther(final boolean allow) {
+            this.filesAllowOther = allow;
+            return this;
+        }
+
+        /** Whether processes of other users may open and examine files. */
+        public boolean filesAllowOther() {
+            return filesAllowOther;
         }
 
         /** The directory for regular files, or null. */

@@ -49,8 +49,16 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--files",
         paramLabel = "DIR",
-        description = "Where regular files that the other side passes are to appear.")
+        description = "Mount a file system on DIR (made if need be), on which regular files that the other side passes "
+            + "are served. Nothing in it can be listed or opened by name. Without it such files are refused.")
     private Path filesDirectory;
+
+    @Option(
+        names = "--allow-other",
+        description = "Let processes of other users examine (fstat) the files that were passed to them and open them "
+            + "again through /proc. Without it only root's or the proxy's own user's may; reading and writing is open "
+            + "to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf when not root.")
+    private boolean filesAllowOther;
 
     @Option(
         names = "--extensions",
@@ -108,6 +116,7 @@ abstract class ProxyCommand implements Callable<Integer> {
             forwards.stream().map(Forward::parse).forEach(context::forward);
             return context
                 .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
+                .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);

@@ -49,7 +49,7 @@ final class Outbox {
         final int overhead = HEADROOM + (withDescriptors ? MAX_TRAILER_LENGTH : 0);
         final int index = ring.claimData(minimum + overhead, maximum + overhead);
         if (index == OutboundRing.NO_ROOM) {
-            link.wantRoom();
+            wantRoom();
             return 0;
         }
         blobIndex = index + HEADROOM;
@@ -60,6 +60,11 @@ final class Outbox {
     /** The claimed blob's first byte. */
     long blobAddress() {
         return ring.address(blobIndex, blobRoom);
+    }
+
+    /** Has the link tell when there is room for blobs. */
+    void wantRoom() {
+        link.wantRoom();
     }
 
     /** Where the field after a blob of {@code length} bytes goes. */

@@ -48,6 +48,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private final FileServer fileServer;
     private final Connects connects;
     private final RemoteFiles remoteFiles;
+    private final ReceivedFiles receivedFiles;
     private final DescriptorExport export;
     private final DescriptorImport imports;
     private final ArrayList<Stream> waitingForRoom = new ArrayList<>();
@@ -87,7 +88,8 @@ public final class Session implements LinkHandler, StreamHandler {
         connects = new Connects(resources, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
-        imports = new DescriptorImport(this, streams, link.descriptors());
+        receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
+        imports = new DescriptorImport(this, streams, receivedFiles, link.descriptors());
         heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
@@ -121,7 +123,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     /** How many handles of streams and files there are. */
     public int handleCount() {
-        return streams.size() + files.size();
+        return streams.size() + files.size() + receivedFiles.size();
     }
 
     /** Requests about files of the other side. */
@@ -175,6 +177,7 @@ public final class Session implements LinkHandler, StreamHandler {
         }
         waitingForRoom.clear();
         fileServer.onRoom();
+        receivedFiles.onRoom();
     }
 
     @Override
@@ -349,7 +352,8 @@ public final class Session implements LinkHandler, StreamHandler {
 
     /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
     boolean isNewPeerHandle(final long handle) {
-        return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null;
+        return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null
+            && !receivedFiles.contains(handle);
     }
 
     private void walk(final boolean unblock) {
@@ -382,7 +386,7 @@ public final class Session implements LinkHandler, StreamHandler {
         final LocalFile file = files.remove(handle);
         if (file != null) {
             fileServer.close(file);
-        } else {
+        } else if (!receivedFiles.onClosedByOwner(handle)) {
             counters.unknownHandles++;
         }
     }
@@ -435,6 +439,7 @@ public final class Session implements LinkHandler, StreamHandler {
             files.forEach(fileServer::abandon);
             files.clear();
             remoteFiles.close();
+            receivedFiles.close();
         }
     }
 }

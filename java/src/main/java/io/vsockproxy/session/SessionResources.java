@@ -5,6 +5,7 @@
 package io.vsockproxy.session;
 
 import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.stream.StreamCommons;
 
@@ -18,6 +19,7 @@ import io.vsockproxy.stream.StreamCommons;
  * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
  * @param commons       what all streams share.
  * @param workers       wait for disks.
+ * @param mount         where files of the other side appear; null where there is no such place.
  */
 public record SessionResources(
     EventLoop loop,
@@ -26,5 +28,6 @@ public record SessionResources(
     Extensions extensions,
     AllowedPaths allowedPaths,
     StreamCommons commons,
-    FileWorkers workers) {
+    FileWorkers workers,
+    FuseMount mount) {
 }
