@@ -6,6 +6,7 @@ package io.vsockproxy.file;
 
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.OwnedFd;
+import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -17,7 +18,7 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <p>Hand-over: to a worker by the executor's queue, back by {@link EventLoop#execute}.
  */
-public final class FileWorkers implements AutoCloseable {
+public final class FileWorkers implements Executor, AutoCloseable {
     private static final long IDLE_SECONDS = 10;
     private static final long STOP_SECONDS = 5;
     private static final long RETRY_NS = 100_000;
@@ -38,6 +39,12 @@ public final class FileWorkers implements AutoCloseable {
                 return thread;
             });
         executor.allowCoreThreadTimeOut(true);
+    }
+
+    /** Has {@code work}, which may block, done by a worker. */
+    @Override
+    public void execute(final Runnable work) {
+        executor.execute(work);
     }
 
     /** Closes a file's descriptor. Takes ownership. */
