@@ -62,7 +62,7 @@ final class ProxyAgent {
     ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
         this.context = context;
         this.readyListener = readyListener;
-        loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
         mount = context.filesDirectory() == null ? null
             : FuseMount.mount(loop, workers, context.filesDirectory(), context.filesAllowOther());

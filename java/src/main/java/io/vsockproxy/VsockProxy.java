@@ -125,6 +125,7 @@ public final class VsockProxy implements AutoCloseable {
         private SessionLimits limits = SessionLimits.DEFAULTS;
         private Extensions extensions = Extensions.DEFAULTS;
         private int fileWorkerThreads = 2;
+        private long spinLimitNs;
         private int maxSessions = 64;
         private boolean concluded;
 
@@ -228,6 +229,20 @@ public final class VsockProxy implements AutoCloseable {
         /** How many file requests may be waiting for disks at once. */
         public int fileWorkerThreads() {
             return fileWorkerThreads;
+        }
+
+        /**
+         * How long, in ns, the loop looks for something to do before it sleeps, while there is much to do; 0, the
+         * default, never. Buys latency with CPU time.
+         */
+        public Context spinLimitNs(final long newSpinLimitNs) {
+            this.spinLimitNs = newSpinLimitNs;
+            return this;
+        }
+
+        /** How long the loop looks for something to do before it sleeps, in ns. */
+        public long spinLimitNs() {
+            return spinLimitNs;
         }
 
         /** How many guests a host serves at once; 64 by default. */
