@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.link.LinkSockets;
@@ -70,7 +71,7 @@ final class ProxyAgent {
             loop, context.role() == Role.HOST, context.limits(), context.extensions(),
             new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
-            workers, mount);
+            workers, new FileWindows(workers), mount);
     }
 
     void onStart() {
@@ -109,6 +110,7 @@ final class ProxyAgent {
             mount.close();
         }
         workers.close();
+        resources.windows().close();
         resources.commons().close();
         resources.allowedPaths().close();
         loop.close();

@@ -124,7 +124,7 @@ public final class VsockProxy implements AutoCloseable {
         private boolean filesAllowOther;
         private SessionLimits limits = SessionLimits.DEFAULTS;
         private Extensions extensions = Extensions.DEFAULTS;
-        private int fileWorkerThreads = 2;
+        private int fileWorkerThreads = 4;
         private long spinLimitNs;
         private int maxSessions = 64;
         private boolean concluded;
@@ -220,7 +220,7 @@ public final class VsockProxy implements AutoCloseable {
             return extensions;
         }
 
-        /** How many file requests may be waiting for disks at once; 2 by default. */
+        /** How many file requests may be waiting for disks at once; 4 by default. */
         public Context fileWorkerThreads(final int threads) {
             this.fileWorkerThreads = threads;
             return this;

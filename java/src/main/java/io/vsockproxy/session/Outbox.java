@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.link.ExternalPiece;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
@@ -93,6 +94,20 @@ final class Outbox {
             PreadResponseHeader.encodeBefore(ring.buffer(), blobIndex, cookie, length),
             trailerIndex(length),
             OutboundRing.NO_DESCRIPTORS);
+    }
+
+    /** Sends a read's answer whose bytes stay where they are; false when there is no room for it now. */
+    boolean sendPreadExternal(final long cookie, final ExternalPiece bytes) {
+        final int index = ring.claimExternal(PreadResponseHeader.MAX_LENGTH, bytes.length());
+        if (index == OutboundRing.NO_ROOM) {
+            link.wantRoom();
+            return false;
+        }
+        final int end = index + PreadResponseHeader.MAX_LENGTH;
+        counters.framesOut++;
+        ring.commit(PreadResponseHeader.encodeBefore(ring.buffer(), end, cookie, bytes.length()), end, bytes);
+        link.committed();
+        return true;
     }
 
     /** False when there is no room for it now. */

@@ -84,7 +84,7 @@ public final class Session implements LinkHandler, StreamHandler {
             resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2);
         streams.extension(extension);
         fileServer = new FileServer(
-            resources.workers(), new FileAnswers(outbox), limits.maxPendingFileRequests(), limits.maxFileReadLength());
+            resources.workers(), resources.windows(), new FileAnswers(this, outbox), limits.fileLimits());
         connects = new Connects(resources, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());

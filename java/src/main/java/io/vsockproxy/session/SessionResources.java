@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.loop.EventLoop;
@@ -19,6 +20,7 @@ import io.vsockproxy.stream.StreamCommons;
  * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
  * @param commons       what all streams share.
  * @param workers       wait for disks.
+ * @param windows       map files of this side.
  * @param mount         where files of the other side appear; null where there is no such place.
  */
 public record SessionResources(
@@ -29,5 +31,6 @@ public record SessionResources(
     AllowedPaths allowedPaths,
     StreamCommons commons,
     FileWorkers workers,
+    FileWindows windows,
     FuseMount mount) {
 }
