@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.agrona.MutableDirectBuffer;
 
 /** A file in memory, whose answers may be held back. Its state is the loop's thread's, but for the counters. */
-final class MemoryBackend implements FileBackend {
+class MemoryBackend implements FileBackend {
     /** A request whose answer is held back. */
     record Held(FuseRequest request, long offset, int length) { }
 
