@@ -9,6 +9,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.Syscalls;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
@@ -62,6 +63,9 @@ final class PendingOpen {
         while (!deliver(result)) {
             LockSupport.parkNanos(RETRY_NS);
         }
+        if (result >= 0 && !isCancelled()) {
+            forgetName();
+        }
     }
 
     /** On the loop: tells what came of it. */
@@ -88,6 +92,17 @@ final class PendingOpen {
     void fail(final int failure) {
         errno = failure;
         complete();
+    }
+
+    /**
+     * Looks the name up once more, in vain. The kernel, which would keep an entry for it until memory runs short, drops
+     * it then, and forgets the file when it is closed.
+     */
+    private void forgetName() {
+        final int fd = Paths.open(path, Constants.O_PATH | Constants.O_NOFOLLOW | Constants.O_CLOEXEC);
+        if (fd >= 0) {
+            Syscalls.close(fd);
+        }
     }
 
     private synchronized boolean isCancelled() {
