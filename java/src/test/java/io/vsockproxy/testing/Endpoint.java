@@ -31,6 +31,10 @@ public final class Endpoint implements AutoCloseable {
     private static final int PIPE_PIECE_LENGTH = 4096;
     private static final int BACKLOG = 4096;
     private static final int END = 0;
+    /** Bytes that the other end has not received yet; linux/sockios.h. */
+    private static final int SIOCOUTQ = 0x5411;
+    /** After so long without room, the other end has stopped receiving. */
+    private static final int STALL_MS = 400;
 
     /** Memory for system calls, one for each thread. */
     private static final class Scratch {
@@ -221,6 +225,41 @@ public final class Endpoint implements AutoCloseable {
     /** shutdown(2) of the sending side. */
     public void shutdownWrite() {
         PosixException.check(Syscalls.shutdown(fd(), Constants.SHUT_WR), "shutdown");
+    }
+
+    /** Waits until the other end has received everything sent so far. */
+    public void awaitTaken() {
+        Await.until(() -> unsentBytes() == 0, () -> "the other end to receive " + unsentBytes() + " bytes");
+    }
+
+    /**
+     * Sends {@code bytes} again and again until the other end has stopped receiving.
+     *
+     * @param onStalled must have it receive again: what was sent in part is then finished.
+     * @return how often all of it was sent.
+     */
+    public int sendUntilStalled(final byte[] bytes, final int maxTimes, final Runnable onStalled) {
+        for (int times = 0; times < maxTimes; times++) {
+            for (int done = 0; done < bytes.length;) {
+                final int sent = trySend(bytes, done, bytes.length - done);
+                if (sent == -Errno.EAGAIN) {
+                    if (poll(Constants.EPOLLOUT, STALL_MS) == 0) {
+                        onStalled.run();
+                        send(Arrays.copyOfRange(bytes, done, bytes.length));
+                        return times + 1;
+                    }
+                } else {
+                    done += PosixException.check(sent, "send");
+                }
+            }
+        }
+        throw new AssertionError("the other end never stopped receiving, bytes=" + (long) maxTimes * bytes.length);
+    }
+
+    private int unsentBytes() {
+        final Scratch scratch = SCRATCH.get();
+        PosixException.check(Syscalls.ioctl(fd(), SIOCOUTQ, scratch.epollEventAddress()), "SIOCOUTQ");
+        return scratch.table.buffer().getInt((int) (scratch.epollEventAddress() - scratch.table.address()));
     }
 
     // ---- Anything that can be read and written
