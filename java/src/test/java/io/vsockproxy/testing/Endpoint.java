@@ -235,25 +235,29 @@ public final class Endpoint implements AutoCloseable {
     /**
      * Sends {@code bytes} again and again until the other end has stopped receiving.
      *
-     * @param onStalled must have it receive again: what was sent in part is then finished.
-     * @return how often all of it was sent.
+     * @return how many bytes went; the last round may be incomplete: {@link #sendRest}.
      */
-    public int sendUntilStalled(final byte[] bytes, final int maxTimes, final Runnable onStalled) {
-        for (int times = 0; times < maxTimes; times++) {
-            for (int done = 0; done < bytes.length;) {
-                final int sent = trySend(bytes, done, bytes.length - done);
-                if (sent == -Errno.EAGAIN) {
-                    if (poll(Constants.EPOLLOUT, STALL_MS) == 0) {
-                        onStalled.run();
-                        send(Arrays.copyOfRange(bytes, done, bytes.length));
-                        return times + 1;
-                    }
-                } else {
-                    done += PosixException.check(sent, "send");
-                }
+    public long sendUntilStalled(final byte[] bytes, final long maxLength) {
+        long total = 0;
+        while (total < maxLength) {
+            final int offset = (int) (total % bytes.length);
+            final int sent = trySend(bytes, offset, bytes.length - offset);
+            if (sent != -Errno.EAGAIN) {
+                total += PosixException.check(sent, "send");
+            } else if (poll(Constants.EPOLLOUT, STALL_MS) == 0) {
+                return total;
             }
         }
-        throw new AssertionError("the other end never stopped receiving, bytes=" + (long) maxTimes * bytes.length);
+        throw new AssertionError("the other end never stopped receiving, bytes=" + total);
+    }
+
+    /** Completes the last round of {@link #sendUntilStalled}, which had sent {@code total}: how many rounds. */
+    public int sendRest(final byte[] bytes, final long total) {
+        final int offset = (int) (total % bytes.length);
+        if (offset > 0) {
+            send(Arrays.copyOfRange(bytes, offset, bytes.length));
+        }
+        return (int) ((total + bytes.length - 1) / bytes.length);
     }
 
     private int unsentBytes() {
