@@ -39,9 +39,7 @@ final class DatagramWatch implements AutoCloseable {
     @Override
     public void close() {
         loop.cancel(timer);
-        if (diag != null) {
-            diag.close();
-        }
+        closeDiag();
     }
 
     private void look() {
@@ -56,8 +54,17 @@ final class DatagramWatch implements AutoCloseable {
             }
         }
         watched.removeIf(Stream::isClosed);
-        if (!watched.isEmpty()) {
+        if (watched.isEmpty()) {
+            closeDiag();
+        } else {
             loop.schedule(timer, INTERVAL_NS);
+        }
+    }
+
+    private void closeDiag() {
+        if (diag != null) {
+            diag.close();
+            diag = null;
         }
     }
 }

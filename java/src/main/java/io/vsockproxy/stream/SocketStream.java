@@ -167,7 +167,7 @@ public final class SocketStream extends Stream {
             enqueue(buffer, offset, length, riding);
         } else {
             closeAll(riding);
-            end(sent == -Errno.EAGAIN ? Errno.EMSGSIZE : -sent);
+            onWriteFailed(sent == -Errno.EAGAIN ? Errno.EMSGSIZE : -sent);
         }
     }
 
@@ -182,8 +182,8 @@ public final class SocketStream extends Stream {
                 if (sent == -Errno.EAGAIN) {
                     return true;
                 }
-                end(-sent);
-                return false;
+                onWriteFailed(-sent);
+                return isOpen();
             }
             if (riding.length > 0) {
                 queue.descriptorsSent();
@@ -201,6 +201,17 @@ public final class SocketStream extends Stream {
         final int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
         if (next == -Errno.EAGAIN) {
             end(0);
+        }
+    }
+
+    /** Nobody reads there any more. What the application wrote before it went has still to be passed on. */
+    private void onWriteFailed(final int errno) {
+        final boolean gone = errno == Errno.EPIPE || errno == Errno.ECONNRESET || errno == Errno.ECONNREFUSED;
+        if (gone && isOpen()
+            && Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS) > 0) {
+            stopWriting();
+        } else {
+            end(errno);
         }
     }
 

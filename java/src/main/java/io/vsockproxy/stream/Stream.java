@@ -41,6 +41,7 @@ public abstract class Stream implements AutoCloseable {
     private boolean shutdownPending;
     private boolean shutDown;
     private int reportedCharge;
+    private boolean readerGone;
 
     Stream(
         final EventLoop loop,
@@ -152,7 +153,7 @@ public abstract class Stream implements AutoCloseable {
      */
     public final void deliver(
         final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
-        if (state != State.OPEN) {
+        if (state != State.OPEN || readerGone) {
             closeAll(descriptors);
         } else if (queue.isEmpty()) {
             deliverNow(buffer, offset, length, descriptors);
@@ -168,7 +169,7 @@ public abstract class Stream implements AutoCloseable {
      */
     public final void deliver(
         final DirectBuffer buffer, final int offset, final int length, final Delivery delivery) {
-        if (state == State.OPEN) {
+        if (state == State.OPEN && !readerGone) {
             startStalling();
             delivery.queuedBy(this);
             queue.add(buffer, offset, length, delivery);
@@ -343,6 +344,14 @@ public abstract class Stream implements AutoCloseable {
         } else {
             close();
         }
+    }
+
+    /** Writes no more, and drops what waits; what the application has left to be read still is. */
+    final void stopWriting() {
+        readerGone = true;
+        queue.close();
+        reportCharge();
+        registration.disable(Constants.EPOLLOUT);
     }
 
     final boolean isOpen() {

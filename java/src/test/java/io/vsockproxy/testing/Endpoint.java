@@ -31,6 +31,10 @@ public final class Endpoint implements AutoCloseable {
     private static final int PIPE_PIECE_LENGTH = 4096;
     private static final int BACKLOG = 4096;
     private static final int END = 0;
+    /** Bytes that the other end has not received yet; linux/sockios.h. */
+    private static final int SIOCOUTQ = 0x5411;
+    /** After so long without room, the other end has stopped receiving. */
+    private static final int STALL_MS = 400;
 
     /** Memory for system calls, one for each thread. */
     private static final class Scratch {
@@ -221,6 +225,45 @@ public final class Endpoint implements AutoCloseable {
     /** shutdown(2) of the sending side. */
     public void shutdownWrite() {
         PosixException.check(Syscalls.shutdown(fd(), Constants.SHUT_WR), "shutdown");
+    }
+
+    /** Waits until the other end has received everything sent so far. */
+    public void awaitTaken() {
+        Await.until(() -> unsentBytes() == 0, () -> "the other end to receive " + unsentBytes() + " bytes");
+    }
+
+    /**
+     * Sends {@code bytes} again and again until the other end has stopped receiving.
+     *
+     * @return how many bytes went; the last round may be incomplete: {@link #sendRest}.
+     */
+    public long sendUntilStalled(final byte[] bytes, final long maxLength) {
+        long total = 0;
+        while (total < maxLength) {
+            final int offset = (int) (total % bytes.length);
+            final int sent = trySend(bytes, offset, bytes.length - offset);
+            if (sent != -Errno.EAGAIN) {
+                total += PosixException.check(sent, "send");
+            } else if (poll(Constants.EPOLLOUT, STALL_MS) == 0) {
+                return total;
+            }
+        }
+        throw new AssertionError("the other end never stopped receiving, bytes=" + total);
+    }
+
+    /** Completes the last round of {@link #sendUntilStalled}, which had sent {@code total}: how many rounds. */
+    public int sendRest(final byte[] bytes, final long total) {
+        final int offset = (int) (total % bytes.length);
+        if (offset > 0) {
+            send(Arrays.copyOfRange(bytes, offset, bytes.length));
+        }
+        return (int) ((total + bytes.length - 1) / bytes.length);
+    }
+
+    private int unsentBytes() {
+        final Scratch scratch = SCRATCH.get();
+        PosixException.check(Syscalls.ioctl(fd(), SIOCOUTQ, scratch.epollEventAddress()), "SIOCOUTQ");
+        return scratch.table.buffer().getInt((int) (scratch.epollEventAddress() - scratch.table.address()));
     }
 
     // ---- Anything that can be read and written
