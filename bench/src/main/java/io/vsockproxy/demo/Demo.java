@@ -67,9 +67,11 @@ public final class Demo {
             screen.table(rows);
             return 0;
         } catch (final DemoException e) {
-            screen.failed(e.getMessage());
-            printLog("host", host);
-            printLog("guest", guest);
+            if (!ProxyProcess.areEnding()) {
+                screen.failed(e.getMessage());
+                printLog("host", host);
+                printLog("guest", guest);
+            }
             return 1;
         }
     }

@@ -31,6 +31,8 @@ final class ProxyProcess {
     private static final long SETTLED_NS = TimeUnit.MILLISECONDS.toNanos(700);
     private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
 
+    private static volatile boolean ending;
+
     private final String role;
     private final Process process;
     private final Path log;
@@ -58,7 +60,10 @@ final class ProxyProcess {
         try {
             final Process process = new ProcessBuilder(command).redirectError(log.toFile()).start();
             // However this JVM ends: a proxy must not outlive it.
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(process)));
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+                ending = true;
+                end(process);
+            }));
             Files.writeString(directory.resolve(role + ".pid"), process.pid() + "\n");
             final String line = firstLine(process);
             if (line == null || !line.startsWith("ready: ")) {
@@ -71,6 +76,11 @@ final class ProxyProcess {
         } catch (final IOException e) {
             throw new DemoException("cannot start " + launcher, e);
         }
+    }
+
+    /** Whether proxies are being ended because this JVM is: what goes wrong from then on is no news. */
+    static boolean areEnding() {
+        return ending;
     }
 
     /** {@code host} or {@code guest}. */
