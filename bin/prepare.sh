@@ -87,7 +87,7 @@ install_missing() {
         fi
     fi
     if [ ${#apt[@]} -eq 0 ]; then
-        echo "$(basename "$0"): missing, and not to be installed from here:" >&2
+        echo "$(basename "$0"): missing, and without root or a sudo that asks no password not to be installed:" >&2
         printf '  %s\n' "${names[@]}" >&2
         echo "On Debian, as root: apt-get install ${packages[*]}" >&2
         exit 1
