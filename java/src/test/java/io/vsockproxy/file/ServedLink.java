@@ -14,6 +14,7 @@ import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.proto.PreadResponse;
@@ -30,11 +31,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
-import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A file server that answers over a real link, on a loop that the test turns itself, and a peer that decodes the answers
- * with protobuf's classes. The peer reads only while the test lets it.
+ * A file server that answers over a real link, on a loop that the test turns itself, and a peer that decodes the
+ * answers with protobuf's classes. The peer reads only while the test lets it.
  */
 final class ServedLink implements AutoCloseable {
     static final int OUTBOUND_LENGTH = 4 << 20;
@@ -122,7 +122,11 @@ final class ServedLink implements AutoCloseable {
     }
 
     long write(final LocalFile file, final long offset, final byte[] bytes) {
-        server.write(file, ++lastCookie, new UnsafeBuffer(bytes), 0, bytes.length, offset);
+        // As from an inbound buffer: off the heap, and not there any more when this returns.
+        try (Memory memory = Memory.allocate(bytes.length + 1)) {
+            memory.buffer().putBytes(1, bytes);
+            server.write(file, ++lastCookie, memory.buffer(), 1, bytes.length, offset);
+        }
         return lastCookie;
     }
 
