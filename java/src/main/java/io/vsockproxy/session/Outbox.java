@@ -104,7 +104,7 @@ final class Outbox {
     boolean sendPreadExternal(final long cookie, final ExternalPiece bytes) {
         final int index = ring.claimExternal(PreadResponseHeader.MAX_LENGTH, bytes.length());
         if (index == OutboundRing.NO_ROOM) {
-            link.wantRoom();
+            wantRoom();
             return false;
         }
         final int end = index + PreadResponseHeader.MAX_LENGTH;
