@@ -143,7 +143,7 @@ build() {
         mkdir -p "$root/java/target"
         : > "$log"
         begin_build
-        run_quietly "building" "$log" mvn -B -q -f "$root/pom.xml" package -DskipTests
+        run_quietly "building" "$log" mvn -B -q -f "$root/pom.xml" package -Dmaven.test.skip=true
         end_build
     fi
     share_classes

@@ -42,7 +42,7 @@ final class ServedLink implements AutoCloseable {
     private static final long TURN_NS = TimeUnit.MILLISECONDS.toNanos(1);
 
 
-    final EventLoop loop = new EventLoop(e -> {
+    final EventLoop loop = new EventLoop(0, e -> {
         throw new AssertionError(e);
     });
     final FileWorkers workers;
