@@ -4,7 +4,9 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
@@ -41,6 +43,8 @@ final class ProxyAgent {
     private final VsockProxy.Context context;
     private final Consumer<String> readyListener;
     private final EventLoop loop;
+    private final FileWorkers workers;
+    private final FuseMount mount;
     private final SessionResources resources;
     private final ArrayList<Session> sessions = new ArrayList<>();
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
@@ -59,11 +63,15 @@ final class ProxyAgent {
     ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
         this.context = context;
         this.readyListener = readyListener;
-        loop = new EventLoop(e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        workers = new FileWorkers(loop, context.fileWorkerThreads());
+        mount = context.filesDirectory() == null ? null
+            : FuseMount.mount(loop, workers, context.filesDirectory(), context.filesAllowOther());
         resources = new SessionResources(
-            loop, context.role() == Role.HOST, context.limits(), new AllowedPaths(context.allowedPaths()),
+            loop, context.role() == Role.HOST, context.limits(), context.extensions(),
+            new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
-            new FileWorkers(loop, context.fileWorkerThreads()));
+            workers, new FileWindows(workers), mount);
     }
 
     void onStart() {
@@ -98,7 +106,11 @@ final class ProxyAgent {
         forwardListeners.forEach(SocketListener::close);
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
-        resources.workers().close();
+        if (mount != null) {
+            mount.close();
+        }
+        workers.close();
+        resources.windows().close();
         resources.commons().close();
         resources.allowedPaths().close();
         loop.close();

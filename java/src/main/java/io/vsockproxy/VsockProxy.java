@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -120,8 +121,11 @@ public final class VsockProxy implements AutoCloseable {
         private final List<String> allowedPaths = new ArrayList<>();
         private final List<Forward> forwards = new ArrayList<>();
         private Path filesDirectory;
+        private boolean filesAllowOther;
         private SessionLimits limits = SessionLimits.DEFAULTS;
-        private int fileWorkerThreads = 2;
+        private Extensions extensions = Extensions.DEFAULTS;
+        private int fileWorkerThreads = 4;
+        private long spinLimitNs;
         private int maxSessions = 64;
         private boolean concluded;
 
@@ -175,6 +179,20 @@ public final class VsockProxy implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Whether processes of other users may open (through /proc) and examine files that were passed to them; false
+         * by default. Reading and writing a descriptor that one has is open to all anyway.
+         */
+        public Context filesAllowOther(final boolean allow) {
+            this.filesAllowOther = allow;
+            return this;
+        }
+
+        /** Whether processes of other users may open and examine files. */
+        public boolean filesAllowOther() {
+            return filesAllowOther;
+        }
+
         /** The directory for regular files, or null. */
         public Path filesDirectory() {
             return filesDirectory;
@@ -191,7 +209,18 @@ public final class VsockProxy implements AutoCloseable {
             return limits;
         }
 
-        /** How many file requests may be waiting for disks at once; 2 by default. */
+        /** What is agreed with a peer of our kind; {@link Extensions#DEFAULTS} by default. */
+        public Context extensions(final Extensions newExtensions) {
+            this.extensions = newExtensions;
+            return this;
+        }
+
+        /** What is agreed with a peer of our kind. */
+        public Extensions extensions() {
+            return extensions;
+        }
+
+        /** How many file requests may be waiting for disks at once; 4 by default. */
         public Context fileWorkerThreads(final int threads) {
             this.fileWorkerThreads = threads;
             return this;
@@ -200,6 +229,20 @@ public final class VsockProxy implements AutoCloseable {
         /** How many file requests may be waiting for disks at once. */
         public int fileWorkerThreads() {
             return fileWorkerThreads;
+        }
+
+        /**
+         * How long, in ns, the loop looks for something to do before it sleeps, while there is much to do; 0, the
+         * default, never. Buys latency with CPU time.
+         */
+        public Context spinLimitNs(final long newSpinLimitNs) {
+            this.spinLimitNs = newSpinLimitNs;
+            return this;
+        }
+
+        /** How long the loop looks for something to do before it sleeps, in ns. */
+        public long spinLimitNs() {
+            return spinLimitNs;
         }
 
         /** How many guests a host serves at once; 64 by default. */

@@ -26,6 +26,7 @@ public final class Main implements Runnable {
     /** The command line's entry. */
     public static void main(final String[] arguments) {
         final int exitCode = new CommandLine(new Main())
+            .setCaseInsensitiveEnumValuesAllowed(true)
             .setParameterExceptionHandler(Main::complain)
             .execute(arguments);
         if (exitCode != 0) {

@@ -8,11 +8,13 @@ import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.session.Extensions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -24,6 +26,9 @@ import picocli.CommandLine.Spec;
  */
 abstract class ProxyCommand implements Callable<Integer> {
     private static final int FAILED = 1;
+
+    /** The value of an option. */
+    private enum Switch { ON, OFF }
 
     @Spec
     private CommandSpec spec;
@@ -45,8 +50,32 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--files",
         paramLabel = "DIR",
-        description = "Where regular files that the other side passes are to appear.")
+        description = "Mount a file system on DIR (made if need be), on which regular files that the other side passes "
+            + "are served. Nothing in it can be listed or opened by name. Without it such files are refused.")
     private Path filesDirectory;
+
+    @Option(
+        names = "--allow-other",
+        description = "Let processes of other users examine (fstat) the files that were passed to them and open them "
+            + "again through /proc. Without it only root's or the proxy's own user's may; reading and writing is open "
+            + "to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf when not root.")
+    private boolean filesAllowOther;
+
+    @Option(
+        names = "--extensions",
+        paramLabel = "on|off",
+        defaultValue = "on",
+        description = "Whether to offer the other side flow control and half-close, which other implementations skip. "
+            + "Default: on.")
+    private Switch extensions;
+
+    @Option(
+        names = "--spin",
+        paramLabel = "MICROS",
+        defaultValue = "0",
+        description = "While there is much to do, look for more for up to MICROS microseconds before sleeping: lower "
+            + "latency for more CPU time. 100 is a good value; 0, the default, always sleeps.")
+    private int spinMicros;
 
     private volatile boolean failed;
 
@@ -94,7 +123,11 @@ abstract class ProxyCommand implements Callable<Integer> {
             }
             allowedPaths.forEach(context::allowConnect);
             forwards.stream().map(Forward::parse).forEach(context::forward);
-            return context.filesDirectory(filesDirectory);
+            return context
+                .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
+                .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
+                .filesAllowOther(filesAllowOther)
+                .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }

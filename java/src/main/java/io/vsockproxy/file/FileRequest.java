@@ -9,70 +9,167 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
-import java.util.Set;
+import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A request for a file that could not be answered at once: what is asked, and the bytes while a worker has it.
+ * A request for a file that is not over yet: one that could not be answered at once, or whose answer still lies in the
+ * file or in a worker's buffer while the link takes it. Pooled.
  *
- * <p>Handed to a worker and back through queues, which order all accesses; never touched by both at once.
+ * <p>Handed to a worker and back through {@link FileWorkers}, which orders all accesses; never touched by both at once.
  */
-final class FileRequest {
+final class FileRequest extends FileTask implements FileBytes {
     /** What is asked. */
     enum Operation { READ, WRITE, EXAMINE, TRUNCATE }
 
     /** How far it is. */
-    enum State { WAITING, WITH_WORKER, DONE }
+    enum State {
+        /** In the pool. */
+        FREE,
+        /** Not begun: an earlier request has to be done first, or there is no room for the answer. */
+        WAITING,
+        /** It takes a worker; there was none, or no buffer. */
+        COLD,
+        WITH_WORKER,
+        /** What it asks for has been done; the answer waits for room. */
+        DONE,
+        /** The answer is on its way and lies in {@link #window} or {@link #data}. */
+        RIDING
+    }
 
-    /**
-     * f_type of file systems whose attributes live in this kernel's memory (include/uapi/linux/magic.h): ext2 to ext4,
-     * xfs, btrfs, f2fs, tmpfs, ramfs, hugetlbfs, squashfs, erofs, proc, sysfs.
-     */
-    private static final Set<Long> LOCAL_FILE_SYSTEMS = Set.of(
-        0xEF53L, 0x58465342L, 0x9123683EL, 0xF2F52010L, 0x01021994L, 0x858458F6L, 0x958458F6L, 0x73717368L,
-        0xE0F5E1E2L, 0x9FA0L, 0x62656572L);
+    /** Bytes that {@link #scratch} needs: for an iovec or a struct statx, one at a time. */
+    static final int SCRATCH_LENGTH = Math.max(Constants.SIZEOF_STATX, IoVec.LENGTH);
 
-    final LocalFile file;
-    final Operation operation;
-    final long cookie;
-    final long offset;
-    State state = State.WAITING;
+    private final FileServer server;
+    private final UnsafeBuffer scratch;
+
+    FileRequest previous;
+    FileRequest next;
+    LocalFile file;
+    Operation operation;
+    State state;
+    long cookie;
+    long offset;
     /** Bytes to be read or written; of a truncation, the new length. */
     long length;
     /** What has been written before a worker took over. */
     long alreadyWritten;
-    /** The bytes read, or to be written, and an iovec behind them. */
+    /** The bytes read, or to be written. */
     Memory data;
+    /** Where the answer of a mapped read lies, pinned. */
+    FileWindow window;
     /** A count, a size, or {@code -errno}. */
     long result;
+    /** Whether the worker is to find out what kind of file it is as well. */
+    boolean learns;
+    private FileSystemKind learnedKind;
+    private boolean learnedTruthful;
 
-    FileRequest(
-        final LocalFile file, final Operation operation, final long cookie, final long offset, final long length) {
-        this.file = file;
-        this.operation = operation;
-        this.cookie = cookie;
-        this.offset = offset;
-        this.length = length;
+    FileRequest(final FileServer server, final UnsafeBuffer scratch) {
+        this.server = server;
+        this.scratch = scratch;
     }
 
-    /** On a worker: does it, however long it takes. */
+    void begin(
+        final LocalFile ofFile, final Operation what, final long answerCookie, final long at, final long howLong) {
+        file = ofFile;
+        operation = what;
+        cookie = answerCookie;
+        offset = at;
+        length = howLong;
+        state = State.WAITING;
+        alreadyWritten = 0;
+        result = 0;
+        learns = false;
+        learnedKind = FileSystemKind.UNKNOWN;
+    }
+
+    /** Whether it changes the file. */
+    boolean isChange() {
+        return operation == Operation.WRITE || operation == Operation.TRUNCATE;
+    }
+
+    /**
+     * Whether {@code earlier} has to be done before this. Reads and writes where they overlap; anything and a
+     * truncation, which may both hide and show bytes anywhere behind the shorter length; the size and what changes it.
+     * Where a write to a file that {@code appends} will end up is not known before it is done.
+     */
+    boolean mustFollow(final FileRequest earlier, final boolean appends) {
+        if (earlier.state == State.DONE || !(earlier.isChange() || isChange())) {
+            return false;
+        }
+        if (appends || !hasRange() || !earlier.hasRange()) {
+            return true;
+        }
+        return earlier.offset < end() && offset < earlier.end();
+    }
+
+    /** Whether a write that comes later would have to wait for this read, or whatever else it is. */
+    boolean overlapsWrite(final long writeOffset, final int writeLength) {
+        return state != State.DONE
+            && (operation != Operation.READ || (writeOffset < end() && offset - writeOffset < writeLength));
+    }
+
+    @Override
     void perform() {
-        switch (operation) {
-            case READ -> {
-                data = Memory.allocate((int) length + IoVec.LENGTH);
-                result = readFully();
-            }
-            case WRITE -> result = writeFully();
-            case EXAMINE -> result = examine();
-            case TRUNCATE -> result = Syscalls.ftruncate(file.fd(), length);
-            default -> throw new IllegalStateException("operation " + operation);
+        if (learns) {
+            learnedKind = FileSystemKind.of(file.fd());
+            learnedTruthful = learnedKind.isMappable() && FileSystemKind.isResidencyTruthful(file.fd(), scratch);
         }
+        result = switch (operation) {
+            case READ -> readFully();
+            case WRITE -> writeFully();
+            case EXAMINE -> examine();
+            case TRUNCATE -> Syscalls.ftruncate(file.fd(), length);
+        };
     }
 
-    void releaseData() {
-        if (data != null) {
-            data.close();
-            data = null;
+    @Override
+    void completed() {
+        if (learnedKind != FileSystemKind.UNKNOWN) {
+            file.learned(learnedKind, learnedTruthful);
         }
+        server.onPerformed(this);
+    }
+
+    // ---- As the answer's bytes
+
+    @Override
+    public long address() {
+        return window != null ? window.address + (offset - window.offset) : data.address();
+    }
+
+    @Override
+    public int length() {
+        return (int) result;
+    }
+
+    @Override
+    public int readableLength() {
+        if (window == null) {
+            return (int) result;
+        }
+        final long size = size(file.fd(), scratch);
+        return (int) (Errno.isError(size) ? size : Math.max(0, Math.min(result, size - offset)));
+    }
+
+    @Override
+    public void release() {
+        server.onReleased(this);
+    }
+
+    /** The size of a file that can be mapped, as far as this kernel knows; or {@code -errno}. Does not block. */
+    static long size(final int fd, final UnsafeBuffer scratch) {
+        final int error = Syscalls.statx(
+            fd, Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.addressOffset());
+        return Errno.isError(error) ? error : scratch.getLong(Constants.STATX_SIZE_OFFSET);
+    }
+
+    private boolean hasRange() {
+        return operation == Operation.READ || operation == Operation.WRITE;
+    }
+
+    private long end() {
+        return length > Long.MAX_VALUE - offset ? Long.MAX_VALUE : offset + length;
     }
 
     private long readFully() {
@@ -89,28 +186,23 @@ final class FileRequest {
 
     private long writeFully() {
         long done = 0;
-        while (done < length) {
+        do {
             final long count = Syscalls.pwritev2(file.fd(), piece(done), 1, offset + done, 0);
-            if (count < 0) {
+            if (count <= 0) {
                 return done + alreadyWritten > 0 ? done + alreadyWritten : count;
             }
             done += count;
-        }
+        } while (done < length);
         return done + alreadyWritten;
     }
 
     private long piece(final long done) {
-        final int index = data.length() - IoVec.LENGTH;
-        data.buffer().putLong(index, data.address() + done);
-        data.buffer().putLong(index + Long.BYTES, length - done);
-        return data.address(index, IoVec.LENGTH);
+        IoVec.set(scratch, 0, data == null ? 0 : data.address() + done, length - done);
+        return scratch.addressOffset();
     }
 
     private long examine() {
-        file.localFileSystem(LOCAL_FILE_SYSTEMS.contains(Syscalls.fstatfsType(file.fd()) & 0xFFFFFFFFL));
-        try (Memory statx = Memory.allocate(Constants.SIZEOF_STATX)) {
-            final int error = Syscalls.statx(file.fd(), 0, Constants.STATX_BASIC_STATS, statx.address());
-            return Errno.isError(error) ? error : statx.buffer().getLong(Constants.STATX_SIZE_OFFSET);
-        }
+        final int error = Syscalls.statx(file.fd(), 0, Constants.STATX_BASIC_STATS, scratch.addressOffset());
+        return Errno.isError(error) ? error : scratch.getLong(Constants.STATX_SIZE_OFFSET);
     }
 }

@@ -6,6 +6,7 @@ package io.vsockproxy.file;
 
 /**
  * Where answers to file requests go: the session that asked. Each request gets exactly one, unless the session ends.
+ * None of these methods throws.
  */
 public interface FileResponses {
     /**
@@ -25,8 +26,16 @@ public interface FileResponses {
     /** The claimed room is not needed. */
     void abortRead();
 
-    /** A read failed. */
-    void readFailed(long cookie, int errno);
+    /**
+     * Answers a read with bytes that stay where they are until they have been sent.
+     *
+     * @param bytes released, maybe before this returns, if this answers true.
+     * @return false when there is no room; {@link FileServer#onRoom} is called when there is again.
+     */
+    boolean sendRead(long cookie, FileBytes bytes);
+
+    /** A read has found nothing, with {@code errno} 0, or failed. */
+    void readWithoutData(long cookie, int errno);
 
     /** A write has been done, with {@code errno} 0, or failed. */
     void written(long cookie, int errno, long bytes);

@@ -4,6 +4,9 @@
  */
 package io.vsockproxy.file;
 
+import io.vsockproxy.file.FileRequest.Operation;
+import io.vsockproxy.file.FileRequest.State;
+import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
@@ -16,36 +19,63 @@ import org.agrona.concurrent.UnsafeBuffer;
 /**
  * Answers one session's file requests.
  *
- * <p>What is in memory is answered at once: RWF_NOWAIT reads straight into the outbound ring. What would wait for a
- * disk goes to a worker. Requests for one file are answered in the order in which they came.
+ * <p>What is in memory is answered at once, by {@link FileReader}. What would wait for a disk goes to a worker, and
+ * more than one request for a file can be with workers; those that overlap and change the file keep their order: see
+ * {@link FileRequest#mustFollow}. An answer that lies in the mapped file is a read that is not over until the link has
+ * taken it, so a write to that range, which would show in it, waits for that.
+ *
+ * <p>Requests that wait for room take turns, one for each file. Confined to the loop's thread.
  */
 public final class FileServer implements AutoCloseable {
-    private static final int IOVEC_OFFSET = 0;
-    private static final int STATX_OFFSET = IoVec.LENGTH;
+    /** How far behind the first request of a file others are looked at, so that a long queue costs no more per turn. */
+    private static final int LOOKAHEAD = 64;
+    /** Writes up to this length are done on the loop where they only touch memory. */
+    private static final int MAX_INLINE_WRITE_LENGTH = 1 << 20;
+    /** What a worker has read goes into the ring up to this length, which frees its buffer at once. */
+    private static final int MAX_COPIED_RESULT_LENGTH = 16 << 10;
+    private static final long MAX_FREE_BUFFER_LENGTH = 4L << 20;
 
     /** What became of a request on the loop. */
-    private enum Attempt { ANSWERED, NO_ROOM, WOULD_BLOCK }
+    enum Attempt { ANSWERED, NO_ROOM, WOULD_BLOCK }
 
     private final FileWorkers workers;
+    private final FileWindows windows;
     private final FileResponses responses;
-    private final int maxRequests;
-    private final int maxReadLength;
-    private final Memory scratch = Memory.allocate(STATX_OFFSET + Constants.SIZEOF_STATX);
-    private final UnsafeBuffer iovec = new UnsafeBuffer(scratch.buffer(), IOVEC_OFFSET, IoVec.LENGTH);
+    private final FileLimits limits;
+    private final FileReader reader;
+    private final FileRequestPool pool;
+    private final BufferPool buffers = new BufferPool(MAX_FREE_BUFFER_LENGTH);
+    private final Memory scratch = Memory.allocate(FileRequest.SCRATCH_LENGTH);
+    private final UnsafeBuffer copy = new UnsafeBuffer(0, 0);
+    private final int maxWithWorkers;
     private final ArrayDeque<LocalFile> waitingForRoom = new ArrayDeque<>();
+    private final ArrayDeque<LocalFile> waitingForBuffer = new ArrayDeque<>();
+    private final ArrayDeque<FileRequest> released = new ArrayDeque<>();
+    private final EndOfTurnTask afterReleases = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            finishReleased();
+            resumeWaitingForBuffer();
+        }
+    };
     private int requestCount;
+    private long pendingWriteLength;
+    private long readBufferLength;
     private boolean closed;
 
     /**
-     * @param maxRequests   requests waiting at once; one more is answered EAGAIN.
-     * @param maxReadLength a longer read is served short.
+     * @param workers shared by all sessions, as are {@code windows}.
      */
     public FileServer(
-        final FileWorkers workers, final FileResponses responses, final int maxRequests, final int maxReadLength) {
+        final FileWorkers workers, final FileWindows windows, final FileResponses responses, final FileLimits limits) {
         this.workers = workers;
+        this.windows = windows;
         this.responses = responses;
-        this.maxRequests = maxRequests;
-        this.maxReadLength = maxReadLength;
+        this.limits = limits;
+        pool = new FileRequestPool(this);
+        reader = new FileReader(windows, responses, limits, pool);
+        // One file on a disk that hangs must leave a worker for the others.
+        maxWithWorkers = Math.max(1, workers.threadCount() - 1);
     }
 
     /**
@@ -55,13 +85,24 @@ public final class FileServer implements AutoCloseable {
      * @param offset from 2^63 on, which is negative here, EINVAL.
      */
     public void read(final LocalFile file, final long cookie, final long count, final long offset) {
-        if (offset < 0) {
-            responses.readFailed(cookie, Errno.EINVAL);
+        if (offset < 0 || count == 0) {
+            responses.readWithoutData(cookie, offset < 0 ? Errno.EINVAL : 0);
             return;
         }
-        final int length = count < 0 || count > maxReadLength ? maxReadLength : (int) count;
-        if (!file.requests().isEmpty() || readNow(file, cookie, length, offset) != Attempt.ANSWERED) {
-            submit(new FileRequest(file, FileRequest.Operation.READ, cookie, offset, length));
+        final int length = count < 0 || count > limits.maxReadLength() ? limits.maxReadLength() : (int) count;
+        Attempt attempt = Attempt.NO_ROOM;
+        // Nobody overtakes those who wait for room, or a large read would never find enough.
+        if (!file.hasPendingChanges() && waitingForRoom.isEmpty()) {
+            attempt = reader.read(file, cookie, length, offset, null);
+        }
+        if (attempt != Attempt.ANSWERED) {
+            final FileRequest request = newRequest(file, Operation.READ, cookie, offset, length);
+            if (request == null) {
+                responses.readWithoutData(cookie, Errno.EAGAIN);
+            } else {
+                request.state = attempt == Attempt.WOULD_BLOCK ? State.COLD : State.WAITING;
+                submit(request);
+            }
         }
     }
 
@@ -78,209 +119,380 @@ public final class FileServer implements AutoCloseable {
             return;
         }
         long done = 0;
-        if (file.requests().isEmpty() && length > 0) {
-            IoVec.set(iovec, 0, buffer.addressOffset() + index, length);
-            done = Syscalls.pwritev2(file.fd(), scratch.address(), 1, offset, Constants.RWF_NOWAIT);
-            if (done == length || isFinal(done)) {
+        final boolean memory = file.kind() == FileSystemKind.MEMORY && length <= MAX_INLINE_WRITE_LENGTH;
+        if (length > 0 && (memory || !file.refusesNowaitWrite()) && file.isFreeToWrite(offset, length)) {
+            IoVec.set(scratch.buffer(), 0, buffer.addressOffset() + index, length);
+            done = Syscalls.pwritev2(file.fd(), scratch.address(), 1, offset, memory ? 0 : Constants.RWF_NOWAIT);
+            if (done == length || memory || isFinal(done)) {
                 responses.written(cookie, done < 0 ? (int) -done : 0, Math.max(0, done));
                 return;
             }
+            if (done == -Errno.EOPNOTSUPP) {
+                file.setRefusesNowaitWrite();
+            }
         }
         final int written = (int) Math.max(0, done);
-        final FileRequest request = new FileRequest(
-            file, FileRequest.Operation.WRITE, cookie, offset + written, length - written);
-        request.alreadyWritten = written;
-        if (requestCount < maxRequests) {
-            request.data = Memory.allocate(length - written + IoVec.LENGTH);
-            request.data.buffer().putBytes(0, buffer, index + written, length - written);
-        }
-        submit(request);
+        submitWrite(file, cookie, buffer, index, length, offset, written);
     }
 
     /** Tells the size. */
     public void examine(final LocalFile file, final long cookie) {
-        if (file.requests().isEmpty() && file.isLocalFileSystem()) {
-            final int error = Syscalls.statx(
-                file.fd(), 0, Constants.STATX_BASIC_STATS, scratch.address(STATX_OFFSET, Constants.SIZEOF_STATX));
-            responses.examined(
-                cookie, -error, error < 0 ? 0 : scratch.buffer().getLong(STATX_OFFSET + Constants.STATX_SIZE_OFFSET));
+        if (!file.hasPendingChanges() && file.kind().hasLocalAttributes()) {
+            final long size = FileRequest.size(file.fd(), scratch.buffer());
+            responses.examined(cookie, Errno.isError(size) ? (int) -size : 0, Math.max(0, size));
+            return;
+        }
+        final FileRequest request = newRequest(file, Operation.EXAMINE, cookie, 0, 0);
+        if (request == null) {
+            responses.examined(cookie, Errno.EAGAIN, 0);
         } else {
-            submit(new FileRequest(file, FileRequest.Operation.EXAMINE, cookie, 0, 0));
+            submit(request);
         }
     }
 
     /** Cuts or extends. */
     public void truncate(final LocalFile file, final long cookie, final long length) {
-        if (length < 0) {
-            responses.truncated(cookie, Errno.EINVAL);
+        final FileRequest request = length < 0 ? null : newRequest(file, Operation.TRUNCATE, cookie, 0, length);
+        if (request == null) {
+            responses.truncated(cookie, length < 0 ? Errno.EINVAL : Errno.EAGAIN);
         } else {
-            submit(new FileRequest(file, FileRequest.Operation.TRUNCATE, cookie, 0, length));
+            submit(request);
         }
     }
 
-    /** There is room for answers again. */
+    /** There is room for answers again: files take turns. */
     public void onRoom() {
-        for (int left = waitingForRoom.size(); left > 0; left--) {
-            final LocalFile file = waitingForRoom.poll();
-            file.waitingForRoom(false);
+        LocalFile file = waitingForRoom.peek();
+        while (file != null) {
+            final FileRequest request = firstWithoutRoom(file);
+            if (request != null && answer(request) == Attempt.NO_ROOM) {
+                return;
+            }
+            waitingForRoom.poll();
+            file.setWaitingForRoom(false);
             advance(file);
+            file = waitingForRoom.peek();
         }
     }
 
     /** The other side is done with the file; requests that it made before are still carried out. */
     public void close(final LocalFile file) {
         file.markClosed();
-        if (file.requests().isEmpty()) {
-            workers.close(file.descriptor());
-        }
+        closeIfDone(file);
     }
 
-    /** The session has ended: requests not begun are dropped, no more answers are given. */
+    /** The session has ended and the link is closed: requests not begun are dropped, no more answers are given. */
     @Override
     public void close() {
+        finishReleased();
         closed = true;
         waitingForRoom.clear();
+        waitingForBuffer.clear();
         scratch.close();
+        reader.close();
+        buffers.close();
+        pool.close();
     }
 
     /** Closes a file of a session that has ended. */
     public void abandon(final LocalFile file) {
-        final FileRequest first = file.requests().peek();
-        final boolean withWorker = first != null && first.state == FileRequest.State.WITH_WORKER;
-        if (withWorker) {
-            file.requests().poll();
-        }
-        file.requests().forEach(FileRequest::releaseData);
-        file.requests().clear();
-        if (withWorker) {
-            file.requests().add(first);
+        FileRequest request = file.first();
+        while (request != null) {
+            final FileRequest next = request.next;
+            if (request.state != State.WITH_WORKER && request.state != State.RIDING) {
+                drop(request);
+            }
+            request = next;
         }
         close(file);
     }
 
+    /** Requests that have not been answered. */
+    int requestCount() {
+        return requestCount;
+    }
+
+    /** A worker is done with it. */
+    void onPerformed(final FileRequest request) {
+        final LocalFile file = request.file;
+        request.state = State.DONE;
+        file.addWithWorkers(-1);
+        if (closed) {
+            drop(request);
+            closeIfDone(file);
+        } else {
+            advance(file);
+        }
+    }
+
+    /**
+     * The link has taken the answer, or never will. This comes from inside the link's own work, where nothing can be
+     * sent, so what follows from it waits for the end of the turn.
+     */
+    void onReleased(final FileRequest request) {
+        released.add(request);
+        if (closed) {
+            finishReleased();
+        } else {
+            workers.loop().atEndOfTurn(afterReleases);
+        }
+    }
+
     /** Whether a result is an answer, rather than a reason to let a worker try. */
-    private static boolean isFinal(final long result) {
+    static boolean isFinal(final long result) {
         return result < 0 && result != -Errno.EAGAIN && result != -Errno.EOPNOTSUPP;
     }
 
-    private Attempt readNow(final LocalFile file, final long cookie, final int length, final long offset) {
-        if (!responses.claimRead(length)) {
-            return Attempt.NO_ROOM;
+    // ---- Requests that are not answered at once
+
+    private FileRequest newRequest(
+        final LocalFile file, final Operation operation, final long cookie, final long offset, final long length) {
+        if (requestCount >= limits.maxRequests()) {
+            return null;
         }
-        int done = 0;
-        long count = 1;
-        // A short count may be the end of the file or of what is in memory: only asking on tells.
-        while (done < length && count > 0) {
-            IoVec.set(iovec, 0, responses.readAddress() + done, length - done);
-            count = Syscalls.preadv2(file.fd(), scratch.address(), 1, offset + done, Constants.RWF_NOWAIT);
-            done += (int) Math.max(0, count);
+        requestCount++;
+        final FileRequest request = pool.acquire();
+        request.begin(file, operation, cookie, offset, length);
+        return request;
+    }
+
+    private void submitWrite(
+        final LocalFile file, final long cookie, final DirectBuffer buffer, final int index, final int length,
+        final long offset, final int written) {
+        final int left = length - written;
+        final boolean hasRoom = pendingWriteLength == 0 || pendingWriteLength + left <= limits.maxPendingWriteLength();
+        final Memory data = hasRoom && left > 0 && requestCount < limits.maxRequests() ? buffers.acquire(left) : null;
+        final FileRequest request = data == null && left > 0
+            ? null
+            : newRequest(file, Operation.WRITE, cookie, offset + written, left);
+        if (request == null) {
+            // What has been written counts: a short write, after which the writer asks again.
+            responses.written(cookie, written > 0 ? 0 : Errno.EAGAIN, written);
+            return;
         }
-        if (done == length || count == 0) {
-            responses.commitRead(cookie, done);
-            return Attempt.ANSWERED;
+        if (data != null) {
+            data.buffer().putBytes(0, buffer, index + written, left);
         }
-        responses.abortRead();
-        if (isFinal(count)) {
-            responses.readFailed(cookie, (int) -count);
-            return Attempt.ANSWERED;
-        }
-        return Attempt.WOULD_BLOCK;
+        pendingWriteLength += left;
+        request.data = data;
+        request.alreadyWritten = written;
+        submit(request);
     }
 
     private void submit(final FileRequest request) {
-        if (requestCount >= maxRequests) {
-            request.result = -Errno.EAGAIN;
-            respond(request);
-            return;
-        }
-        requestCount++;
-        request.file.requests().add(request);
-        if (request.file.requests().size() == 1) {
-            advance(request.file);
-        }
+        request.file.append(request);
+        advance(request.file);
     }
 
-    /** Answers, or hands to a worker, the first request of {@code file}, and those after it as far as possible. */
+    /** Answers those of the file's requests that can be answered, and hands to workers those that need one. */
     private void advance(final LocalFile file) {
-        FileRequest request = file.requests().peek();
-        while (request != null && request.state != FileRequest.State.WITH_WORKER) {
-            final Attempt attempt = request.state == FileRequest.State.DONE ? respond(request) : start(request);
-            if (attempt == Attempt.WOULD_BLOCK) {
-                final FileRequest submitted = request;
-                request.state = FileRequest.State.WITH_WORKER;
-                workers.submit(submitted::perform, () -> onPerformed(submitted));
-                return;
+        FileRequest request = file.first();
+        for (int i = 0; i < LOOKAHEAD && request != null; i++) {
+            final FileRequest next = request.next;
+            if (request.state == State.WAITING && request.operation != Operation.READ && !file.mustWait(request)) {
+                request.state = State.COLD;
             }
-            if (attempt == Attempt.NO_ROOM) {
-                if (!file.isWaitingForRoom()) {
-                    file.waitingForRoom(true);
-                    waitingForRoom.add(file);
+            if (wantsRoom(request)) {
+                // Others may be waiting for it, and it is not this file's turn then.
+                if (!waitingForRoom.isEmpty() || answer(request) == Attempt.NO_ROOM) {
+                    waitForRoom(file);
                 }
-                return;
+            } else if (request.state == State.DONE) {
+                respond(request);
             }
-            request.releaseData();
-            file.requests().poll();
+            if (request.state == State.COLD) {
+                handToWorker(request);
+            }
+            request = next;
+        }
+        closeIfDone(file);
+    }
+
+    private static boolean wantsRoom(final FileRequest request) {
+        return request.operation == Operation.READ
+            && ((request.state == State.DONE && request.result >= 0)
+                || (request.state == State.WAITING && !request.file.mustWait(request)));
+    }
+
+    private FileRequest firstWithoutRoom(final LocalFile file) {
+        FileRequest request = file.first();
+        for (int i = 0; i < LOOKAHEAD && request != null; i++) {
+            if (wantsRoom(request)) {
+                return request;
+            }
+            request = request.next;
+        }
+        return null;
+    }
+
+    private void waitForRoom(final LocalFile file) {
+        if (!file.isWaitingForRoom()) {
+            file.setWaitingForRoom(true);
+            waitingForRoom.add(file);
+        }
+    }
+
+    /** Answers a request that wants room: it is ANSWERED, has NO_ROOM, or has become COLD, which is WOULD_BLOCK. */
+    private Attempt answer(final FileRequest request) {
+        if (request.state == State.DONE) {
+            return answerRead(request);
+        }
+        final Attempt attempt =
+            reader.read(request.file, request.cookie, (int) request.length, request.offset, request);
+        switch (attempt) {
+            case ANSWERED -> {
+                if (request.state == State.RIDING) {
+                    requestCount--;
+                } else {
+                    finish(request);
+                }
+            }
+            case WOULD_BLOCK -> request.state = State.COLD;
+            default -> {
+                // It goes on waiting.
+            }
+        }
+        return attempt;
+    }
+
+    /** Answers with what a worker has read. */
+    private Attempt answerRead(final FileRequest request) {
+        final int length = (int) request.result;
+        if (length > MAX_COPIED_RESULT_LENGTH) {
+            request.state = State.RIDING;
+            if (!responses.sendRead(request.cookie, request)) {
+                request.state = State.DONE;
+                return Attempt.NO_ROOM;
+            }
+            // The file is done with it; only its buffer is not.
+            request.file.remove(request);
             requestCount--;
-            request = file.requests().peek();
+            return Attempt.ANSWERED;
         }
-        if (request == null && file.isClosed()) {
-            workers.close(file.descriptor());
+        if (!responses.claimRead(length)) {
+            return Attempt.NO_ROOM;
         }
+        if (length > 0) {
+            copy.wrap(responses.readAddress(), length);
+            copy.putBytes(0, request.data.buffer(), 0, length);
+        }
+        responses.commitRead(request.cookie, length);
+        finish(request);
+        return Attempt.ANSWERED;
     }
 
-    private void onPerformed(final FileRequest request) {
-        request.state = FileRequest.State.DONE;
-        if (closed) {
-            request.releaseData();
-            request.file.requests().clear();
-            workers.close(request.file.descriptor());
-        } else {
-            advance(request.file);
-        }
-    }
-
-    private Attempt start(final FileRequest request) {
-        return request.operation == FileRequest.Operation.READ
-            ? readNow(request.file, request.cookie, (int) request.length, request.offset)
-            : Attempt.WOULD_BLOCK;
-    }
-
-    /** Answers a request that is done: ANSWERED or NO_ROOM. */
-    private Attempt respond(final FileRequest request) {
+    /** Answers a request that a worker is done with and that needs no more room than messages have. */
+    private void respond(final FileRequest request) {
         final long result = request.result;
         final int errno = Errno.isError(result) ? (int) -result : 0;
         switch (request.operation) {
-            case READ -> {
-                if (errno != 0) {
-                    responses.readFailed(request.cookie, errno);
-                    return Attempt.ANSWERED;
-                }
-                if (!responses.claimRead((int) result)) {
-                    return Attempt.NO_ROOM;
-                }
-                copy(request.data, responses.readAddress(), (int) result);
-                responses.commitRead(request.cookie, (int) result);
-                return Attempt.ANSWERED;
-            }
-            case WRITE -> {
-                responses.written(request.cookie, errno, Math.max(0, result));
-                return Attempt.ANSWERED;
-            }
-            case EXAMINE -> {
-                responses.examined(request.cookie, errno, Math.max(0, result));
-                return Attempt.ANSWERED;
-            }
-            case TRUNCATE -> {
-                responses.truncated(request.cookie, errno);
-                return Attempt.ANSWERED;
-            }
+            case READ -> responses.readWithoutData(request.cookie, errno);
+            case WRITE -> responses.written(request.cookie, errno, Math.max(0, result));
+            case EXAMINE -> responses.examined(request.cookie, errno, Math.max(0, result));
+            case TRUNCATE -> responses.truncated(request.cookie, errno);
             default -> throw new IllegalStateException("operation " + request.operation);
+        }
+        finish(request);
+    }
+
+    private void handToWorker(final FileRequest request) {
+        final LocalFile file = request.file;
+        if (file.withWorkers() >= maxWithWorkers) {
+            return;
+        }
+        if (request.operation == Operation.READ) {
+            final int length = (int) request.length;
+            final boolean hasRoom =
+                readBufferLength == 0 || readBufferLength + length <= limits.maxReadBufferLength();
+            request.data = hasRoom ? buffers.acquire(length) : null;
+            if (request.data == null) {
+                if (readBufferLength > 0) {
+                    waitForBuffer(file);
+                } else {
+                    responses.readWithoutData(request.cookie, Errno.ENOMEM);
+                    finish(request);
+                }
+                return;
+            }
+            readBufferLength += length;
+        }
+        request.learns = file.kind() == FileSystemKind.UNKNOWN;
+        request.state = State.WITH_WORKER;
+        file.addWithWorkers(1);
+        workers.submit(request);
+    }
+
+    private void waitForBuffer(final LocalFile file) {
+        if (!file.isWaitingForBuffer()) {
+            file.setWaitingForBuffer(true);
+            waitingForBuffer.add(file);
         }
     }
 
-    private static void copy(final Memory from, final long toAddress, final int length) {
-        if (length > 0) {
-            new UnsafeBuffer(toAddress, length).putBytes(0, from.buffer(), 0, length);
+    // ---- What is over
+
+    private void finishReleased() {
+        FileRequest request = released.poll();
+        while (request != null) {
+            final LocalFile file = request.file;
+            final boolean mapped = request.window != null;
+            if (mapped) {
+                windows.unpin(request.window);
+                file.remove(request);
+            }
+            recycle(request);
+            if (mapped && closed) {
+                closeIfDone(file);
+            } else if (mapped) {
+                advance(file);
+            }
+            request = released.poll();
+        }
+    }
+
+    /** It has been answered. */
+    private void finish(final FileRequest request) {
+        request.file.remove(request);
+        requestCount--;
+        recycle(request);
+    }
+
+    /** It will not be answered. */
+    private void drop(final FileRequest request) {
+        finish(request);
+    }
+
+    private void recycle(final FileRequest request) {
+        if (request.data != null) {
+            buffers.release(request.data);
+            request.data = null;
+            if (request.operation == Operation.WRITE) {
+                pendingWriteLength -= request.length;
+            } else {
+                readBufferLength -= request.length;
+            }
+        }
+        final boolean wasRead = request.operation == Operation.READ;
+        request.window = null;
+        request.state = State.FREE;
+        pool.release(request);
+        if (wasRead && !waitingForBuffer.isEmpty()) {
+            workers.loop().atEndOfTurn(afterReleases);
+        }
+    }
+
+    private void resumeWaitingForBuffer() {
+        for (int left = waitingForBuffer.size(); left > 0; left--) {
+            final LocalFile file = waitingForBuffer.poll();
+            file.setWaitingForBuffer(false);
+            advance(file);
+        }
+    }
+
+    private void closeIfDone(final LocalFile file) {
+        if (file.beginClosing()) {
+            windows.forget(file);
+            workers.submit(file.closing());
         }
     }
 }

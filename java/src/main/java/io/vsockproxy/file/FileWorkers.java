@@ -5,64 +5,215 @@
 package io.vsockproxy.file;
 
 import io.vsockproxy.loop.EventLoop;
-import io.vsockproxy.posix.OwnedFd;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadPoolExecutor;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * A few threads that wait for disks, so that the loop does not have to. They start when first needed and end when idle.
  *
- * <p>Hand-over: to a worker by the executor's queue, back by {@link EventLoop#execute}.
+ * <p>Hand-over: to a worker by a list under {@link #lock}; back by a list under the same lock and one command of the
+ * loop for all that have been done since it last looked. Nothing is allocated on the way.
  */
-public final class FileWorkers implements AutoCloseable {
-    private static final long IDLE_SECONDS = 10;
-    private static final long STOP_SECONDS = 5;
+public final class FileWorkers implements Executor, AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(FileWorkers.class.getName());
+    private static final long IDLE_MS = 10_000;
+    private static final long STOP_NS = TimeUnit.SECONDS.toNanos(5);
     private static final long RETRY_NS = 100_000;
 
     private final EventLoop loop;
-    private final ThreadPoolExecutor executor;
+    private final int maxThreads;
+    private final Runnable drain = this::drain;
+    private final Object lock = new Object();
+    private final ArrayDeque<Thread> threads = new ArrayDeque<>();
+    private FileTask firstTask;
+    private FileTask lastTask;
+    private FileTask firstDone;
+    private FileTask lastDone;
+    private int threadNumber;
+    private int idleThreads;
+    private boolean stopping;
 
     /**
      * @param threads how many requests may be waiting for disks at once.
      */
     public FileWorkers(final EventLoop loop, final int threads) {
         this.loop = loop;
-        final AtomicInteger number = new AtomicInteger();
-        executor = new ThreadPoolExecutor(
-            threads, threads, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), task -> {
-                final Thread thread = new Thread(task, "vsock-proxy-file-" + number.incrementAndGet());
-                thread.setDaemon(true);
-                return thread;
-            });
-        executor.allowCoreThreadTimeOut(true);
+        this.maxThreads = threads;
     }
 
-    /** Closes a file's descriptor. Takes ownership. */
-    public void close(final OwnedFd descriptor) {
-        executor.execute(descriptor::close);
-    }
-
-    /** Stops the workers; what they are in the middle of is waited for, for a bounded time. */
+    /**
+     * Any thread: has {@code work}, which may block, done by a worker.
+     *
+     * @throws RejectedExecutionException once {@link #close}d.
+     */
     @Override
-    public void close() {
-        executor.shutdown();
-        try {
-            executor.awaitTermination(STOP_SECONDS, TimeUnit.SECONDS);
-        } catch (final InterruptedException e) {
-            Thread.currentThread().interrupt();
+    public void execute(final Runnable work) {
+        final boolean accepted = offer(new FileTask() {
+            @Override
+            void perform() {
+                work.run();
+            }
+
+            @Override
+            void completed() {
+                // It tells whom it wants to.
+            }
+        });
+        if (!accepted) {
+            throw new RejectedExecutionException("the workers have been stopped");
         }
     }
 
-    /** Has {@code work} done by a worker, and then {@code completion} by the loop. */
-    void submit(final Runnable work, final Runnable completion) {
-        executor.execute(() -> {
-            work.run();
-            while (!loop.execute(completion)) {
-                LockSupport.parkNanos(RETRY_NS);
+    /** How many tasks can be worked on at once. */
+    int threadCount() {
+        return maxThreads;
+    }
+
+    EventLoop loop() {
+        return loop;
+    }
+
+    /** Loop's thread: has {@code task} performed. Once {@link #close}d, at once and here: there is nobody else. */
+    void submit(final FileTask task) {
+        if (!offer(task)) {
+            task.perform();
+            task.completed();
+        }
+    }
+
+    /**
+     * Loop's thread: stops the workers. What has been handed to them is done, and completed here, if it takes no more
+     * than five seconds; a worker stuck in a disk for longer is left to itself.
+     */
+    @Override
+    public void close() {
+        final long deadlineNs = System.nanoTime() + STOP_NS;
+        synchronized (lock) {
+            stopping = true;
+            lock.notifyAll();
+            while (!threads.isEmpty() && System.nanoTime() - deadlineNs < 0) {
+                try {
+                    TimeUnit.NANOSECONDS.timedWait(lock, deadlineNs - System.nanoTime());
+                } catch (final InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    break;
+                }
             }
-        });
+            if (!threads.isEmpty()) {
+                LOGGER.log(Level.WARNING, "{0} file workers still wait for a disk; their files stay open",
+                    threads.size());
+            }
+        }
+        drain();
+    }
+
+    private boolean offer(final FileTask task) {
+        synchronized (lock) {
+            if (stopping) {
+                return false;
+            }
+            if (firstTask == null) {
+                firstTask = task;
+            } else {
+                lastTask.nextTask = task;
+            }
+            lastTask = task;
+            if (idleThreads > 0) {
+                lock.notify();
+            } else if (threads.size() < maxThreads) {
+                startThread();
+            }
+            return true;
+        }
+    }
+
+    private void startThread() {
+        final Thread thread = new Thread(this::work, "vsock-proxy-file-" + ++threadNumber);
+        thread.setDaemon(true);
+        threads.add(thread);
+        thread.start();
+    }
+
+    private void work() {
+        for (FileTask task = take(); task != null; task = take()) {
+            try {
+                task.perform();
+            } catch (final RuntimeException | Error e) {
+                // Nothing there throws; if it does, one request suffers and not the rest of the queue.
+                LOGGER.log(Level.ERROR, "a file worker failed", e);
+            }
+            done(task);
+        }
+    }
+
+    /** The next task; or null, and the thread is no longer counted. */
+    private FileTask take() {
+        synchronized (lock) {
+            final long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(IDLE_MS);
+            while (firstTask == null) {
+                final long leftNs = deadlineNs - System.nanoTime();
+                if (stopping || leftNs <= 0) {
+                    threads.remove(Thread.currentThread());
+                    lock.notifyAll();
+                    return null;
+                }
+                idleThreads++;
+                try {
+                    TimeUnit.NANOSECONDS.timedWait(lock, leftNs);
+                } catch (final InterruptedException e) {
+                    // Nobody has a reason to: it is a wake-up like any other.
+                    LOGGER.log(Level.DEBUG, "a file worker was interrupted", e);
+                } finally {
+                    idleThreads--;
+                }
+            }
+            final FileTask task = firstTask;
+            firstTask = task.nextTask;
+            task.nextTask = null;
+            return task;
+        }
+    }
+
+    private void done(final FileTask task) {
+        final boolean first;
+        synchronized (lock) {
+            first = firstDone == null;
+            if (first) {
+                firstDone = task;
+            } else {
+                lastDone.nextTask = task;
+            }
+            lastDone = task;
+        }
+        // The loop may be too busy to take a command, or have stopped for good, when close() drains.
+        while (first && !isStopping() && !loop.execute(drain)) {
+            LockSupport.parkNanos(RETRY_NS);
+        }
+    }
+
+    private boolean isStopping() {
+        synchronized (lock) {
+            return stopping;
+        }
+    }
+
+    private void drain() {
+        FileTask task;
+        synchronized (lock) {
+            task = firstDone;
+            firstDone = null;
+            lastDone = null;
+        }
+        while (task != null) {
+            final FileTask next = task.nextTask;
+            task.nextTask = null;
+            task.completed();
+            task = next;
+        }
     }
 }

@@ -4,63 +4,252 @@
  */
 package io.vsockproxy.file;
 
+import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.OwnedFd;
-import java.util.ArrayDeque;
+import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayList;
 
 /**
- * A regular file that the other side may use, and the requests for it that could not be answered at once, in order.
+ * A regular file that the other side may use: the descriptor, its mapped windows, and the requests that could not be
+ * answered at once, in the order in which they came.
  *
- * <p>Owns the descriptor, which a worker closes after the last request: close(2) may wait for a disk as well.
+ * <p>Owns the descriptor, which a worker closes after the last request: close(2) may wait for a disk as well. Confined
+ * to the loop's thread, but for {@link #fd}.
  */
 public final class LocalFile {
+    private static final int MAX_SCANNED_REQUESTS = 64;
+
     private final OwnedFd descriptor;
-    private final ArrayDeque<FileRequest> requests = new ArrayDeque<>();
-    private boolean localFileSystem;
+    private final boolean appends;
+    private final ArrayList<FileWindow> windows = new ArrayList<>(0);
+    private final FileTask closing = new FileTask() {
+        @Override
+        void perform() {
+            descriptor.close();
+        }
+
+        @Override
+        void completed() {
+            // Nobody waits for it.
+        }
+    };
+    private FileRequest first;
+    private FileRequest last;
+    private FileSystemKind kind = FileSystemKind.UNKNOWN;
+    private boolean unmappable = true;
+    private boolean refusesNowaitRead;
+    private boolean refusesNowaitWrite;
     private boolean waitingForRoom;
+    private boolean waitingForBuffer;
     private boolean closed;
+    private boolean closingBegun;
+    private long copiedLength;
+    private int withWorkers;
+    private int changes;
 
     /**
      * @param descriptor takes ownership.
      */
     public LocalFile(final OwnedFd descriptor) {
         this.descriptor = descriptor;
+        final int flags = Syscalls.fcntl(descriptor.fd(), Constants.F_GETFL, 0);
+        appends = flags >= 0 && (flags & Constants.O_APPEND) != 0;
     }
 
-    OwnedFd descriptor() {
-        return descriptor;
-    }
-
+    /** Borrows the descriptor, which is open until the last request is done. */
     int fd() {
         return descriptor.fd();
     }
 
-    /** Requests not yet answered; the first may be with a worker. */
-    ArrayDeque<FileRequest> requests() {
-        return requests;
+    // ---- What is known about it
+
+    FileSystemKind kind() {
+        return kind;
     }
 
-    /** Whether its attributes are known to be in memory, so that asking for them cannot block. */
-    boolean isLocalFileSystem() {
-        return localFileSystem;
+    /** A worker has found out what kind of file system it lives on, and whether mincore(2) can be relied on. */
+    void learned(final FileSystemKind found, final boolean residencyTruthful) {
+        if (kind == FileSystemKind.UNKNOWN) {
+            kind = found;
+            unmappable = !found.isMappable() || !residencyTruthful;
+        }
     }
 
-    void localFileSystem(final boolean isLocal) {
-        localFileSystem = isLocal;
+    boolean isMappable() {
+        return !unmappable;
+    }
+
+    void setUnmappable() {
+        unmappable = true;
+    }
+
+    /** Whether RWF_NOWAIT reads have been refused: its file system has none. */
+    boolean refusesNowaitRead() {
+        return refusesNowaitRead;
+    }
+
+    void setRefusesNowaitRead() {
+        refusesNowaitRead = true;
+    }
+
+    /** Whether RWF_NOWAIT writes have been refused, as by ext4. */
+    boolean refusesNowaitWrite() {
+        return refusesNowaitWrite;
+    }
+
+    void setRefusesNowaitWrite() {
+        refusesNowaitWrite = true;
+    }
+
+    /** Bytes of reads that were answered by copying. */
+    long copiedLength() {
+        return copiedLength;
+    }
+
+    void addCopiedLength(final int length) {
+        copiedLength += length;
+    }
+
+    // ---- Requests
+
+    FileRequest first() {
+        return first;
+    }
+
+    boolean isIdle() {
+        return first == null;
+    }
+
+    void append(final FileRequest request) {
+        request.previous = last;
+        request.next = null;
+        if (last == null) {
+            first = request;
+        } else {
+            last.next = request;
+        }
+        last = request;
+        if (request.isChange()) {
+            changes++;
+        }
+    }
+
+    void remove(final FileRequest request) {
+        if (request.previous == null) {
+            first = request.next;
+        } else {
+            request.previous.next = request.next;
+        }
+        if (request.next == null) {
+            last = request.previous;
+        } else {
+            request.next.previous = request.previous;
+        }
+        request.previous = null;
+        request.next = null;
+        if (request.isChange()) {
+            changes--;
+        }
+    }
+
+    /** Whether a write or a truncation is not done yet. */
+    boolean hasPendingChanges() {
+        return changes > 0;
+    }
+
+    /** Whether a request before {@code request}, which is listed, has to be done first. */
+    boolean mustWait(final FileRequest request) {
+        if (changes == 0) {
+            return false;
+        }
+        for (FileRequest earlier = first; earlier != request; earlier = earlier.next) {
+            if (request.mustFollow(earlier, appends)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether a write now would overtake nothing that it has to follow. */
+    boolean isFreeToWrite(final long offset, final int length) {
+        if (changes > 0 || (appends && first != null)) {
+            return false;
+        }
+        int left = MAX_SCANNED_REQUESTS;
+        for (FileRequest earlier = first; earlier != null; earlier = earlier.next) {
+            if (--left == 0 || earlier.overlapsWrite(offset, length)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** How many of the requests are with workers. */
+    int withWorkers() {
+        return withWorkers;
+    }
+
+    void addWithWorkers(final int change) {
+        withWorkers += change;
     }
 
     boolean isWaitingForRoom() {
         return waitingForRoom;
     }
 
-    void waitingForRoom(final boolean isWaiting) {
+    void setWaitingForRoom(final boolean isWaiting) {
         waitingForRoom = isWaiting;
     }
 
-    boolean isClosed() {
-        return closed;
+    boolean isWaitingForBuffer() {
+        return waitingForBuffer;
     }
+
+    void setWaitingForBuffer(final boolean isWaiting) {
+        waitingForBuffer = isWaiting;
+    }
+
+    // ---- Windows
+
+    /** The window that begins at {@code offset}, or null. */
+    FileWindow window(final long offset) {
+        // From the end: those used last were mapped last, or are the only ones.
+        for (int i = windows.size() - 1; i >= 0; i--) {
+            if (windows.get(i).offset == offset) {
+                return windows.get(i);
+            }
+        }
+        return null;
+    }
+
+    void addWindow(final FileWindow window) {
+        windows.add(window);
+    }
+
+    void removeWindow(final FileWindow window) {
+        windows.remove(window);
+    }
+
+    FileWindow takeWindow() {
+        return windows.isEmpty() ? null : windows.remove(windows.size() - 1);
+    }
+
+    // ---- The end
 
     void markClosed() {
         closed = true;
+    }
+
+    /** Whether the time has come to close the descriptor: true once. */
+    boolean beginClosing() {
+        if (!closed || closingBegun || first != null) {
+            return false;
+        }
+        closingBegun = true;
+        return true;
+    }
+
+    FileTask closing() {
+        return closing;
     }
 }

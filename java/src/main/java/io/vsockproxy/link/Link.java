@@ -43,6 +43,7 @@ public final class Link implements AutoCloseable {
         }
     };
     private Registration registration;
+    private long bytesReceived;
     private boolean roomWanted;
     private boolean writeFailed;
     private boolean closed;
@@ -104,6 +105,11 @@ public final class Link implements AutoCloseable {
     public void wantRoom() {
         roomWanted = true;
         loop.atEndOfTurn(flushTask);
+    }
+
+    /** Bytes received so far. */
+    public long bytesReceived() {
+        return bytesReceived;
     }
 
     /** Stops reading, so that the kernel's buffer and then the peer's fill up. */
@@ -168,6 +174,7 @@ public final class Link implements AutoCloseable {
                 handler.onEnded(Errno.ETOOMANYREFS);
                 return;
             }
+            bytesReceived += received;
             inbound.received(received);
             handler.onReceived();
         } else if (received == 0 || received != -Errno.EAGAIN) {

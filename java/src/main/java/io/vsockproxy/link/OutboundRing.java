@@ -26,9 +26,13 @@ import org.agrona.concurrent.UnsafeBuffer;
  * longest header and its header is then written right-aligned in front, so a few bytes before a frame may stay unused.
  * Frames that touch become one piece. Descriptors ride on the first byte of their frame, which therefore begins a call.
  *
- * <p>Two bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be sent
- * (closes, answers) have the rest of the ring for themselves. When even that is used up the peer has stopped reading
- * while it goes on asking, and its session has to end.
+ * <p>A frame may end with an {@link ExternalPiece}: its header is in the ring, in a piece of its own, and the next
+ * piece is where the bytes lie. Such a piece can turn out not to be readable: {@link ExternalRepair} tells what is done
+ * then.
+ *
+ * <p>Three bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be
+ * sent (closes, answers) have the rest of the ring for themselves; as much again may lie in external pieces. When even
+ * the rest of the ring is used up the peer has stopped reading while it goes on asking, and its session has to end.
  */
 public final class OutboundRing implements AutoCloseable {
     /** No room for that much now. */
@@ -41,6 +45,8 @@ public final class OutboundRing implements AutoCloseable {
     private static final int PIECE_MASK = PIECE_CAPACITY - 1;
     /** Pieces kept for messages that must be sent; they nearly always extend the piece before them. */
     private static final int RESERVED_PIECES = 64;
+    /** How far a call that follows a stall is looked over beforehand; more than a socket's buffer, less than much. */
+    private static final long CHECKED_BYTES = 1 << 20;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
 
     private final Memory ring;
@@ -49,6 +55,8 @@ public final class OutboundRing implements AutoCloseable {
     private final UnsafeBuffer pieceTable;
     private final long[] pieceEnds = new long[PIECE_CAPACITY];
     private final int[][] pieceDescriptors = new int[PIECE_CAPACITY][];
+    private final ExternalPiece[] pieceExternals = new ExternalPiece[PIECE_CAPACITY];
+    private final ExternalRepair repair;
     private final Memory descriptorScratch;
     private final int mask;
     private final int dataLimit;
@@ -57,8 +65,13 @@ public final class OutboundRing implements AutoCloseable {
     private long pieceHead;
     private long pieceTail;
     private long pendingBytes;
+    private long bytesSent;
+    private long externalBytes;
     private long claimStart;
     private int claimLength;
+    private int refusedMinimum;
+    private int refusedExternal;
+    private boolean stalled;
 
     /**
      * @param capacity  bytes, a power of two.
@@ -75,6 +88,7 @@ public final class OutboundRing implements AutoCloseable {
         descriptorScratch = Memory.allocate(ControlData.MAX_DESCRIPTORS * Integer.BYTES);
         mask = capacity - 1;
         this.dataLimit = dataLimit;
+        repair = new ExternalRepair(buffer, pieceTable, PIECE_CAPACITY);
     }
 
     /** The ring's bytes; only a claim's may be written. */
@@ -87,14 +101,26 @@ public final class OutboundRing implements AutoCloseable {
         return ring.address(index, length);
     }
 
-    /** Bytes of frames that wait to be sent. */
+    /** Bytes of frames that wait to be sent, those of external pieces included. */
     public long pendingBytes() {
         return pendingBytes;
     }
 
-    /** Whether so much has left that local sources are worth reading again. */
+    /** Bytes of external pieces that wait to be sent. */
+    public long externalBytes() {
+        return externalBytes;
+    }
+
+    /** Whether so much has left that local sources are worth reading again: what was refused last would fit. */
     public boolean hasDataRoom() {
-        return tail - head <= dataLimit / 2 && pieceTail - pieceHead <= PIECE_CAPACITY / 2;
+        return tail - head <= dataLimit / 2 && pieceTail - pieceHead <= PIECE_CAPACITY / 2
+            && (externalBytes == 0 || externalBytes <= dataLimit - Math.max(refusedExternal, dataLimit / 2))
+            && fits(refusedMinimum);
+    }
+
+    /** Bytes sent so far. */
+    public long bytesSent() {
+        return bytesSent;
     }
 
     /** Whether nothing waits to be sent. */
@@ -111,10 +137,28 @@ public final class OutboundRing implements AutoCloseable {
      *     or {@link #NO_ROOM}.
      */
     public int claimData(final int minimum, final int maximum) {
-        if (pieceTail - pieceHead >= PIECE_CAPACITY - RESERVED_PIECES) {
+        final int index = pieceTail - pieceHead >= PIECE_CAPACITY - RESERVED_PIECES
+            ? NO_ROOM
+            : claim(minimum, maximum, dataLimit);
+        // Half of the limit being free is not enough for a claim of more than that: who was told to try again at once
+        // would only be refused again, and again.
+        refusedMinimum = index == NO_ROOM ? Math.max(refusedMinimum, minimum) : 0;
+        return index;
+    }
+
+    /**
+     * Claims room for the header of a frame that ends with {@code externalLength} bytes which lie elsewhere.
+     *
+     * @return as {@link #claimData}. However long it is, one such piece may always wait.
+     */
+    public int claimExternal(final int headerLength, final int externalLength) {
+        if (externalBytes > 0 && externalBytes + externalLength > dataLimit) {
+            refusedExternal = Math.max(refusedExternal, externalLength);
             return NO_ROOM;
         }
-        return claim(minimum, maximum, dataLimit);
+        final int index = claimData(headerLength, headerLength);
+        refusedExternal = index == NO_ROOM ? refusedExternal : 0;
+        return index;
     }
 
     /**
@@ -161,17 +205,35 @@ public final class OutboundRing implements AutoCloseable {
             final int last = (int) (pieceTail - 1) & PIECE_MASK;
             final long lastAddress = IoVec.address(pieceTable, last);
             final long lastLength = IoVec.length(pieceTable, last);
-            if (lastAddress + lastLength == address) {
+            if (pieceExternals[last] == null && lastAddress + lastLength == address) {
                 IoVec.set(pieceTable, last, lastAddress, lastLength + (to - from));
                 pieceEnds[last] = tail;
                 return;
             }
         }
-        final int piece = (int) pieceTail & PIECE_MASK;
-        IoVec.set(pieceTable, piece, address, to - from);
-        pieceEnds[piece] = tail;
+        final int piece = addPiece(address, to - from);
         pieceDescriptors[piece] = descriptors.length == 0 ? null : descriptors;
-        pieceTail++;
+    }
+
+    /**
+     * Ends the claim: the bytes [{@code from}, {@code to}) of it are the header of a frame that ends with
+     * {@code external}, which is released once sent or discarded.
+     */
+    public void commit(final int from, final int to, final ExternalPiece external) {
+        final int claimIndex = (int) claimStart & mask;
+        if (from < claimIndex || to <= from || to > claimIndex + claimLength) {
+            throw new IndexOutOfBoundsException("commit [" + from + ", " + to + ") of claim [" + claimIndex + ", "
+                + (claimIndex + claimLength) + ")");
+        }
+        tail = claimStart + (to - claimIndex);
+        claimLength = 0;
+        // Never part of the piece before it: it may have to be written again, shorter.
+        addPiece(ring.address(from, to - from), to - from);
+        final int piece = addPiece(external.address(), external.length());
+        pieceExternals[piece] = external;
+        repair.begin(piece, from, to);
+        pendingBytes += to - from + (long) external.length();
+        externalBytes += external.length();
     }
 
     /** Ends the claim with nothing to be sent. */
@@ -185,22 +247,39 @@ public final class OutboundRing implements AutoCloseable {
      * @return 0 when all is sent, {@code -EAGAIN} when the socket is full, or another {@code -errno}.
      */
     public int flush(final int fd) {
+        boolean narrow = false;
+        if (stalled && externalBytes > 0) {
+            // Time has passed: a file that was cut meanwhile still gets a short answer if its frame has not begun.
+            checkUnsent();
+        }
+        stalled = false;
         while (pieceHead < pieceTail) {
             final int first = (int) pieceHead & PIECE_MASK;
             final int[] descriptors = pieceDescriptors[first];
-            final int count = callLength(first);
+            final int count = callLength(first, narrow);
             final long offered = offeredBytes(first, count);
             final int sent = Syscalls.sendmsg(
                 fd, pieces.address(first * IoVec.LENGTH, count * IoVec.LENGTH), count, SEND_FLAGS,
                 descriptors == null ? 0 : copyToScratch(descriptors), descriptors == null ? 0 : descriptors.length);
             if (sent < 0) {
-                return sent;
+                final int external = ExternalRepair.isFault(sent) ? firstExternal(first, count) : -1;
+                if (external < 0 || (narrow && repair.isSpent(external))) {
+                    stalled = sent == -Errno.EAGAIN;
+                    return sent;
+                }
+                if (narrow) {
+                    repair(external, true);
+                }
+                // One external piece in each call from here on: so it is known which one is to blame.
+                narrow = true;
+                continue;
             }
             if (descriptors != null) {
                 closeDescriptors(first);
             }
             take(sent);
             if (sent < offered) {
+                stalled = true;
                 return -Errno.EAGAIN;
             }
         }
@@ -210,10 +289,13 @@ public final class OutboundRing implements AutoCloseable {
     /** Drops what has not been sent, and closes the descriptors that were to ride along. */
     public void discard() {
         while (pieceHead < pieceTail) {
-            closeDescriptors((int) pieceHead & PIECE_MASK);
+            final int piece = (int) pieceHead & PIECE_MASK;
+            closeDescriptors(piece);
             pieceHead++;
+            releaseExternal(piece);
         }
         pendingBytes = 0;
+        externalBytes = 0;
         head = tail;
     }
 
@@ -223,6 +305,21 @@ public final class OutboundRing implements AutoCloseable {
         ring.close();
         pieces.close();
         descriptorScratch.close();
+        repair.close();
+    }
+
+    private int addPiece(final long address, final int length) {
+        final int piece = (int) pieceTail & PIECE_MASK;
+        IoVec.set(pieceTable, piece, address, length);
+        pieceEnds[piece] = tail;
+        pieceTail++;
+        return piece;
+    }
+
+    private boolean fits(final int minimum) {
+        final int toEnd = buffer.capacity() - ((int) tail & mask);
+        final long free = dataLimit - (tail - head);
+        return head == tail || Math.min(toEnd, free) >= minimum || free - toEnd >= minimum;
     }
 
     private int claim(final int minimum, final int maximum, final int fillLimit) {
@@ -247,14 +344,60 @@ public final class OutboundRing implements AutoCloseable {
         return NO_ROOM;
     }
 
-    /** Pieces that can leave in one call from {@code first} on: up to the table's end, or a piece with descriptors. */
-    private int callLength(final int first) {
+    /**
+     * Pieces that can leave in one call from {@code first} on: up to the table's end, or a piece with descriptors, or
+     * one that goes on elsewhere; when {@code narrow}, up to an external one.
+     */
+    private int callLength(final int first, final boolean narrow) {
         final int available = (int) Math.min(pieceTail - pieceHead, PIECE_CAPACITY - first);
         int count = 1;
-        while (count < available && pieceDescriptors[first + count] == null) {
+        while (count < available && pieceDescriptors[first + count] == null
+            && !endsCall(first + count - 1, narrow)) {
             count++;
         }
         return count;
+    }
+
+    private boolean endsCall(final int piece, final boolean narrow) {
+        return pieceExternals[piece] != null && (narrow || repair.hasZeros(piece));
+    }
+
+    private int firstExternal(final int first, final int count) {
+        for (int i = 0; i < count; i++) {
+            if (pieceExternals[first + i] != null) {
+                return first + i;
+            }
+        }
+        return -1;
+    }
+
+    /** Shortens frames of which nothing has gone and whose files have been cut, as far as the next call may reach. */
+    private void checkUnsent() {
+        long bytes = 0;
+        for (long i = pieceHead; i < pieceTail && bytes < CHECKED_BYTES; i++) {
+            final int piece = (int) i & PIECE_MASK;
+            bytes += IoVec.length(pieceTable, piece);
+            if (pieceExternals[piece] != null && !hasBegun(piece)) {
+                repair(piece, false);
+            }
+        }
+    }
+
+    private boolean hasBegun(final int external) {
+        final int header = (external - 1) & PIECE_MASK;
+        // The header is the piece before, as long as that is still to be sent.
+        return ((int) pieceHead & PIECE_MASK) == external
+            || IoVec.address(pieceTable, header) != repair.headerAddress(external, ring.address());
+    }
+
+    private void repair(final int external, final boolean faulted) {
+        if (hasBegun(external)) {
+            repair.substitute(external, pieceExternals[external]);
+        } else {
+            pendingBytes -= repair.shorten(
+                external, pieceExternals[external], (external - 1) & PIECE_MASK, ring.address(), faulted);
+            externalBytes -= repair.externalChange();
+        }
     }
 
     private long offeredBytes(final int first, final int count) {
@@ -267,18 +410,43 @@ public final class OutboundRing implements AutoCloseable {
 
     private void take(final int sent) {
         pendingBytes -= sent;
+        bytesSent += sent;
         int left = sent;
-        while (left > 0) {
+        // A piece that was shortened to nothing goes with what is in front of it.
+        while (pieceHead < pieceTail) {
             final int piece = (int) pieceHead & PIECE_MASK;
+            final boolean external = pieceExternals[piece] != null;
             final long length = IoVec.length(pieceTable, piece);
-            if (left < length) {
-                IoVec.set(pieceTable, piece, IoVec.address(pieceTable, piece) + left, length - left);
-                head = pieceEnds[piece] - (length - left);
+            final int taken = (int) Math.min(left, length);
+            left -= taken;
+            if (external) {
+                externalBytes -= taken;
+            }
+            if (taken < length) {
+                IoVec.set(pieceTable, piece, IoVec.address(pieceTable, piece) + taken, length - taken);
+                if (!external) {
+                    head = pieceEnds[piece] - (length - taken);
+                }
                 return;
             }
-            left -= (int) length;
+            if (external && repair.hasZeros(piece)) {
+                repair.startZeros(piece);
+                return;
+            }
             head = pieceEnds[piece];
             pieceHead++;
+            releaseExternal(piece);
+            if (left == 0 && (pieceHead == pieceTail || IoVec.length(pieceTable, (int) pieceHead & PIECE_MASK) > 0)) {
+                return;
+            }
+        }
+    }
+
+    private void releaseExternal(final int piece) {
+        final ExternalPiece external = pieceExternals[piece];
+        if (external != null) {
+            pieceExternals[piece] = null;
+            external.release();
         }
     }
 

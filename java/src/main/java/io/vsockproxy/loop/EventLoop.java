@@ -42,6 +42,7 @@ public final class EventLoop implements AutoCloseable {
     private final ManyToOneConcurrentArrayQueue<Runnable> commands =
         new ManyToOneConcurrentArrayQueue<>(COMMAND_CAPACITY);
     private final ErrorHandler errorHandler;
+    private final SpinPolicy spinPolicy;
     private final AtomicBoolean sleeping = new AtomicBoolean();
     private final PriorityQueue<Timer> timers =
         new PriorityQueue<>(Comparator.comparingLong(Timer::deadlineNs));
@@ -57,10 +58,12 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Creates the epoll instance and its eventfd.
      *
+     * @param spinLimitNs  how long to look for readiness before sleeping, while waits are short; 0 always sleeps.
      * @param errorHandler is told what a handler, command, timer or task throws; the loop goes on.
      * @throws PosixException when the kernel refuses (EMFILE).
      */
-    public EventLoop(final ErrorHandler errorHandler) {
+    public EventLoop(final long spinLimitNs, final ErrorHandler errorHandler) {
+        spinPolicy = new SpinPolicy(spinLimitNs);
         this.errorHandler = errorHandler;
         memory = Memory.allocate(EVENTS_OFFSET + MAX_EVENTS * Constants.SIZEOF_EPOLL_EVENT);
         counterAddress = memory.address(0, Long.BYTES);
@@ -149,9 +152,7 @@ public final class EventLoop implements AutoCloseable {
      * @return how many events, commands, timers and tasks were dealt with.
      */
     public int turn(final long maxWaitNs) {
-        final boolean mayWait = maxWaitNs != 0 && endOfTurn.isEmpty() && sleepUnlessCommanded();
-        final int count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, mayWait ? waitMs(maxWaitNs) : 0);
-        sleeping.set(false);
+        final int count = maxWaitNs == 0 || !endOfTurn.isEmpty() || !commands.isEmpty() ? poll() : await(maxWaitNs);
         if (count < 0) {
             throw new PosixException("epoll_wait", -count);
         }
@@ -185,6 +186,51 @@ public final class EventLoop implements AutoCloseable {
     void forget(final int slot) {
         registrations[slot] = null;
         freeSlots.pushInt(slot);
+    }
+
+    private int poll() {
+        return Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, 0);
+    }
+
+    /** Spins if that is worth it, and sleeps if that was not enough. */
+    private int await(final long maxWaitNs) {
+        final long startNs = System.nanoTime();
+        final long spinNs = spinPolicy.spinNs(startNs);
+        int count = spinNs > 0 ? spin(startNs, spinNs) : 0;
+        if (count == 0 && commands.isEmpty()) {
+            if (sleepUnlessCommanded()) {
+                count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, waitMs(maxWaitNs));
+                sleeping.set(false);
+            } else {
+                count = poll();
+            }
+        }
+        if (count > 0) {
+            spinPolicy.onWaited(System.nanoTime() - startNs);
+        }
+        return count;
+    }
+
+    private int spin(final long startNs, final long spinNs) {
+        long beforeNs = startNs;
+        while (beforeNs - startNs < spinNs && commands.isEmpty() && !isTimerDue(beforeNs)) {
+            final int count = poll();
+            if (count != 0) {
+                return count;
+            }
+            Syscalls.schedYield();
+            final long afterNs = System.nanoTime();
+            if (!spinPolicy.onLooked(afterNs - beforeNs, afterNs)) {
+                break;
+            }
+            beforeNs = afterNs;
+        }
+        return 0;
+    }
+
+    private boolean isTimerDue(final long atNs) {
+        final Timer next = timers.peek();
+        return next != null && next.deadlineNs() - atNs <= 0;
     }
 
     private boolean sleepUnlessCommanded() {

@@ -65,6 +65,7 @@ public final class Constants {
     public static final int O_TRUNC = of("O_TRUNC");
     public static final int O_DIRECTORY = of("O_DIRECTORY");
     public static final int O_PATH = of("O_PATH");
+    public static final int O_NOFOLLOW = of("O_NOFOLLOW");
     public static final int F_GETFL = of("F_GETFL");
     public static final int F_SETFL = of("F_SETFL");
     public static final int F_GETFD = of("F_GETFD");
@@ -77,8 +78,16 @@ public final class Constants {
     public static final int STATX_BASIC_STATS = of("STATX_BASIC_STATS");
     public static final int S_IFMT = of("S_IFMT");
     public static final int S_IFREG = of("S_IFREG");
+    public static final int S_IFDIR = of("S_IFDIR");
     public static final int S_IFIFO = of("S_IFIFO");
     public static final int S_IFSOCK = of("S_IFSOCK");
+
+    public static final int MS_NOSUID = of("MS_NOSUID");
+    public static final int MS_NODEV = of("MS_NODEV");
+    public static final int MS_NOEXEC = of("MS_NOEXEC");
+    public static final int MNT_FORCE = of("MNT_FORCE");
+    public static final int MNT_DETACH = of("MNT_DETACH");
+    public static final int UMOUNT_NOFOLLOW = of("UMOUNT_NOFOLLOW");
 
     public static final int PROT_READ = of("PROT_READ");
     public static final int PROT_WRITE = of("PROT_WRITE");

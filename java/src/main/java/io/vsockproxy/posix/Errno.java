@@ -45,6 +45,9 @@ public final class Errno {
     public static final int ECONNREFUSED = Constants.of("ECONNREFUSED");
     public static final int EINPROGRESS = Constants.of("EINPROGRESS");
     public static final int ETOOMANYREFS = Constants.of("ETOOMANYREFS");
+    public static final int EPROTO = Constants.of("EPROTO");
+    public static final int EBUSY = Constants.of("EBUSY");
+    public static final int ENOTDIR = Constants.of("ENOTDIR");
 
     private static final int MAX_ERRNO = 4095;
 
@@ -83,7 +86,10 @@ public final class Errno {
         Map.entry(ETIMEDOUT, "ETIMEDOUT"),
         Map.entry(ECONNREFUSED, "ECONNREFUSED"),
         Map.entry(EINPROGRESS, "EINPROGRESS"),
-        Map.entry(ETOOMANYREFS, "ETOOMANYREFS"));
+        Map.entry(ETOOMANYREFS, "ETOOMANYREFS"),
+        Map.entry(EPROTO, "EPROTO"),
+        Map.entry(EBUSY, "EBUSY"),
+        Map.entry(ENOTDIR, "ENOTDIR"));
 
     private Errno() {
     }

@@ -8,6 +8,7 @@ import io.vsockproxy.link.ReceivedDescriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.StandIns;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
@@ -26,15 +27,18 @@ import java.util.Arrays;
 final class DescriptorImport {
     private final Session session;
     private final StreamTable streams;
+    private final ReceivedFiles files;
     private final ReceivedDescriptors received;
     private final StandIns standIns = new StandIns();
 
     DescriptorImport(
         final Session session,
         final StreamTable streams,
+        final ReceivedFiles files,
         final ReceivedDescriptors received) {
         this.session = session;
         this.streams = streams;
+        this.files = files;
         this.received = received;
     }
 
@@ -76,7 +80,31 @@ final class DescriptorImport {
             }
         }
         counters.bytesIn += message.blobLength();
-        stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
+        deliver(message, stream, descriptors);
+    }
+
+    private void deliver(final MessageDecoder message, final Stream stream, final int[] descriptors) {
+        if (!hasMissing(descriptors)) {
+            stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
+            return;
+        }
+        // Files are opened elsewhere: opening one's own mount on the loop would wait for the loop.
+        final Delivery delivery = new Delivery(descriptors);
+        stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
+        for (int i = 0; i < descriptors.length; i++) {
+            if (message.descriptorType(i) == DescriptorType.REGULAR_FILE) {
+                files.open(files.get(message.descriptorHandle(i)), message.descriptorFlags(i), delivery, i, stream);
+            }
+        }
+    }
+
+    private static boolean hasMissing(final int[] descriptors) {
+        for (final int descriptor : descriptors) {
+            if (descriptor == Delivery.MISSING) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void check(final MessageDecoder message, final int count) {
@@ -119,7 +147,12 @@ final class DescriptorImport {
             return null;
         }
         if (type == DescriptorType.REGULAR_FILE) {
-            return "regular files need a file system mount, and this proxy has none";
+            if (!files.isAvailable()) {
+                return "this proxy has no mount for regular files (--files)";
+            }
+            files.add(message.descriptorHandle(index));
+            descriptors[index] = Delivery.MISSING;
+            return null;
         }
         if (!session.hasHandleRoom(1)) {
             return "no handles left, open=" + session.handleCount();
@@ -140,8 +173,12 @@ final class DescriptorImport {
     /** Takes back the stand-ins made for the first {@code count} entries. */
     private void undo(final MessageDecoder message, final int count, final int[] descriptors) {
         for (int i = 0; i < count; i++) {
-            Syscalls.close(descriptors[i]);
-            streams.discard(message.descriptorHandle(i));
+            if (descriptors[i] == Delivery.MISSING) {
+                files.forget(message.descriptorHandle(i));
+            } else {
+                Syscalls.close(descriptors[i]);
+                streams.discard(message.descriptorHandle(i));
+            }
         }
     }
 

@@ -4,15 +4,24 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileBytes;
 import io.vsockproxy.file.FileResponses;
+import io.vsockproxy.link.ExternalPiece;
+import io.vsockproxy.wire.MessageEncoder;
+import io.vsockproxy.wire.PreadResponseHeader;
+import java.util.ArrayList;
+import org.agrona.MutableDirectBuffer;
 
 /**
- * Puts the file server's answers into messages.
+ * Puts the file server's answers into messages. A peer that leaves no room for them ends its session.
  */
 final class FileAnswers implements FileResponses {
+    private final Session session;
     private final Outbox outbox;
+    private final ArrayList<RidingAnswer> free = new ArrayList<>();
 
-    FileAnswers(final Outbox outbox) {
+    FileAnswers(final Session session, final Outbox outbox) {
+        this.session = session;
         this.outbox = outbox;
     }
 
@@ -37,22 +46,95 @@ final class FileAnswers implements FileResponses {
     }
 
     @Override
-    public void readFailed(final long cookie, final int errno) {
-        outbox.sendPreadError(cookie, errno);
+    public boolean sendRead(final long cookie, final FileBytes bytes) {
+        final RidingAnswer answer = free.isEmpty() ? new RidingAnswer() : free.remove(free.size() - 1);
+        answer.cookie = cookie;
+        answer.bytes = bytes;
+        if (outbox.sendPreadExternal(cookie, answer)) {
+            return true;
+        }
+        answer.bytes = null;
+        free.add(answer);
+        return false;
+    }
+
+    @Override
+    public void readWithoutData(final long cookie, final int errno) {
+        try {
+            outbox.sendPreadError(cookie, errno);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
     }
 
     @Override
     public void written(final long cookie, final int errno, final long bytes) {
-        outbox.sendPwriteResponse(cookie, errno, bytes);
+        try {
+            outbox.sendPwriteResponse(cookie, errno, bytes);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
     }
 
     @Override
     public void examined(final long cookie, final int errno, final long size) {
-        outbox.sendFstatResponse(cookie, errno, size);
+        try {
+            outbox.sendFstatResponse(cookie, errno, size);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
     }
 
     @Override
     public void truncated(final long cookie, final int errno) {
-        outbox.sendFtruncateResponse(cookie, errno);
+        try {
+            outbox.sendFtruncateResponse(cookie, errno);
+        } catch (final ProtocolException e) {
+            session.end(e.getMessage());
+        }
+    }
+
+    /** An answer whose bytes the link takes from where they are. Pooled. */
+    private final class RidingAnswer implements ExternalPiece {
+        private long cookie;
+        private FileBytes bytes;
+
+        @Override
+        public long address() {
+            return bytes.address();
+        }
+
+        @Override
+        public int length() {
+            return bytes.length();
+        }
+
+        @Override
+        public int readableLength() {
+            return bytes.readableLength();
+        }
+
+        @Override
+        public int reframe(final MutableDirectBuffer buffer, final int from, final int to, final int length) {
+            if (length >= 0) {
+                return PreadResponseHeader.encodeBefore(buffer, to, cookie, length);
+            }
+            // The header of a blob is longer than an error: field, length and all.
+            final int errorLength = MessageEncoder.preadError(buffer, from, cookie, -length);
+            final int start = to - errorLength;
+            if (start < from) {
+                throw new IllegalStateException("room=" + (to - from) + ", error length=" + errorLength);
+            }
+            MessageEncoder.preadError(buffer, start, cookie, -length);
+            return start;
+        }
+
+        @Override
+        public void release() {
+            final FileBytes done = bytes;
+            bytes = null;
+            free.add(this);
+            done.release();
+        }
     }
 }

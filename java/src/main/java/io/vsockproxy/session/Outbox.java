@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.link.ExternalPiece;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
@@ -49,7 +50,7 @@ final class Outbox {
         final int overhead = HEADROOM + (withDescriptors ? MAX_TRAILER_LENGTH : 0);
         final int index = ring.claimData(minimum + overhead, maximum + overhead);
         if (index == OutboundRing.NO_ROOM) {
-            link.wantRoom();
+            wantRoom();
             return 0;
         }
         blobIndex = index + HEADROOM;
@@ -60,6 +61,11 @@ final class Outbox {
     /** The claimed blob's first byte. */
     long blobAddress() {
         return ring.address(blobIndex, blobRoom);
+    }
+
+    /** Has the link tell when there is room for blobs. */
+    void wantRoom() {
+        link.wantRoom();
     }
 
     /** Where the field after a blob of {@code length} bytes goes. */
@@ -90,6 +96,20 @@ final class Outbox {
             OutboundRing.NO_DESCRIPTORS);
     }
 
+    /** Sends a read's answer whose bytes stay where they are; false when there is no room for it now. */
+    boolean sendPreadExternal(final long cookie, final ExternalPiece bytes) {
+        final int index = ring.claimExternal(PreadResponseHeader.MAX_LENGTH, bytes.length());
+        if (index == OutboundRing.NO_ROOM) {
+            link.wantRoom();
+            return false;
+        }
+        final int end = index + PreadResponseHeader.MAX_LENGTH;
+        counters.framesOut++;
+        ring.commit(PreadResponseHeader.encodeBefore(ring.buffer(), end, cookie, bytes.length()), end, bytes);
+        link.committed();
+        return true;
+    }
+
     /** False when there is no room for it now. */
     boolean sendPwriteRequest(
         final long cookie,
@@ -117,6 +137,18 @@ final class Outbox {
     void sendClose(final long handle) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
         commitControl(index, MessageEncoder.close(ring.buffer(), index, handle));
+    }
+
+    /** As {@link #sendClose}, with the errno of what ended it; only to a peer that has greeted. */
+    void sendReset(final long handle, final int reason) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.reset(ring.buffer(), index, handle, reason));
+    }
+
+    /** A notice: but for the greeting, only to a peer that has greeted. */
+    void sendNotice(final int notice, final long subject, final long amount) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount));
     }
 
     void sendConnectRequest(final long cookie, final DirectBuffer path) {

@@ -22,19 +22,21 @@ public final class RemoteFiles {
         /**
          * The answer.
          *
+         * @param context what was given with the request.
          * @param errno  0, or why it could not be done.
          * @param value  bytes written, or the file's size; 0 for other requests.
          * @param buffer holds the bytes read, which must be used before this returns; null for other requests.
          * @param offset where they begin.
          * @param length how many there are; fewer than asked for at the end of the file.
          */
-        void onAnswer(int errno, long value, DirectBuffer buffer, int offset, int length);
+        void onAnswer(Object context, int errno, long value, DirectBuffer buffer, int offset, int length);
     }
 
     /** A request that waits for its answer; used again for another when it has it. */
     private static final class Pending {
         private int responseCommand;
         private Completion completion;
+        private Object context;
     }
 
     private final Session session;
@@ -49,6 +51,11 @@ public final class RemoteFiles {
         this.maxRequests = maxRequests;
     }
 
+    /** Whether the session goes on. */
+    public boolean isOpen() {
+        return !session.hasEnded();
+    }
+
     /** Whether one more request may be sent. */
     public boolean hasRoom() {
         return !session.hasEnded() && pending.size() < maxRequests;
@@ -59,12 +66,17 @@ public final class RemoteFiles {
      *
      * @return false when there are too many requests already, or the session has ended: nothing was sent.
      */
-    public boolean pread(final long handle, final long count, final long offset, final Completion completion) {
+    public boolean pread(
+        final long handle,
+        final long count,
+        final long offset,
+        final Completion completion,
+        final Object context) {
         if (!hasRoom()) {
             return false;
         }
         try {
-            outbox.sendPreadRequest(begin(Command.PREAD_RESPONSE, completion), handle, count, offset);
+            outbox.sendPreadRequest(begin(Command.PREAD_RESPONSE, completion, context), handle, count, offset);
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -83,7 +95,8 @@ public final class RemoteFiles {
         final DirectBuffer buffer,
         final int offset,
         final int length,
-        final Completion completion) {
+        final Completion completion,
+        final Object context) {
         if (!hasRoom()) {
             return false;
         }
@@ -91,17 +104,17 @@ public final class RemoteFiles {
         if (!outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, completion);
+        expect(cookie, Command.PWRITE_RESPONSE, completion, context);
         return true;
     }
 
     /** Asks for the size; as {@link #pread}. */
-    public boolean fstat(final long handle, final Completion completion) {
+    public boolean fstat(final long handle, final Completion completion, final Object context) {
         if (!hasRoom()) {
             return false;
         }
         try {
-            outbox.sendFstatRequest(begin(Command.FSTAT_RESPONSE, completion), handle);
+            outbox.sendFstatRequest(begin(Command.FSTAT_RESPONSE, completion, context), handle);
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -109,12 +122,13 @@ public final class RemoteFiles {
     }
 
     /** Cuts or extends; as {@link #pread}. */
-    public boolean ftruncate(final long handle, final long length, final Completion completion) {
+    public boolean ftruncate(
+        final long handle, final long length, final Completion completion, final Object context) {
         if (!hasRoom()) {
             return false;
         }
         try {
-            outbox.sendFtruncateRequest(begin(Command.FTRUNCATE_RESPONSE, completion), handle, length);
+            outbox.sendFtruncateRequest(begin(Command.FTRUNCATE_RESPONSE, completion, context), handle, length);
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -129,15 +143,17 @@ public final class RemoteFiles {
         }
         pending.remove(message.cookie());
         final Completion completion = request.completion;
+        final Object context = request.context;
         request.completion = null;
+        request.context = null;
         idle.push(request);
         final int errno = message.errorCode();
         switch (message.command()) {
             case Command.PREAD_RESPONSE -> completion.onAnswer(
-                errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
-            case Command.PWRITE_RESPONSE -> completion.onAnswer(errno, message.bytesWritten(), null, 0, 0);
-            case Command.FSTAT_RESPONSE -> completion.onAnswer(errno, message.size(), null, 0, 0);
-            default -> completion.onAnswer(errno, 0, null, 0, 0);
+                context, errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
+            case Command.PWRITE_RESPONSE -> completion.onAnswer(context, errno, message.bytesWritten(), null, 0, 0);
+            case Command.FSTAT_RESPONSE -> completion.onAnswer(context, errno, message.size(), null, 0, 0);
+            default -> completion.onAnswer(context, errno, 0, null, 0, 0);
         }
         return true;
     }
@@ -148,23 +164,25 @@ public final class RemoteFiles {
         pending.forEach(left::add);
         pending.clear();
         for (final Pending request : left) {
-            request.completion.onAnswer(Errno.EIO, 0, null, 0, 0);
+            request.completion.onAnswer(request.context, Errno.EIO, 0, null, 0, 0);
         }
     }
 
-    private long begin(final int responseCommand, final Completion completion) {
+    private long begin(final int responseCommand, final Completion completion, final Object context) {
         final long cookie = session.newHandle();
-        expect(cookie, responseCommand, completion);
+        expect(cookie, responseCommand, completion, context);
         return cookie;
     }
 
-    private void expect(final long cookie, final int responseCommand, final Completion completion) {
+    private void expect(
+        final long cookie, final int responseCommand, final Completion completion, final Object context) {
         Pending request = idle.poll();
         if (request == null) {
             request = new Pending();
         }
         request.responseCommand = responseCommand;
         request.completion = completion;
+        request.context = context;
         pending.put(cookie, request);
     }
 }

@@ -43,13 +43,16 @@ public final class Session implements LinkHandler, StreamHandler {
     private final Outbox outbox;
     private final Inbox inbox;
     private final StreamTable streams;
+    private final PeerExtension extension;
     private final HandleTable<LocalFile> files = new HandleTable<>();
     private final FileServer fileServer;
     private final Connects connects;
     private final RemoteFiles remoteFiles;
+    private final ReceivedFiles receivedFiles;
     private final DescriptorExport export;
     private final DescriptorImport imports;
     private final ArrayList<Stream> waitingForRoom = new ArrayList<>();
+    private final Heartbeat heartbeat;
     private final EndOfTurnTask tearDown;
     private long lastHandle;
     private boolean ended;
@@ -77,12 +80,17 @@ public final class Session implements LinkHandler, StreamHandler {
         outbox = new Outbox(link, counters);
         inbox = new Inbox(this, link, limits);
         streams = new StreamTable(resources, this, inbox, outbox, counters, name);
+        extension = new PeerExtension(
+            resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2);
+        streams.extension(extension);
         fileServer = new FileServer(
-            resources.workers(), new FileAnswers(outbox), limits.maxPendingFileRequests(), limits.maxFileReadLength());
+            resources.workers(), resources.windows(), new FileAnswers(this, outbox), limits.fileLimits());
         connects = new Connects(resources, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
-        imports = new DescriptorImport(this, streams, link.descriptors());
+        receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
+        imports = new DescriptorImport(this, streams, receivedFiles, link.descriptors());
+        heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
             protected void run() {
@@ -94,6 +102,8 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Begins to read the link. */
     public void start() {
         link.start();
+        extension.greet();
+        heartbeat.start();
     }
 
     /** For the log. */
@@ -113,7 +123,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     /** How many handles of streams and files there are. */
     public int handleCount() {
-        return streams.size() + files.size();
+        return streams.size() + files.size() + receivedFiles.size();
     }
 
     /** Requests about files of the other side. */
@@ -167,6 +177,7 @@ public final class Session implements LinkHandler, StreamHandler {
         }
         waitingForRoom.clear();
         fileServer.onRoom();
+        receivedFiles.onRoom();
     }
 
     @Override
@@ -220,6 +231,28 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
+    public void onEndOfFile(final Stream stream) {
+        try {
+            if (ended || !extension.halfClose(stream)) {
+                streams.endedLocally(stream, 0);
+            }
+        } catch (final ProtocolException e) {
+            end(e.getMessage());
+        }
+    }
+
+    @Override
+    public void onTaken(final Stream stream, final long cost) {
+        if (!ended) {
+            try {
+                extension.onTaken(stream, cost);
+            } catch (final ProtocolException e) {
+                end(e.getMessage());
+            }
+        }
+    }
+
+    @Override
     public void onQueueShrunk(final Stream stream, final int length) {
         streams.onQueueShrunk(length);
     }
@@ -251,8 +284,11 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Any message but a Data without descriptors. */
     void dispatch(final MessageDecoder message) {
         counters.framesIn++;
+        if (message.command() != Command.CLOSE) {
+            extension.onOtherMessage();
+        }
         switch (message.command()) {
-            case Command.CLOSE -> onClose(message.handle());
+            case Command.CLOSE -> onClose(message);
             case Command.DATA -> imports.onData(message, outbox, counters);
             case Command.CONNECT_REQUEST -> connects.onRequest(message);
             case Command.CONNECT_RESPONSE -> connects.onResponse(message);
@@ -316,7 +352,8 @@ public final class Session implements LinkHandler, StreamHandler {
 
     /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
     boolean isNewPeerHandle(final long handle) {
-        return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null;
+        return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null
+            && !receivedFiles.contains(handle);
     }
 
     private void walk(final boolean unblock) {
@@ -335,7 +372,12 @@ public final class Session implements LinkHandler, StreamHandler {
         }
     }
 
-    private void onClose(final long handle) {
+    private void onClose(final MessageDecoder message) {
+        final long handle = message.handle();
+        if (handle == 0) {
+            extension.onNotice(message);
+            return;
+        }
         final Stream stream = streams.get(handle);
         if (stream != null) {
             streams.closedByPeer(stream);
@@ -344,7 +386,7 @@ public final class Session implements LinkHandler, StreamHandler {
         final LocalFile file = files.remove(handle);
         if (file != null) {
             fileServer.close(file);
-        } else if (handle != 0) {
+        } else if (!receivedFiles.onClosedByOwner(handle)) {
             counters.unknownHandles++;
         }
     }
@@ -389,6 +431,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private void tearDown() {
         if (!link.isClosed()) {
             link.close();
+            heartbeat.stop();
             connects.close();
             waitingForRoom.clear();
             streams.finishAll();
@@ -396,6 +439,7 @@ public final class Session implements LinkHandler, StreamHandler {
             files.forEach(fileServer::abandon);
             files.clear();
             remoteFiles.close();
+            receivedFiles.close();
         }
     }
 }

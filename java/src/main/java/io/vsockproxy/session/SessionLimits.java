@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileLimits;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -15,6 +16,7 @@ import java.util.concurrent.TimeUnit;
  * @param maxDescriptorsPerFrame  a frame with more ends the session.
  * @param maxPendingConnects      connection attempts under way at once, each way; one more is answered EAGAIN.
  * @param maxPendingFileRequests  file requests not yet answered, each way; one more is answered EAGAIN.
+ * @param maxPendingFileWriteLength bytes of pwrites that wait for a disk here; one beyond them is answered EAGAIN.
  * @param maxFileReadLength       a longer pread is served short.
  * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further; a packet counts
  *                                64 bytes more than its own, a descriptor 4 KiB.
@@ -34,6 +36,7 @@ public record SessionLimits(
     int maxDescriptorsPerFrame,
     int maxPendingConnects,
     int maxPendingFileRequests,
+    long maxPendingFileWriteLength,
     int maxFileReadLength,
     int maxStreamQueueLength,
     long maxSessionQueueLength,
@@ -51,6 +54,7 @@ public record SessionLimits(
         253,
         1024,
         4096,
+        32L << 20,
         1 << 20,
         4 << 20,
         64L << 20,
@@ -60,6 +64,14 @@ public record SessionLimits(
         2 << 20,
         4 << 20,
         256 << 10);
+
+    /** What a peer's requests about files of this side may use up. */
+    public FileLimits fileLimits() {
+        return FileLimits.DEFAULTS
+            .withMaxRequests(maxPendingFileRequests)
+            .withMaxReadLength(Math.min(maxFileReadLength, maxPacketLength()))
+            .withMaxPendingWriteLength(maxPendingFileWriteLength);
+    }
 
     /** How much of the outbound ring local sources may fill. */
     public int outboundDataLimit() {

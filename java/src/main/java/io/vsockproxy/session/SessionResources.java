@@ -4,7 +4,9 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
+import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.stream.StreamCommons;
 
@@ -14,15 +16,21 @@ import io.vsockproxy.stream.StreamCommons;
  * @param loop          turns them.
  * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
  * @param limits        what each peer is held to.
+ * @param extensions    what is agreed with a peer of our kind.
  * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
  * @param commons       what all streams share.
  * @param workers       wait for disks.
+ * @param windows       map files of this side.
+ * @param mount         where files of the other side appear; null where there is no such place.
  */
 public record SessionResources(
     EventLoop loop,
     boolean host,
     SessionLimits limits,
+    Extensions extensions,
     AllowedPaths allowedPaths,
     StreamCommons commons,
-    FileWorkers workers) {
+    FileWorkers workers,
+    FileWindows windows,
+    FuseMount mount) {
 }

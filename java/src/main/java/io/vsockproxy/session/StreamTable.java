@@ -39,6 +39,7 @@ final class StreamTable {
     private long queuedBytes;
     private long blockedSinceNs;
     private boolean detached;
+    private PeerExtension extension;
 
     StreamTable(
         final SessionResources resources,
@@ -61,6 +62,11 @@ final class StreamTable {
                 }
             }
         };
+    }
+
+    /** Says what has been agreed with the peer; once, before the first stream. */
+    void extension(final PeerExtension newExtension) {
+        extension = newExtension;
     }
 
     int size() {
@@ -87,6 +93,7 @@ final class StreamTable {
                 resources.loop(), kind, handle, descriptor, readLength, resources.commons(), handler)
             : new SocketStream(
                 resources.loop(), kind, handle, descriptor, unixSocket, readLength, resources.commons(), handler);
+        stream.credit(extension.newCredit(kind));
         try {
             stream.start();
         } catch (final PosixException e) {
@@ -100,7 +107,7 @@ final class StreamTable {
 
     /** The application has closed its end, or it failed: tells the peer. */
     void endedLocally(final Stream stream, final int errno) {
-        if (streams.remove(stream.handle()) == null) {
+        if (forget(stream.handle()) == null) {
             stream.close();
             return;
         }
@@ -111,7 +118,12 @@ final class StreamTable {
             LOGGER.log(Level.DEBUG, "{0}: {1}: {2}", sessionName, stream, Errno.name(errno));
             stream.close();
         }
-        if (!detached) {
+        if (detached) {
+            return;
+        }
+        if (errno != 0 && extension.isAgreed()) {
+            outbox.sendReset(stream.handle(), errno);
+        } else {
             outbox.sendClose(stream.handle());
         }
     }
@@ -119,7 +131,7 @@ final class StreamTable {
     /** Something that concerns this stream alone cannot be done: closes it on both sides. */
     void fail(final Stream stream, final String reason) {
         LOGGER.log(Level.WARNING, "{0}: {1} closed: {2}", sessionName, stream, reason);
-        if (streams.remove(stream.handle()) != null) {
+        if (forget(stream.handle()) != null) {
             outbox.sendClose(stream.handle());
         }
         stream.close();
@@ -127,13 +139,13 @@ final class StreamTable {
 
     /** The peer has closed it: what was received before is still delivered. */
     void closedByPeer(final Stream stream) {
-        streams.remove(stream.handle());
+        forget(stream.handle());
         finish(stream);
     }
 
     /** Takes back a stream that the peer does not know yet. */
     void discard(final long handle) {
-        final Stream stream = streams.remove(handle);
+        final Stream stream = forget(handle);
         if (stream != null) {
             stream.close();
         }
@@ -164,6 +176,14 @@ final class StreamTable {
     void onBlocked() {
         blockedSinceNs = resources.loop().nowNs();
         startPatience();
+    }
+
+    private Stream forget(final long handle) {
+        final Stream stream = streams.remove(handle);
+        if (stream != null) {
+            extension.onForgotten(stream);
+        }
+        return stream;
     }
 
     private void finish(final Stream stream) {

@@ -58,7 +58,11 @@ public final class PipeStream extends Stream {
     void read(final int events) {
         boolean more;
         do {
-            final int room = handler.claim(this, Math.min(readLength, StreamCommons.MIN_READ_LENGTH), readLength);
+            final int maximum = allowed(readLength);
+            if (maximum == 0) {
+                return;
+            }
+            final int room = handler.claim(this, Math.min(maximum, StreamCommons.MIN_READ_LENGTH), maximum);
             if (room == 0) {
                 pauseReading();
                 return;
@@ -70,6 +74,7 @@ public final class PipeStream extends Stream {
             // A FIFO opened again after its last writer had gone never shows EPOLLHUP: only reading finds the end.
             more = count > 0 && callFlags == 0;
             if (count > 0) {
+                spend((int) count);
                 handler.commit(this, (int) count, null);
             } else {
                 handler.abort();
@@ -90,6 +95,7 @@ public final class PipeStream extends Stream {
         final long written = write(1);
         if (written >= 0 || written == -Errno.EAGAIN) {
             final int done = (int) Math.max(0, written);
+            acknowledge(done);
             if (done < length) {
                 enqueue(buffer, offset + done, length - done, descriptors.length == 0 ? descriptors : new int[0]);
             }

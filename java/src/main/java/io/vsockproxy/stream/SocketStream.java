@@ -101,6 +101,14 @@ public final class SocketStream extends Stream {
                 return;
             }
         }
+        final int allowed = allowed(maximum);
+        if (allowed == 0) {
+            return;
+        }
+        if (!packets) {
+            maximum = allowed;
+            minimum = Math.min(minimum, maximum);
+        }
         final int room = handler.claim(this, minimum, maximum);
         if (room == 0) {
             pauseReading();
@@ -121,8 +129,13 @@ public final class SocketStream extends Stream {
             end(Errno.EMFILE);
         } else if (received == 0 && control.count() == 0 && isEndOfFile(events)) {
             handler.abort();
-            end(0);
+            if ((events & Constants.EPOLLHUP) != 0) {
+                end(0);
+            } else {
+                endOfFile();
+            }
         } else {
+            spend(received);
             handler.commit(this, received, control.count() == 0 ? null : control);
         }
     }
@@ -144,8 +157,10 @@ public final class SocketStream extends Stream {
         }
         if (sent == length) {
             closeAll(riding);
+            acknowledge(cost(length));
         } else if (sent >= 0) {
             closeAll(riding);
+            acknowledge(sent);
             widenSendBuffer();
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
         } else if (sent == -Errno.EAGAIN && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {

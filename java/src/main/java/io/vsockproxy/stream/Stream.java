@@ -34,6 +34,12 @@ public abstract class Stream implements AutoCloseable {
     private final long handle;
     private State state = State.OPEN;
     private long stalledSinceNs;
+    /** Null where the other side knows no flow control. */
+    private Credit credit;
+    private boolean roomless;
+    private boolean readEnded;
+    private boolean shutdownPending;
+    private boolean shutDown;
     private int reportedCharge;
     private boolean readerGone;
 
@@ -70,6 +76,53 @@ public abstract class Stream implements AutoCloseable {
     /** Bytes received for it that the application has not taken yet, with the charges for what comes with them. */
     public final int queueLength() {
         return queue.charge();
+    }
+
+    /** Puts the stream under flow control; before {@link #start}. */
+    public final void credit(final Credit newCredit) {
+        credit = newCredit;
+    }
+
+    /** Its flow control, or null. */
+    public final Credit credit() {
+        return credit;
+    }
+
+    /** The other side's reader has taken {@code bytes}: so much more may be read here. */
+    public final void allow(final long bytes) {
+        credit.allow(bytes);
+        if (!roomless) {
+            updateReading();
+        }
+    }
+
+    /** Whether one direction can end before the other. */
+    public final boolean canHalfClose() {
+        return kind == StreamKind.SOCKET_STREAM || kind == StreamKind.SOCKET_SEQPACKET;
+    }
+
+    /** The application will send no more: reads no more, but watches for its end. */
+    public final void stopReading() {
+        readEnded = true;
+        registration.disable(readInterest());
+    }
+
+    /** Whether {@link #stopReading} was called. */
+    public final boolean hasReadEnded() {
+        return readEnded;
+    }
+
+    /** The other side will send no more: has the application see an end of file once it has taken everything. */
+    public final void shutDownAfterQueue() {
+        if (state == State.OPEN && !shutDown) {
+            shutdownPending = true;
+            shutDownIfDrained();
+        }
+    }
+
+    /** Whether {@link #shutDownAfterQueue} was called. */
+    public final boolean isShutDown() {
+        return shutdownPending || shutDown;
     }
 
     /** When its application last took anything while something waited, as System.nanoTime(). */
@@ -136,9 +189,8 @@ public abstract class Stream implements AutoCloseable {
 
     /** There is room again for what can be read. */
     public final void resumeReading() {
-        if (state == State.OPEN) {
-            registration.enable(readInterest());
-        }
+        roomless = false;
+        updateReading();
     }
 
     /** Reads no more, and closes once everything delivered has been taken; at once if it has been. */
@@ -196,6 +248,9 @@ public abstract class Stream implements AutoCloseable {
 
     final void enqueue(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
         startStalling();
+        if (credit != null) {
+            credit.readerFellBehind();
+        }
         registration.enable(Constants.EPOLLOUT);
         queue.add(buffer, offset, length, descriptors);
         reportCharge();
@@ -219,11 +274,67 @@ public abstract class Stream implements AutoCloseable {
         stalledSinceNs = loop.nowNs();
         queue.taken(length);
         reportCharge();
+        acknowledge(cost(length));
+    }
+
+    /** How much may be read now: {@code wanted}, or what flow control lets through. 0 pauses. */
+    final int allowed(final int wanted) {
+        if (credit == null) {
+            return wanted;
+        }
+        final int allowance = (int) Math.max(0, Math.min(wanted, credit.allowance()));
+        if (allowance == 0) {
+            registration.disable(readInterest());
+        }
+        return allowance;
+    }
+
+    /** {@code length} bytes have been read and sent. */
+    final void spend(final int length) {
+        if (credit != null) {
+            credit.spend(credit.cost(length));
+        }
     }
 
     /** No room for what can be read: stops until {@link #resumeReading}. */
     final void pauseReading() {
+        roomless = true;
         registration.disable(readInterest());
+    }
+
+    /** The application has taken {@code length} bytes, or a packet or the rest of one. */
+    final void acknowledge(final long cost) {
+        if (credit != null) {
+            handler.onTaken(this, cost);
+        }
+    }
+
+    /** What a message of {@code length} bytes counts for in {@link #acknowledge}. */
+    final long cost(final int length) {
+        return credit == null ? 0 : credit.cost(length);
+    }
+
+    /** The end of file: of one direction, or of both. */
+    final void endOfFile() {
+        if (state == State.OPEN) {
+            handler.onEndOfFile(this);
+        } else {
+            close();
+        }
+    }
+
+    private void updateReading() {
+        if (state == State.OPEN && !readEnded && (credit == null || credit.allowance() > 0)) {
+            registration.enable(readInterest());
+        }
+    }
+
+    private void shutDownIfDrained() {
+        if (shutdownPending && queue.isEmpty()) {
+            shutdownPending = false;
+            shutDown = true;
+            Syscalls.shutdown(descriptor.fd(), Constants.SHUT_WR);
+        }
     }
 
     /** The end, from the application's side. */
@@ -259,6 +370,11 @@ public abstract class Stream implements AutoCloseable {
 
     private void dispatch(final int events) {
         if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
+            return;
+        }
+        if (readEnded && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
+            // Both directions are over: the application has closed its end.
+            end(0);
             return;
         }
         final int wanted = registration.interest() & readInterest();
@@ -300,6 +416,7 @@ public abstract class Stream implements AutoCloseable {
                 return false;
             }
             registration.disable(Constants.EPOLLOUT);
+            shutDownIfDrained();
         }
         return true;
     }

@@ -42,6 +42,15 @@ public interface StreamHandler {
      */
     void onEnded(Stream stream, int errno);
 
+    /**
+     * The application has shut down its sending side, and maybe no more than that. The handler ends the stream, or
+     * calls {@link Stream#stopReading}.
+     */
+    void onEndOfFile(Stream stream);
+
+    /** The application has taken something that cost {@code cost} of the stream's {@link Credit}. */
+    void onTaken(Stream stream, long cost);
+
     /** {@code length} bytes have left the stream's queue (negative: have been added to it). */
     void onQueueShrunk(Stream stream, int length);
 }

@@ -47,6 +47,10 @@ public final class MessageDecoder {
     private int pathPosition;
     private int pathLength;
     private int descriptorCount;
+    private int notice;
+    private long subject;
+    private long amount;
+    private int reason;
 
     /**
      * @param maxTransferredDescriptors the most descriptors that one Data message may list; a message with more is
@@ -149,6 +153,26 @@ public final class MessageDecoder {
         return bytesWritten;
     }
 
+    /** Of a Close: one of {@link Notice}, or a number from a later version. */
+    public int notice() {
+        return notice;
+    }
+
+    /** Of a notice: the handle that it is about. */
+    public long subject() {
+        return subject;
+    }
+
+    /** Of a notice: a number of bytes, or a token. */
+    public long amount() {
+        return amount;
+    }
+
+    /** Of a Close with a handle: an errno, 0 for an orderly end. */
+    public int reason() {
+        return reason;
+    }
+
     /** Of a Data, PreadResponse or PwriteRequest: where in the buffer the blob starts. */
     public int blobOffset() {
         return bodyOffset + blobPosition;
@@ -217,6 +241,10 @@ public final class MessageDecoder {
                     final int end = readLength(limit);
                     parseDescriptor(end);
                 }
+                case MessageLayout.NOTICE -> notice = (int) readVarint(limit);
+                case MessageLayout.SUBJECT -> subject = readVarint(limit);
+                case MessageLayout.AMOUNT -> amount = readVarint(limit);
+                case MessageLayout.REASON -> reason = (int) readVarint(limit);
                 default -> skipField(tag, limit, 1);
             }
         }
@@ -355,6 +383,10 @@ public final class MessageDecoder {
         pathPosition = 0;
         pathLength = 0;
         descriptorCount = 0;
+        notice = Notice.NONE;
+        subject = 0;
+        amount = 0;
+        reason = 0;
     }
 
     private int checkIndex(final int index) {

@@ -32,6 +32,31 @@ public final class MessageEncoder {
         return position - offset;
     }
 
+    /** As {@link #close}, with the errno of what ended it; for peers that have greeted. */
+    public static int reset(
+        final MutableDirectBuffer buffer, final int offset, final long handle, final int reason) {
+        final int length = Field.varintLength(handle) + Field.varintLength(reason);
+        int position = Field.putFrameStart(buffer, offset, Command.CLOSE, length);
+        position = Field.putVarint(buffer, position, 1, handle);
+        position = Field.putVarint(buffer, position, Notice.REASON_FIELD, reason);
+        return position - offset;
+    }
+
+    /** A {@link Notice}: but for a GREETING, for peers that have greeted. */
+    public static int notice(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final int notice,
+        final long subject,
+        final long amount) {
+        final int length = Field.varintLength(notice) + Field.varintLength(subject) + Field.varintLength(amount);
+        int position = Field.putFrameStart(buffer, offset, Command.CLOSE, length);
+        position = Field.putVarint(buffer, position, Notice.NOTICE_FIELD, notice);
+        position = Field.putVarint(buffer, position, Notice.SUBJECT_FIELD, subject);
+        position = Field.putVarint(buffer, position, Notice.AMOUNT_FIELD, amount);
+        return position - offset;
+    }
+
     /** Bytes of the frame that {@link #connectRequest} writes. */
     public static int connectRequestLength(final long cookie, final int pathLength) {
         final int messageLength = connectRequestMessageLength(cookie, pathLength);

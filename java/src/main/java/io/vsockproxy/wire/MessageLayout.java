@@ -22,20 +22,28 @@ final class MessageLayout {
     static final int BLOB = 9;
     static final int PATH = 10;
     static final int TRANSFERRED_FD = 11;
+    static final int NOTICE = 12;
+    static final int SUBJECT = 13;
+    static final int AMOUNT = 14;
+    static final int REASON = 15;
 
     /** Tags of the fields of a {@code FileDescriptor}. */
     static final int DESCRIPTOR_TYPE_TAG = Field.varintTag(1);
     static final int DESCRIPTOR_HANDLE_TAG = Field.varintTag(2);
     static final int DESCRIPTOR_FLAGS_TAG = Field.varintTag(5);
 
-    /** Every field of a command has a number below 8, and so a tag below 64. */
-    private static final int TAG_BITS = 6;
+    /** Every field of a command has a number below 16, and so a tag below 128. */
+    private static final int TAG_BITS = 7;
     private static final int TAG_LIMIT = 1 << TAG_BITS;
 
     private static final byte[] MEANINGS = new byte[(Command.FTRUNCATE_RESPONSE + 1) << TAG_BITS];
 
     static {
         define(Command.CLOSE, HANDLE);
+        defineVarint(Command.CLOSE, Notice.NOTICE_FIELD, NOTICE);
+        defineVarint(Command.CLOSE, Notice.SUBJECT_FIELD, SUBJECT);
+        defineVarint(Command.CLOSE, Notice.AMOUNT_FIELD, AMOUNT);
+        defineVarint(Command.CLOSE, Notice.REASON_FIELD, REASON);
         define(Command.DATA, HANDLE, BLOB, TRANSFERRED_FD);
         define(Command.CONNECT_REQUEST, COOKIE, PATH);
         define(Command.CONNECT_RESPONSE, COOKIE, ERROR_CODE, HANDLE);
@@ -71,5 +79,9 @@ final class MessageLayout {
             final int tag = isBytes ? Field.lengthDelimitedTag(i + 1) : Field.varintTag(i + 1);
             MEANINGS[(command << TAG_BITS) | tag] = (byte) meaning;
         }
+    }
+
+    private static void defineVarint(final int command, final int number, final int meaning) {
+        MEANINGS[(command << TAG_BITS) | Field.varintTag(number)] = (byte) meaning;
     }
 }

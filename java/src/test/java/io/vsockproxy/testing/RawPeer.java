@@ -85,10 +85,11 @@ public final class RawPeer implements AutoCloseable {
     public VSockMessage receive() {
         while (true) {
             final VSockMessage message = takeMessage();
-            if (message != null) {
+            // As every implementation of the protocol, this one ignores a Close of handle 0.
+            if (message != null && !(message.hasClose() && message.getClose().getHandle() == 0)) {
                 return message;
             }
-            if (!fill()) {
+            if (message == null && !fill()) {
                 fail("the proxy closed the link where a message was expected, with " + unread.length
                     + " bytes of it there");
             }

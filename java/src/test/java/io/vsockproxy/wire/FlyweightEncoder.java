@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.wire;
 
+import io.vsockproxy.proto.Close;
 import io.vsockproxy.proto.Data;
 import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.PreadRequest;
@@ -38,7 +39,7 @@ final class FlyweightEncoder {
 
     private static int control(final MutableDirectBuffer buffer, final int offset, final VSockMessage message) {
         return switch (message.getCommandCase()) {
-            case CLOSE -> MessageEncoder.close(buffer, offset, message.getClose().getHandle());
+            case CLOSE -> close(buffer, offset, message.getClose());
             case CONNECT_REQUEST -> {
                 final byte[] path = message.getConnectRequest().getPath().getBytes(StandardCharsets.UTF_8);
                 yield MessageEncoder.connectRequest(
@@ -78,6 +79,16 @@ final class FlyweightEncoder {
                 message.getFtruncateResponse().getErrorCode());
             default -> throw new IllegalArgumentException(message.getCommandCase().name());
         };
+    }
+
+    private static int close(final MutableDirectBuffer buffer, final int offset, final Close close) {
+        if (close.getNoticeValue() != 0 || close.getSubject() != 0 || close.getAmount() != 0) {
+            return MessageEncoder.notice(
+                buffer, offset, close.getNoticeValue(), close.getSubject(), close.getAmount());
+        }
+        return close.getReason() != 0
+            ? MessageEncoder.reset(buffer, offset, close.getHandle(), close.getReason())
+            : MessageEncoder.close(buffer, offset, close.getHandle());
     }
 
     private static int preadRequest(final MutableDirectBuffer buffer, final int offset, final PreadRequest request) {

@@ -47,7 +47,7 @@ final class OddEncoder {
 
     byte[] unknownField(final int depth) {
         final ByteArrayOutputStream out = new ByteArrayOutputStream();
-        final int number = 13 + (random.nextInt() >>> (3 + random.nextInt(29))) % ((1 << 29) - 13);
+        final int number = 16 + (random.nextInt() >>> (3 + random.nextInt(29))) % ((1 << 29) - 16);
         final int wireType = random.nextInt(depth < 5 ? 5 : 3);
         switch (wireType) {
             case 0 -> {

@@ -45,7 +45,7 @@ final class RandomMessages {
     VSockMessage next(final int command) {
         final VSockMessage.Builder message = VSockMessage.newBuilder();
         switch (command) {
-            case Command.CLOSE -> message.setClose(Close.newBuilder().setHandle(integer()));
+            case Command.CLOSE -> message.setClose(close());
             case Command.DATA -> message.setData(data());
             case Command.CONNECT_REQUEST -> message.setConnectRequest(
                 ConnectRequest.newBuilder().setCookie(integer()).setPath(path()));
@@ -94,6 +94,16 @@ final class RandomMessages {
             path.appendCodePoint(codePoint >= 0xD800 && codePoint < 0xE000 ? 'x' : codePoint);
         }
         return path.toString();
+    }
+
+    /** A plain Close, one with a reason, or a notice. */
+    private Close.Builder close() {
+        return switch (random.nextInt(3)) {
+            case 0 -> Close.newBuilder().setHandle(integer());
+            case 1 -> Close.newBuilder().setHandle(integer()).setReason((int) integer());
+            default -> Close.newBuilder()
+                .setNoticeValue((int) integer()).setSubject(integer()).setAmount(integer());
+        };
     }
 
     private Data data() {

@@ -67,7 +67,10 @@ final class Reference {
         final VSockMessage.Builder message = VSockMessage.newBuilder();
         switch (decoder.command()) {
             case Command.NONE -> message.clearCommand();
-            case Command.CLOSE -> message.setClose(Close.newBuilder().setHandle(decoder.handle()));
+            case Command.CLOSE -> message.setClose(
+                Close.newBuilder()
+                    .setHandle(decoder.handle()).setNoticeValue(decoder.notice()).setSubject(decoder.subject())
+                    .setAmount(decoder.amount()).setReason(decoder.reason()));
             case Command.DATA -> message.setData(data(decoder));
             case Command.CONNECT_REQUEST -> message.setConnectRequest(
                 ConnectRequest.newBuilder().setCookie(decoder.cookie()).setPath(path(decoder)));

@@ -1,0 +1,20 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.demo;
+
+/**
+ * Something came through wrong, or not at all.
+ */
+final class DemoException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    DemoException(final String message) {
+        super(message);
+    }
+
+    DemoException(final String message, final Throwable cause) {
+        super(message, cause);
+    }
+}

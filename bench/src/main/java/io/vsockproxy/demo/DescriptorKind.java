@@ -1,0 +1,27 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.demo;
+
+/**
+ * A kind of descriptor: how one is made, passed and used.
+ *
+ * @param what  it is, for people.
+ * @param how   it is used, for people.
+ * @param usage passes one on a connection and checks that it works.
+ */
+record DescriptorKind(String what, String how, Usage usage) {
+    /** Passes a descriptor and uses it. */
+    @FunctionalInterface
+    interface Usage {
+        /**
+         * Does so; closes what it opens.
+         *
+         * @param from the connection's end of the application that passes.
+         * @param to   the end of the application that receives.
+         * @throws DemoException when anything is wrong.
+         */
+        void use(Channel from, Channel to);
+    }
+}

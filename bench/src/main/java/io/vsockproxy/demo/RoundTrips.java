@@ -1,0 +1,81 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.demo;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.FutureTask;
+import org.HdrHistogram.Histogram;
+
+/**
+ * Request and reply, one at a time, and for comparison the same over a plain unix socket.
+ */
+final class RoundTrips implements Step {
+    private static final int MESSAGE_LENGTH = 64;
+    private static final int WARM_UP_COUNT = 10_000;
+    private static final int COUNT = 20_000;
+    private static final int PROGRESS_INTERVAL = 512;
+    private static final long HIGHEST_NS = 10_000_000_000L;
+    private static final int DIGITS = 3;
+    private static final int ECHO_TIMEOUT_S = 5;
+
+    @Override
+    public String name() {
+        return "request and reply";
+    }
+
+    @Override
+    public List<Row> run(final Applications applications, final Screen screen) {
+        final Row direct = measure("  without the proxies", applications.connectDirectly(), screen);
+        return List.of(measure("request and reply, " + MESSAGE_LENGTH + " B", applications.connect(), screen), direct);
+    }
+
+    private static Row measure(final String what, final Applications.Ends ends, final Screen screen) {
+        final Histogram histogram = new Histogram(HIGHEST_NS, DIGITS);
+        try (ends) {
+            final FutureTask<Void> echo = Threads.start("demo-echo", () -> echo(ends.host()));
+            try (Memory request = Memory.allocate(MESSAGE_LENGTH); Memory reply = Memory.allocate(MESSAGE_LENGTH)) {
+                for (int i = -WARM_UP_COUNT; i < COUNT; i++) {
+                    request.buffer().setMemory(0, MESSAGE_LENGTH, (byte) i);
+                    request.buffer().putInt(0, i);
+                    final long startNs = System.nanoTime();
+                    ends.guest().writeFully(request.address(), MESSAGE_LENGTH);
+                    ends.guest().readFully(reply.address(), MESSAGE_LENGTH);
+                    final long tookNs = System.nanoTime() - startNs;
+                    Check.that("reply " + i + " is its request", request.buffer().equals(reply.buffer()));
+                    if (i >= 0) {
+                        histogram.recordValue(Math.min(tookNs, HIGHEST_NS));
+                    }
+                    if (i % PROGRESS_INTERVAL == 0) {
+                        screen.progress(what.strip() + ", " + Math.max(0, i) + " of " + COUNT);
+                    }
+                }
+            }
+            // The echo's end of the connection may only be closed once it has seen the end of this one.
+            Syscalls.shutdown(ends.guest().fd(), Constants.SHUT_RDWR);
+            Threads.await(echo, ECHO_TIMEOUT_S);
+        }
+        return new Row(
+            what, String.format(Locale.ROOT, "%,d round trips", COUNT), "",
+            microseconds(histogram, 50), microseconds(histogram, 99));
+    }
+
+    private static void echo(final Channel channel) {
+        try (Memory memory = Memory.allocate(MESSAGE_LENGTH)) {
+            int count = channel.readSome(memory.address(), MESSAGE_LENGTH);
+            while (count > 0) {
+                channel.writeFully(memory.address(), count);
+                count = channel.readSome(memory.address(), MESSAGE_LENGTH);
+            }
+        }
+    }
+
+    private static String microseconds(final Histogram histogram, final double percentile) {
+        return String.format(Locale.ROOT, "%.1f", histogram.getValueAtPercentile(percentile) / 1000.0);
+    }
+}

@@ -1,0 +1,68 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * Answers for one file that was given out, on the loop's thread.
+ *
+ * <p>Each method that is handed a {@link FuseRequest} answers it exactly once: at once or at any later time, in any
+ * order, also after {@link #interrupted}, {@link #released} or the end of the mount. Many requests may be open at once.
+ * No method may block.
+ */
+public interface FileBackend {
+    /**
+     * Reads up to {@code length} bytes, at most {@link FuseMount#MAX_DATA_LENGTH}, at {@code offset}. Fewer than asked
+     * for tell the reader that the file ends there.
+     * Answer: {@link FuseRequest#replyData} or {@link FuseRequest#replyError}.
+     */
+    void read(FuseRequest request, long offset, int length);
+
+    /**
+     * Writes the {@code length} bytes (at most {@link FuseMount#MAX_DATA_LENGTH}) that begin at {@code index} in
+     * {@code buffer} to {@code offset}. For a file opened with O_APPEND the offset is the kernel's guess of where the
+     * file ends: append instead. Answer: {@link FuseRequest#replyWritten} or {@link FuseRequest#replyError}.
+     *
+     * @param buffer the bytes are there until this returns. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in front
+     *               of {@code index} may be overwritten, to frame the data where it lies.
+     * @param address of the first byte of data, for a system call.
+     * @return false when there is no room for the data now: the mount then takes no more requests, and offers this one
+     *     again, unchanged, when {@link FuseMount#resume} is called. It has not been answered then.
+     */
+    boolean write(
+        FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
+
+    /**
+     * Asks for the size. Answer: {@link FuseRequest#replyAttributes} or {@link FuseRequest#replyError}. Asked once
+     * while the file is being opened (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
+     */
+    void getattr(FuseRequest request);
+
+    /**
+     * Cuts or extends the file to {@code length} bytes.
+     * Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError}.
+     */
+    void truncate(FuseRequest request, long length);
+
+    /**
+     * Makes what was written durable. Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError};
+     * ENOSYS: success, and no such request ever again on this mount, which is what is answered unless overridden.
+     */
+    default void fsync(final FuseRequest request) {
+        request.replyNotImplemented();
+    }
+
+    /**
+     * Whoever waits for {@code request} was sent a signal. What changes nothing (read, getattr, fsync) has been
+     * answered EINTR already; a write or a truncation has not: EINTR would say that it was not done. In either case the
+     * request is still to be answered, here or later; an answer that comes too late is dropped.
+     */
+    default void interrupted(final FuseRequest request) {
+    }
+
+    /** The last descriptor is closed, or the file was never opened, or the mount has ended. Called exactly once. */
+    void released();
+}

@@ -1,0 +1,106 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * The layouts around a file's attributes: {@code struct fuse_attr}, the two answers that carry one ({@code
+ * fuse_attr_out}, {@code fuse_entry_out}), and {@code struct fuse_setattr_in}.
+ *
+ * <pre>
+ *   attr        0        8        16       24       32       40       48      52      56
+ *              +--------+--------+--------+--------+--------+--------+-------+-------+-------+
+ *              | ino    | size   | blocks | atime  | mtime  | ctime  | their nanoseconds     |
+ *              +--------+--------+--------+--------+--------+--------+-------+-------+-------+
+ *               60       64       68       72       76       80       84       88
+ *              +--------+--------+--------+--------+--------+--------+--------+
+ *              | mode   | nlink  | uid    | gid    | rdev   | blksize| flags  |
+ *              +--------+--------+--------+--------+--------+--------+--------+
+ *   attr_out    0                 8            12       16                     104
+ *              +-----------------+------------+--------+----------------------+
+ *              | attr valid s    | valid ns   | unused | attr                 |
+ *              +-----------------+------------+--------+----------------------+
+ *   entry_out   0        8        16       24       32       36       40              128
+ *              +--------+--------+--------+--------+--------+--------+---------------+
+ *              | nodeid | genera.| entry  | attr   | entry  | attr   | attr          |
+ *              |        |        | valid s| valid s| v. ns  | v. ns  |               |
+ *              +--------+--------+--------+--------+--------+--------+---------------+
+ *   setattr_in  0        4        8                 16                24                          88
+ *              +--------+--------+-----------------+-----------------+---------------------------+
+ *              | valid  | unused | fh              | size            | owner, times, mode ...    |
+ *              +--------+--------+-----------------+-----------------+---------------------------+
+ * </pre>
+ *
+ * <p>How long anything is valid is always 0: each fstat asks anew, each path is looked up anew.
+ */
+final class FuseAttributes {
+    static final int LENGTH = 88;
+    static final int ATTR_OUT_LENGTH = 16 + LENGTH;
+    static final int ENTRY_OUT_LENGTH = 40 + LENGTH;
+    static final int SETATTR_IN_LENGTH = 88;
+
+    /** What st_blksize says: how much buffered readers ask for at a time. Each of their reads is a round trip. */
+    static final int BLOCK_SIZE = 65536;
+
+    private static final int SECTOR = 512;
+
+    private FuseAttributes() {
+    }
+
+    /** Writes a {@code fuse_attr}. */
+    static void put(
+        final MutableDirectBuffer buffer,
+        final int offset,
+        final long inode,
+        final long size,
+        final int mode,
+        final int links,
+        final int uid,
+        final int gid,
+        final long timeSeconds,
+        final int timeNanoseconds) {
+        buffer.putLong(offset, inode);
+        buffer.putLong(offset + 8, size);
+        buffer.putLong(offset + 16, size / SECTOR + (size % SECTOR == 0 ? 0 : 1));
+        buffer.putLong(offset + 24, timeSeconds);
+        buffer.putLong(offset + 32, timeSeconds);
+        buffer.putLong(offset + 40, timeSeconds);
+        buffer.putInt(offset + 48, timeNanoseconds);
+        buffer.putInt(offset + 52, timeNanoseconds);
+        buffer.putInt(offset + 56, timeNanoseconds);
+        buffer.putInt(offset + 60, mode);
+        buffer.putInt(offset + 64, links);
+        buffer.putInt(offset + 68, uid);
+        buffer.putInt(offset + 72, gid);
+        buffer.putInt(offset + 76, 0);
+        buffer.putInt(offset + 80, BLOCK_SIZE);
+        buffer.putInt(offset + 84, 0);
+    }
+
+    /** Writes what precedes the attributes in a {@code fuse_attr_out}; returns where they begin. */
+    static int beginAttrOut(final MutableDirectBuffer buffer, final int offset) {
+        buffer.setMemory(offset, ATTR_OUT_LENGTH - LENGTH, (byte) 0);
+        return offset + ATTR_OUT_LENGTH - LENGTH;
+    }
+
+    /** Writes what precedes the attributes in a {@code fuse_entry_out}; returns where they begin. */
+    static int beginEntryOut(final MutableDirectBuffer buffer, final int offset, final long nodeId) {
+        buffer.setMemory(offset, ENTRY_OUT_LENGTH - LENGTH, (byte) 0);
+        buffer.putLong(offset, nodeId);
+        return offset + ENTRY_OUT_LENGTH - LENGTH;
+    }
+
+    /** Which attributes a {@code fuse_setattr_in} is to change: FATTR_ bits. */
+    static int setattrValid(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset);
+    }
+
+    /** The new size, when FATTR_SIZE is set. */
+    static long setattrSize(final DirectBuffer buffer, final int offset) {
+        return buffer.getLong(offset + 16);
+    }
+}

@@ -1,0 +1,161 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * The connection to the kernel, /dev/fuse: one read is one request, one gathering write is one answer.
+ *
+ * <pre>
+ *   request   0             176              216                256
+ *            +-------------+----------------+------------------+----------------------+---------+
+ *            | scratch     | fuse_in_header | fuse_write_in    | data of a write      | 4 KiB   |
+ *            +-------------+----------------+------------------+----------------------+---------+
+ *             |--- a backend may overwrite, during a write ---|  MAX_DATA_LENGTH
+ *   reply     0                  16
+ *            +------------------+------------------------------+
+ *            | fuse_out_header  | a result other than data     |
+ *            +------------------+------------------------------+
+ * </pre>
+ *
+ * <p>Loop's thread only. The request lies there until the next is read.
+ */
+final class FuseChannel implements AutoCloseable {
+    /** The most bytes of data in one request. */
+    static final int MAX_DATA_LENGTH = 1 << 20;
+    /** Where a write's data begins. */
+    static final int DATA_OFFSET = 256;
+    /** Where a request begins. */
+    static final int REQUEST_OFFSET = DATA_OFFSET - FuseInHeader.LENGTH - FuseArguments.WRITE_IN_LENGTH;
+    /** Where the arguments of a request begin. */
+    static final int ARGUMENTS_OFFSET = REQUEST_OFFSET + FuseInHeader.LENGTH;
+    /** Where a result begins. */
+    static final int RESULT_OFFSET = FuseOutHeader.LENGTH;
+
+    /** The kernel wants room for its largest request whatever it has to say; names and the like are shorter. */
+    private static final int SLACK = 4096;
+    private static final int REQUEST_LENGTH = DATA_OFFSET + MAX_DATA_LENGTH + SLACK;
+    private static final int REPLY_LENGTH = 256;
+    private static final long FILE_POSITION = -1;
+
+    private final OwnedFd device;
+    private final Memory memory = Memory.allocate(REQUEST_LENGTH + REPLY_LENGTH + 2 * IoVec.LENGTH);
+    private final UnsafeBuffer request = new UnsafeBuffer(memory.address(0, REQUEST_LENGTH), REQUEST_LENGTH);
+    private final UnsafeBuffer reply = new UnsafeBuffer(memory.address(REQUEST_LENGTH, REPLY_LENGTH), REPLY_LENGTH);
+    private final long iovAddress = memory.address(REQUEST_LENGTH + REPLY_LENGTH, 2 * IoVec.LENGTH);
+    private final UnsafeBuffer iov = new UnsafeBuffer(iovAddress, 2 * IoVec.LENGTH);
+    private boolean closed;
+
+    /**
+     * @param device takes ownership.
+     */
+    FuseChannel(final OwnedFd device) {
+        this.device = device;
+    }
+
+    /** The device, borrowed. */
+    int fd() {
+        return device.fd();
+    }
+
+    /** The request that was read last. */
+    UnsafeBuffer request() {
+        return request;
+    }
+
+    /** The address of a write's data. */
+    long dataAddress() {
+        return memory.address(DATA_OFFSET, MAX_DATA_LENGTH);
+    }
+
+    /** Where a result is put together, {@link #RESULT_OFFSET} bytes from the start. */
+    UnsafeBuffer reply() {
+        return reply;
+    }
+
+    /**
+     * Reads the next request to {@link #REQUEST_OFFSET}.
+     *
+     * @return its length in bytes, or {@code -errno}: EAGAIN when there is none now, ENODEV after an unmount.
+     */
+    int read() {
+        final long address = memory.address(REQUEST_OFFSET, REQUEST_LENGTH - REQUEST_OFFSET);
+        return (int) Syscalls.read(device.fd(), address, REQUEST_LENGTH - REQUEST_OFFSET);
+    }
+
+    /**
+     * Answers with an error, or with 0.
+     *
+     * @return as {@link #sendResult}.
+     */
+    int sendError(final long unique, final int errno) {
+        if (closed) {
+            return -Errno.ENOTCONN;
+        }
+        FuseOutHeader.put(reply, 0, unique, errno, 0);
+        return send(0, 0, 0);
+    }
+
+    /**
+     * Answers with the {@code length} bytes in {@link #reply()} at {@link #RESULT_OFFSET}.
+     *
+     * @return 0, or {@code -errno}: ENOENT when nobody waits for it any more.
+     */
+    int sendResult(final long unique, final int length) {
+        if (closed) {
+            return -Errno.ENOTCONN;
+        }
+        FuseOutHeader.put(reply, 0, unique, 0, length);
+        return send(length, 0, 0);
+    }
+
+    /**
+     * Answers with data from wherever it lies.
+     *
+     * @return as {@link #sendResult}; EFAULT (a mapped file was cut) has answered the request with an error.
+     */
+    int sendData(final long unique, final long address, final int length) {
+        if (closed) {
+            return -Errno.ENOTCONN;
+        }
+        FuseOutHeader.put(reply, 0, unique, 0, length);
+        return send(0, address, length);
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /** Ends the connection: whoever waits in the kernel gets ENOTCONN. Idempotent. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            device.close();
+        }
+    }
+
+    /** Gives the memory back, once nothing of a request is looked at any more. Idempotent. */
+    void free() {
+        request.wrap(0, 0);
+        reply.wrap(0, 0);
+        iov.wrap(0, 0);
+        memory.close();
+    }
+
+    private int send(final int resultLength, final long address, final int length) {
+        IoVec.set(iov, 0, memory.address(REQUEST_LENGTH, REPLY_LENGTH), FuseOutHeader.LENGTH + resultLength);
+        IoVec.set(iov, 1, address, length);
+        final long written =
+            Syscalls.pwritev2(device.fd(), iovAddress, length > 0 ? 2 : 1, FILE_POSITION, 0);
+        return (int) Math.min(0, written);
+    }
+}

@@ -1,0 +1,264 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * A mount that gives out real descriptors for files that a {@link FileBackend} answers for.
+ *
+ * <p>Every read, write, fstat and truncation of such a descriptor reaches the backend: direct I/O, nothing is cached,
+ * and attributes are valid for no time at all. What the kernel makes of that:
+ * <ul>
+ * <li>Growth and overwriting by others are seen by the next read. lseek(SEEK_END) asks for the size.</li>
+ * <li>io_uring and aio reads, and accesses to mappings, trust the size that was seen last (when the file was opened, or
+ *     by an fstat since): an fstat makes growth visible to them.</li>
+ * <li>mmap(MAP_PRIVATE) always works; mmap(MAP_SHARED) from Linux 6.6 on, ENODEV before. A new mapping shows the
+ *     content at the time that each page is first touched; a page that was touched keeps that content until it is
+ *     mapped again, until the size changes (seen by an fstat) or until a write through this mount replaces it. Stores
+ *     to a shared mapping are written when it is synchronised or unmapped; with O_APPEND they are refused.</li>
+ * <li>The process that serves a mount must not touch mappings of it from Java code: a thread in a page fault does not
+ *     reach a safepoint, and the loop may be waiting for one.</li>
+ * <li>Opening /proc/self/fd/N anew works, with no more access than was granted.</li>
+ * <li>With O_APPEND among the flags the backend appends. An application that sets O_APPEND itself, later, writes where
+ *     the file ended when its size was last seen.</li>
+ * <li>Without {@code allowOther} only processes of the mounting user may open, or call fstat on, what they were given;
+ *     reads and writes of an open descriptor are not checked by the kernel.</li>
+ * </ul>
+ *
+ * <p>Threading: the loop's thread, or any one thread before the loop turns. Between {@link #mount} and {@link #close}
+ * the loop must turn, or whoever touches the mount waits.
+ */
+public final class FuseMount implements AutoCloseable {
+    /** The most bytes that one read or write asks for. */
+    public static final int MAX_DATA_LENGTH = FuseChannel.MAX_DATA_LENGTH;
+
+    /** Bytes in front of a write's data that {@link FileBackend#write} may overwrite. */
+    public static final int WRITE_SCRATCH_LENGTH = FuseChannel.DATA_OFFSET;
+
+    private static final String RANDOM_DEVICE = "/dev/urandom";
+    private static final int NAME_BYTES = 2 * Long.BYTES;
+
+    private final EventLoop loop;
+    private final Executor workers;
+    private final MountPoint mountPoint;
+    private final FuseNodes nodes = new FuseNodes();
+    private final List<PendingOpen> pendingOpens = new ArrayList<>();
+    private final FuseServer server;
+    private final OwnedFd random;
+    private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
+    private final Registration registration;
+    private boolean closed;
+
+    private FuseMount(
+        final EventLoop loop, final Executor workers, final MountPoint mountPoint, final OwnedFd random) {
+        this.loop = loop;
+        this.workers = workers;
+        this.mountPoint = mountPoint;
+        this.random = random;
+        final FuseChannel channel = new FuseChannel(mountPoint.device());
+        server = new FuseServer(channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid());
+        registration = loop.register(channel.fd(), Constants.EPOLLIN, events -> onReady());
+    }
+
+    /**
+     * Mounts on {@code directory} and serves the mount from {@code loop}.
+     *
+     * <p>The directory is created (mode 0700) if it is not there. A mount that a killed process has left on it is
+     * taken away first; one that is alive is an error. As root by mount(2), else by fusermount3. Blocks: for as long as
+     * the helper takes, and up to two seconds for a mount that does not say whether it is alive.
+     *
+     * @param workers    threads that may wait: two at least, lest one that asks a dead mount keeps opens waiting.
+     * @param allowOther whether users other than the mounting one may open files and call fstat on them; without root
+     *                   that takes user_allow_other in /etc/fuse.conf.
+     * @throws MountException saying what is in the way.
+     */
+    public static FuseMount mount(
+        final EventLoop loop, final Executor workers, final Path directory, final boolean allowOther) {
+        final OwnedFd random = OwnedFd.of(PosixException.check(
+            Paths.open(RANDOM_DEVICE, Constants.O_RDONLY | Constants.O_CLOEXEC), "open " + RANDOM_DEVICE));
+        MountPoint mountPoint = null;
+        try {
+            mountPoint = MountPoint.mount(directory, allowOther, workers);
+            return new FuseMount(loop, workers, mountPoint, random);
+        } catch (final MountException | PosixException e) {
+            random.close();
+            if (mountPoint != null) {
+                mountPoint.device().close();
+                mountPoint.unmount();
+            }
+            throw e;
+        }
+    }
+
+    /** Where it is mounted: absolute, with no symbolic links. */
+    public Path directory() {
+        return mountPoint.directory();
+    }
+
+    /** Whether it is still served: neither closed nor unmounted by somebody else. */
+    public boolean isServed() {
+        return !closed;
+    }
+
+    /** Requests that wait for their backends' answers. */
+    public int requestCount() {
+        return server.requestCount();
+    }
+
+    /** Files that a backend, or the kernel, still knows. */
+    public int fileCount() {
+        return nodes.size();
+    }
+
+    /**
+     * Makes a descriptor of a new file that {@code backend} answers for.
+     *
+     * @param flags      open(2)'s: O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND; others are ignored.
+     * @param completion is told on the loop's thread, later; or at once when the mount has ended.
+     */
+    public void open(final FileBackend backend, final int flags, final OpenCompletion completion) {
+        final FuseName name = closed ? null : newName();
+        if (name == null) {
+            completion.onFailed(Errno.EIO);
+            backend.released();
+            return;
+        }
+        final int granted = flags & (Constants.O_ACCMODE | Constants.O_APPEND);
+        final Instant now = Instant.now();
+        final FuseNode node = new FuseNode(
+            nodes.nextId(), name, granted, backend, now.getEpochSecond(), now.getNano());
+        nodes.add(node);
+        final PendingOpen pending = new PendingOpen(
+            loop, node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
+        pendingOpens.add(pending);
+        try {
+            workers.execute(pending::run);
+        } catch (final RejectedExecutionException e) {
+            pendingOpens.remove(pending);
+            pending.fail(Errno.EIO);
+            onOpenEnded(node);
+        }
+    }
+
+    /** Closes a descriptor of this mount without waiting for it. Takes ownership. */
+    public void dispose(final OwnedFd descriptor) {
+        try {
+            workers.execute(descriptor::close);
+        } catch (final RejectedExecutionException e) {
+            // With FOPEN_NOFLUSH (Linux 5.16), after the first FLUSH, or at the end of the mount this does not wait.
+            descriptor.close();
+        }
+    }
+
+    /**
+     * Who answers for {@code fd}, which is borrowed, if it is of this mount and still answered for; else null. Asks
+     * nobody, so it may be called on the loop.
+     */
+    public FileBackend backendOf(final int fd) {
+        if (closed || Syscalls.statx(
+            fd, Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.address()) < 0) {
+            return null;
+        }
+        final MountTable.Entry entry = mountPoint.entry();
+        if (scratch.buffer().getInt(Constants.STATX_DEV_MAJOR_OFFSET) != entry.major()
+            || scratch.buffer().getInt(Constants.STATX_DEV_MINOR_OFFSET) != entry.minor()) {
+            return null;
+        }
+        final FuseNode node = nodes.get(scratch.buffer().getLong(Constants.STATX_INO_OFFSET));
+        return node == null ? null : node.backend();
+    }
+
+    /** Takes no more requests from the kernel, which keeps them, until {@link #resume}. */
+    public void pause() {
+        server.pause();
+        updateInterest();
+    }
+
+    /** Takes requests again, beginning with a write that {@link FileBackend#write} has put off. */
+    public void resume() {
+        server.resume();
+        updateInterest();
+    }
+
+    /**
+     * Ends the mount: every request that waits is answered EIO, every later use of a descriptor ENOTCONN, each backend
+     * is released and each pending open fails. Answers that backends give afterwards are dropped. Idempotent; does not
+     * wait for anybody.
+     */
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        registration.cancel();
+        server.abandonAll();
+        if (mountPoint.needsClosedDevice()) {
+            server.close();
+            mountPoint.unmount();
+        } else {
+            mountPoint.unmount();
+            server.close();
+        }
+        final PendingOpen[] unfinished = pendingOpens.toArray(new PendingOpen[0]);
+        pendingOpens.clear();
+        for (final PendingOpen pending : unfinished) {
+            pending.cancel();
+        }
+        nodes.releaseAll();
+        random.close();
+        scratch.close();
+    }
+
+    private void onReady() {
+        if (server.serve() < 0) {
+            // Unmounted or aborted by somebody else: nothing more will come.
+            close();
+        } else {
+            updateInterest();
+        }
+    }
+
+    private void updateInterest() {
+        if (!closed) {
+            registration.interest(server.isPaused() ? 0 : Constants.EPOLLIN);
+        }
+    }
+
+    private void onOpenDone(final PendingOpen pending) {
+        pendingOpens.remove(pending);
+        pending.complete();
+        onOpenEnded(pending.node());
+    }
+
+    private void onOpenEnded(final FuseNode node) {
+        node.onOpenEnded();
+        nodes.hide(node);
+        nodes.settle(node);
+    }
+
+    /** Random bits as they come from the kernel; null when it has none to give. */
+    private FuseName newName() {
+        if (Syscalls.read(random.fd(), scratch.address(), NAME_BYTES) != NAME_BYTES) {
+            return null;
+        }
+        return new FuseName(scratch.buffer().getLong(0), scratch.buffer().getLong(Long.BYTES));
+    }
+}

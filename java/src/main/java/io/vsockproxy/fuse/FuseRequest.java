@@ -1,0 +1,227 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.posix.Errno;
+
+/**
+ * One request of the kernel's that waits for a {@link FileBackend}'s answer.
+ *
+ * <p>Pooled: the object is the backend's from the call that hands it over until one of the {@code reply} methods
+ * returns, and must not be touched afterwards. Loop's thread only. No answer fails: when nobody waits any more (an
+ * interrupt, the end of the mount) it is dropped.
+ */
+public final class FuseRequest {
+    /** What an answer may consist of. */
+    enum Kind {
+        /** Bytes. */
+        READ,
+        /** How many bytes were written. */
+        WRITE,
+        /** A size, for an fstat. */
+        GETATTR,
+        /** A size, for the lookup that an open begins with. */
+        LOOKUP,
+        /** That it was done. */
+        TRUNCATE,
+        /** That it was done. */
+        FSYNC
+    }
+
+    /** Who still waits for what. */
+    enum State {
+        /** In the pool. */
+        FREE,
+        /** The kernel waits for the backend. */
+        WAITING,
+        /** The kernel has its answer already; the backend's is to be dropped. */
+        ABANDONED
+    }
+
+    /** Position among the requests in use; the pool's. */
+    int poolIndex;
+
+    private final FuseReplies replies;
+    private State state = State.FREE;
+    private Kind kind;
+    private long unique;
+    private FuseNode node;
+    private long offset;
+    private int length;
+    private long tag;
+
+    FuseRequest(final FuseReplies replies) {
+        this.replies = replies;
+    }
+
+    /** Where to read or write, in bytes; for a truncation, the new size. */
+    public long offset() {
+        return offset;
+    }
+
+    /** How much is to be read or written, in bytes. */
+    public int length() {
+        return length;
+    }
+
+    /** A number of the backend's own: say, that of the message which it sent for this request. 0 at first. */
+    public long tag() {
+        return tag;
+    }
+
+    /** Sets {@link #tag()}. */
+    public void tag(final long newTag) {
+        tag = newTag;
+    }
+
+    /** Whether the kernel has been answered already, so that the backend's answer will be dropped. */
+    public boolean isAbandoned() {
+        return state == State.ABANDONED;
+    }
+
+    /** It failed with {@code errno}, positive. ENOSYS becomes EIO: the kernel would take it for the whole mount. */
+    public void replyError(final int errno) {
+        if (state == State.WAITING) {
+            sendError(errno <= 0 || errno == Errno.ENOSYS ? Errno.EIO : errno);
+        }
+        end();
+    }
+
+    /**
+     * Answers a read with {@code length} bytes at {@code address}, which are gathered from there before this returns.
+     * More than were asked for are an error of whoever sent them: EIO.
+     */
+    public void replyData(final long address, final int dataLength) {
+        require(Kind.READ);
+        if (state == State.WAITING) {
+            if (dataLength < 0 || dataLength > length) {
+                sendError(Errno.EIO);
+            } else {
+                replies.data(unique, address, dataLength);
+            }
+        }
+        end();
+    }
+
+    /** Answers a write of which {@code written} bytes were done. More than were offered: EIO. */
+    public void replyWritten(final int written) {
+        require(Kind.WRITE);
+        if (state == State.WAITING) {
+            if (written < 0 || written > length) {
+                sendError(Errno.EIO);
+            } else {
+                replies.written(unique, written);
+            }
+        }
+        end();
+    }
+
+    /** Answers {@link FileBackend#getattr}: the file has {@code size} bytes. Less than none: EIO. */
+    public void replyAttributes(final long size) {
+        if (kind != Kind.LOOKUP) {
+            require(Kind.GETATTR);
+        }
+        if (state == State.WAITING) {
+            if (size < 0) {
+                sendError(Errno.EIO);
+            } else if (kind == Kind.LOOKUP) {
+                replies.entry(unique, node, size);
+            } else {
+                replies.attributes(unique, node, size);
+            }
+        }
+        end();
+    }
+
+    /** Answers {@link FileBackend#truncate} or {@link FileBackend#fsync}: it was done. */
+    public void replySuccess() {
+        if (kind != Kind.TRUNCATE) {
+            require(Kind.FSYNC);
+        }
+        if (state == State.WAITING) {
+            if (kind == Kind.TRUNCATE) {
+                replies.attributes(unique, node, offset);
+            } else {
+                replies.error(unique, 0);
+            }
+        }
+        end();
+    }
+
+    @Override
+    public String toString() {
+        return "FuseRequest(" + kind + ", " + state + ", unique=" + unique + ", offset=" + offset + ", length=" + length
+            + ")";
+    }
+
+    void replyNotImplemented() {
+        require(Kind.FSYNC);
+        if (state == State.WAITING) {
+            replies.error(unique, Errno.ENOSYS);
+        }
+        end();
+    }
+
+    FuseRequest begin(
+        final Kind newKind, final long newUnique, final FuseNode newNode, final long newOffset, final int newLength) {
+        kind = newKind;
+        unique = newUnique;
+        node = newNode;
+        offset = newOffset;
+        length = newLength;
+        tag = 0;
+        state = State.WAITING;
+        return this;
+    }
+
+    /** Answers in the backend's place; its own answer is still to come, and will be dropped. */
+    void abandon(final int errno) {
+        if (state == State.WAITING) {
+            state = State.ABANDONED;
+            replies.error(unique, errno);
+        }
+    }
+
+    boolean isWaiting() {
+        return state == State.WAITING;
+    }
+
+    /** Whether answering EINTR would hide an effect. */
+    boolean changesTheFile() {
+        return kind == Kind.WRITE || kind == Kind.TRUNCATE;
+    }
+
+    long unique() {
+        return unique;
+    }
+
+    FuseNode node() {
+        return node;
+    }
+
+    private void sendError(final int errno) {
+        if (kind == Kind.LOOKUP) {
+            // The file may well be read although its size cannot be told.
+            replies.entry(unique, node, 0);
+        } else {
+            replies.error(unique, errno);
+        }
+    }
+
+    private void require(final Kind expected) {
+        if (kind != expected || state == State.FREE) {
+            throw new IllegalStateException("an answer to " + expected + " for " + this);
+        }
+    }
+
+    private void end() {
+        if (state == State.FREE) {
+            throw new IllegalStateException("answered twice: " + this);
+        }
+        state = State.FREE;
+        node = null;
+        replies.ended(this);
+    }
+}

@@ -1,0 +1,530 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Takes the kernel's requests one by one and answers them, or has a file's backend do so. Loop's thread only.
+ *
+ * <p>What changes the (empty) directory is EPERM; what nobody needs is ENOSYS, which the kernel remembers and does not
+ * ask again. A request too short for what it claims to be is EINVAL and never read beyond its end.
+ */
+final class FuseServer implements FuseReplies {
+    /** Requests waiting for backends, beyond which more are refused with ENOMEM. */
+    static final int MAX_REQUESTS = 16384;
+
+    private static final int MAX_REQUESTS_PER_READINESS = 64;
+    private static final int MAX_BACKGROUND = 1024;
+    /** 1 MiB that begins in the middle of a page touches one more page; where the kernel's limit is 256 that holds. */
+    private static final int MAX_PAGES = FuseChannel.MAX_DATA_LENGTH / 4096 + 1;
+    private static final long WANTED_FLAGS = FuseProtocol.FUSE_ASYNC_READ
+        | FuseProtocol.FUSE_BIG_WRITES
+        | FuseProtocol.FUSE_ASYNC_DIO
+        | FuseProtocol.FUSE_PARALLEL_DIROPS
+        | FuseProtocol.FUSE_MAX_PAGES
+        | FuseProtocol.FUSE_INIT_EXT
+        | FuseProtocol.FUSE_DIRECT_IO_ALLOW_MMAP
+        | FuseProtocol.FUSE_NO_EXPORT_SUPPORT;
+    private static final int OPEN_FLAGS = FuseProtocol.FOPEN_DIRECT_IO
+        | FuseProtocol.FOPEN_NOFLUSH
+        | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES;
+    private static final int OWNER_CHANGES =
+        FuseProtocol.FATTR_MODE | FuseProtocol.FATTR_UID | FuseProtocol.FATTR_GID;
+    private static final int ROOT_MODE = 0500;
+    private static final int ROOT_LINKS = 2;
+    private static final int READ_OK = 4;
+    private static final int WRITE_OK = 2;
+    private static final int EXECUTE_OK = 1;
+
+    private final FuseChannel channel;
+    private final FuseNodes nodes;
+    private final FuseRequests requests = new FuseRequests(MAX_REQUESTS);
+    private final int uid;
+    private final int gid;
+    private final UnsafeBuffer buffer;
+    private final UnsafeBuffer reply;
+    private FuseRequest heldWrite;
+    private boolean paused;
+    private boolean dispatching;
+
+    /**
+     * @param uid shown as the owner of everything, as {@code gid} is as the group.
+     */
+    FuseServer(final FuseChannel channel, final FuseNodes nodes, final int uid, final int gid) {
+        this.channel = channel;
+        this.nodes = nodes;
+        this.uid = uid;
+        this.gid = gid;
+        buffer = channel.request();
+        reply = channel.reply();
+    }
+
+    /** Requests that wait for backends. */
+    int requestCount() {
+        return requests.size();
+    }
+
+    boolean isPaused() {
+        return paused;
+    }
+
+    /** Takes no more requests until {@link #resume}. */
+    void pause() {
+        paused = true;
+    }
+
+    /** Offers a write that was held back again and, if that is taken, goes on. */
+    void resume() {
+        final FuseRequest held = heldWrite;
+        if (held != null && !dispatching) {
+            heldWrite = null;
+            paused = false;
+            dispatching = true;
+            try {
+                offerWrite(held);
+            } finally {
+                endDispatching();
+            }
+        } else if (held == null) {
+            paused = false;
+        }
+    }
+
+    /**
+     * Serves what is there, within bounds: the loop comes back while there is more.
+     *
+     * @return 0, or {@code -errno} when the connection is over.
+     */
+    int serve() {
+        dispatching = true;
+        try {
+            for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !paused && !channel.isClosed(); i++) {
+                final int length = channel.read();
+                if (length >= 0) {
+                    dispatch(length);
+                } else if (length == -Errno.EAGAIN) {
+                    return 0;
+                } else if (length != -Errno.ENOENT) {
+                    // ENOENT: the request was interrupted while it was being read.
+                    return length;
+                }
+                if (requests.size() <= 1) {
+                    // One client at a time: a read that only finds nothing would be a third of the system calls.
+                    return 0;
+                }
+            }
+            return 0;
+        } finally {
+            endDispatching();
+        }
+    }
+
+    /** Deals with the request of {@code length} bytes in the channel's buffer. */
+    void dispatch(final int length) {
+        final int start = FuseChannel.REQUEST_OFFSET;
+        if (length < FuseInHeader.LENGTH) {
+            return;
+        }
+        final int opcode = FuseInHeader.opcode(buffer, start);
+        final long unique = FuseInHeader.unique(buffer, start);
+        final long nodeId = FuseInHeader.nodeId(buffer, start);
+        final int arguments = length - FuseInHeader.LENGTH;
+        if (FuseInHeader.length(buffer, start) != length) {
+            refuse(opcode, unique);
+            return;
+        }
+        switch (opcode) {
+            case FuseProtocol.READ -> read(unique, nodeId, arguments);
+            case FuseProtocol.WRITE -> write(unique, nodeId, arguments);
+            case FuseProtocol.GETATTR -> getattr(unique, nodeId);
+            case FuseProtocol.SETATTR -> setattr(unique, nodeId, arguments);
+            case FuseProtocol.LOOKUP -> lookup(unique, nodeId, arguments);
+            case FuseProtocol.OPEN -> open(unique, nodeId, arguments);
+            case FuseProtocol.RELEASE -> release(unique, nodeId);
+            case FuseProtocol.FSYNC -> fsync(unique, nodeId);
+            case FuseProtocol.FORGET -> forget(nodeId, arguments);
+            case FuseProtocol.BATCH_FORGET -> batchForget(arguments);
+            case FuseProtocol.INTERRUPT -> interrupt(arguments);
+            case FuseProtocol.ACCESS -> access(unique, nodeId, arguments);
+            case FuseProtocol.INIT -> init(unique, arguments);
+            default -> serveRest(opcode, unique);
+        }
+    }
+
+    /** The end of the mount: what the kernel still waits for is answered EIO. The backends' answers are dropped. */
+    void abandonAll() {
+        heldWrite = null;
+        requests.forEach(request -> request.abandon(Errno.EIO));
+    }
+
+    /** Ends the connection; the memory lives on until no request is being dealt with. */
+    void close() {
+        channel.close();
+        if (!dispatching) {
+            channel.free();
+        }
+    }
+
+    // ---- Answers
+
+    @Override
+    public void error(final long unique, final int errno) {
+        channel.sendError(unique, errno);
+    }
+
+    @Override
+    public void data(final long unique, final long address, final int length) {
+        channel.sendData(unique, address, length);
+    }
+
+    @Override
+    public void written(final long unique, final int length) {
+        if (!channel.isClosed()) {
+            FuseArguments.putWriteOut(reply, FuseChannel.RESULT_OFFSET, length);
+            channel.sendResult(unique, FuseArguments.WRITE_OUT_LENGTH);
+        }
+    }
+
+    @Override
+    public void attributes(final long unique, final FuseNode node, final long size) {
+        if (!channel.isClosed()) {
+            putAttributes(FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET), node, size);
+            channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
+        }
+    }
+
+    @Override
+    public void entry(final long unique, final FuseNode node, final long size) {
+        if (!channel.isClosed()) {
+            putAttributes(FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node, size);
+            // An answer that nobody waited for is no reference that a FORGET would take back.
+            if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
+                node.onLookedUp();
+            }
+        }
+    }
+
+    @Override
+    public void ended(final FuseRequest request) {
+        requests.release(request);
+    }
+
+    private void putAttributes(final int offset, final FuseNode node, final long size) {
+        FuseAttributes.put(
+            reply, offset, node.id(), size, node.mode(), 1, uid, gid,
+            node.openedSeconds(), node.openedNanoseconds());
+    }
+
+    // ---- Requests for a file's backend
+
+    private void read(final long unique, final long nodeId, final int arguments) {
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseArguments.READ_IN_LENGTH);
+        if (node != null) {
+            final long offset = FuseArguments.ioOffset(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            final int size = FuseArguments.ioSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            if (offset < 0 || size < 0) {
+                error(unique, Errno.EINVAL);
+                return;
+            }
+            final int length = Math.min(size, FuseChannel.MAX_DATA_LENGTH);
+            final FuseRequest request = begin(FuseRequest.Kind.READ, unique, node, offset, length);
+            if (request != null) {
+                node.backend().read(request, offset, length);
+            }
+        }
+    }
+
+    private void write(final long unique, final long nodeId, final int arguments) {
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseArguments.WRITE_IN_LENGTH);
+        if (node != null) {
+            final long offset = FuseArguments.ioOffset(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            final int length = FuseArguments.ioSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            if (offset < 0 || length < 0 || length > arguments - FuseArguments.WRITE_IN_LENGTH) {
+                error(unique, Errno.EINVAL);
+            } else if (node.isAppending() && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
+                // A shared mapping's page belongs where it is, and the owner's descriptor would append it.
+                error(unique, Errno.EOPNOTSUPP);
+            } else {
+                final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
+                if (request != null) {
+                    offerWrite(request);
+                }
+            }
+        }
+    }
+
+    private void offerWrite(final FuseRequest request) {
+        final FileBackend backend = request.node().backend();
+        if (backend == null) {
+            request.replyError(Errno.EIO);
+        } else if (!backend.write(
+            request, request.offset(), buffer, FuseChannel.DATA_OFFSET, request.length(), channel.dataAddress())) {
+            if (!channel.isClosed()) {
+                heldWrite = request;
+                paused = true;
+            } else {
+                request.replyError(Errno.EIO);
+            }
+        }
+    }
+
+    private void getattr(final long unique, final long nodeId) {
+        if (nodeId == FuseProtocol.ROOT_ID) {
+            final int offset = FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET);
+            FuseAttributes.put(
+                reply, offset, FuseProtocol.ROOT_ID, 0, Constants.S_IFDIR | ROOT_MODE, ROOT_LINKS, uid, gid, 0, 0);
+            channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
+            return;
+        }
+        final FuseNode node = backedNode(unique, nodeId, 0, 0);
+        if (node != null) {
+            askAttributes(FuseRequest.Kind.GETATTR, unique, node);
+        }
+    }
+
+    private void askAttributes(final FuseRequest.Kind kind, final long unique, final FuseNode node) {
+        final FuseRequest request = begin(kind, unique, node, 0, 0);
+        if (request != null) {
+            node.backend().getattr(request);
+        }
+    }
+
+    private void setattr(final long unique, final long nodeId, final int arguments) {
+        if (nodeId == FuseProtocol.ROOT_ID) {
+            error(unique, Errno.EPERM);
+            return;
+        }
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseAttributes.SETATTR_IN_LENGTH);
+        if (node == null) {
+            return;
+        }
+        final int valid = FuseAttributes.setattrValid(buffer, FuseChannel.ARGUMENTS_OFFSET);
+        if ((valid & OWNER_CHANGES) != 0) {
+            error(unique, Errno.EPERM);
+        } else if ((valid & FuseProtocol.FATTR_SIZE) == 0) {
+            // Times are not kept: the answer is what they are.
+            askAttributes(FuseRequest.Kind.GETATTR, unique, node);
+        } else if (!node.isWritable()) {
+            error(unique, Errno.EACCES);
+        } else {
+            final long size = FuseAttributes.setattrSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            if (size < 0) {
+                error(unique, Errno.EINVAL);
+                return;
+            }
+            final FuseRequest request = begin(FuseRequest.Kind.TRUNCATE, unique, node, size, 0);
+            if (request != null) {
+                node.backend().truncate(request, size);
+            }
+        }
+    }
+
+    private void fsync(final long unique, final long nodeId) {
+        final FuseNode node = backedNode(unique, nodeId, 0, 0);
+        if (node != null) {
+            final FuseRequest request = begin(FuseRequest.Kind.FSYNC, unique, node, 0, 0);
+            if (request != null) {
+                node.backend().fsync(request);
+            }
+        }
+    }
+
+    private void interrupt(final int arguments) {
+        if (arguments < FuseArguments.INTERRUPT_IN_LENGTH) {
+            return;
+        }
+        // None: it was answered in the meantime. The kernel wants no answer to this.
+        final FuseRequest request = requests.findWaiting(
+            FuseArguments.interruptUnique(buffer, FuseChannel.ARGUMENTS_OFFSET));
+        if (request != null) {
+            if (!request.changesTheFile()) {
+                request.abandon(Errno.EINTR);
+            }
+            final FileBackend backend = request.node().backend();
+            if (backend != null) {
+                backend.interrupted(request);
+            }
+        }
+    }
+
+    // ---- Names and open files
+
+    private void lookup(final long unique, final long parentId, final int arguments) {
+        final FuseNode node = parentId != FuseProtocol.ROOT_ID
+            ? null : nodes.find(FuseName.parse(buffer, FuseChannel.ARGUMENTS_OFFSET, arguments));
+        if (node == null || node.backend() == null) {
+            error(unique, Errno.ENOENT);
+        } else {
+            // The size decides what a mapping or asynchronous I/O gets before anybody has called fstat.
+            askAttributes(FuseRequest.Kind.LOOKUP, unique, node);
+        }
+    }
+
+    private void open(final long unique, final long nodeId, final int arguments) {
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseArguments.OPEN_IN_LENGTH);
+        if (node == null) {
+            return;
+        }
+        if (!node.allows(FuseArguments.openFlags(buffer, FuseChannel.ARGUMENTS_OFFSET))) {
+            error(unique, Errno.EACCES);
+            return;
+        }
+        FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, nodeId, OPEN_FLAGS);
+        if (channel.sendResult(unique, FuseArguments.OPEN_OUT_LENGTH) == 0) {
+            node.onFileOpened();
+            nodes.hide(node);
+        }
+    }
+
+    private void release(final long unique, final long nodeId) {
+        error(unique, 0);
+        final FuseNode node = nodes.get(nodeId);
+        if (node != null) {
+            node.onFileReleased();
+            nodes.settle(node);
+        }
+    }
+
+    private void forget(final long nodeId, final int arguments) {
+        if (arguments >= FuseArguments.FORGET_IN_LENGTH) {
+            forget(nodeId, FuseArguments.forgetLookups(buffer, FuseChannel.ARGUMENTS_OFFSET));
+        }
+    }
+
+    private void batchForget(final int arguments) {
+        if (arguments < FuseArguments.BATCH_FORGET_IN_LENGTH) {
+            return;
+        }
+        final int present = (arguments - FuseArguments.BATCH_FORGET_IN_LENGTH) / FuseArguments.FORGET_ONE_LENGTH;
+        final int said = FuseArguments.batchForgetCount(buffer, FuseChannel.ARGUMENTS_OFFSET);
+        int offset = FuseChannel.ARGUMENTS_OFFSET + FuseArguments.BATCH_FORGET_IN_LENGTH;
+        for (int i = 0; i < present && i < said; i++) {
+            forget(FuseArguments.forgetOneNodeId(buffer, offset), FuseArguments.forgetOneLookups(buffer, offset));
+            offset += FuseArguments.FORGET_ONE_LENGTH;
+        }
+    }
+
+    private void forget(final long nodeId, final long lookups) {
+        final FuseNode node = nodes.get(nodeId);
+        if (node != null && lookups > 0) {
+            node.onForgotten(lookups);
+            nodes.settle(node);
+        }
+    }
+
+    private void access(final long unique, final long nodeId, final int arguments) {
+        if (arguments < FuseArguments.ACCESS_IN_LENGTH) {
+            error(unique, Errno.EINVAL);
+            return;
+        }
+        final int mask = FuseArguments.accessMask(buffer, FuseChannel.ARGUMENTS_OFFSET);
+        int denied = WRITE_OK;
+        if (nodeId != FuseProtocol.ROOT_ID) {
+            final FuseNode node = backedNode(unique, nodeId, 0, 0);
+            if (node == null) {
+                return;
+            }
+            denied = EXECUTE_OK | (node.isReadable() ? 0 : READ_OK) | (node.isWritable() ? 0 : WRITE_OK);
+        }
+        error(unique, (mask & denied) != 0 ? Errno.EACCES : 0);
+    }
+
+    // ---- The file system as a whole
+
+    private void init(final long unique, final int arguments) {
+        if (arguments < FuseInit.MIN_IN_LENGTH) {
+            error(unique, Errno.EINVAL);
+            return;
+        }
+        final int offset = FuseChannel.ARGUMENTS_OFFSET;
+        final int major = FuseInit.major(buffer, offset);
+        final int minor = FuseInit.minor(buffer, offset);
+        if (major < FuseProtocol.MAJOR_VERSION
+            || (major == FuseProtocol.MAJOR_VERSION && minor < FuseProtocol.MIN_MINOR_VERSION)) {
+            error(unique, Errno.EPROTO);
+            return;
+        }
+        // To a newer major version our own is the answer, and the kernel asks again with that.
+        final boolean isNewer = major > FuseProtocol.MAJOR_VERSION;
+        final long flags = isNewer ? 0 : FuseInit.flags(buffer, offset, arguments) & WANTED_FLAGS;
+        FuseInit.putOut(
+            reply,
+            FuseChannel.RESULT_OFFSET,
+            isNewer ? FuseProtocol.MINOR_VERSION : Math.min(minor, FuseProtocol.MINOR_VERSION),
+            FuseInit.maxReadahead(buffer, offset),
+            flags,
+            MAX_BACKGROUND,
+            FuseChannel.MAX_DATA_LENGTH,
+            MAX_PAGES);
+        channel.sendResult(unique, FuseInit.OUT_LENGTH);
+    }
+
+    private void serveRest(final int opcode, final long unique) {
+        switch (opcode) {
+            case FuseProtocol.OPENDIR -> {
+                FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, FuseProtocol.ROOT_ID, 0);
+                channel.sendResult(unique, FuseArguments.OPEN_OUT_LENGTH);
+            }
+            case FuseProtocol.STATFS -> {
+                FuseArguments.putStatfsOut(reply, FuseChannel.RESULT_OFFSET);
+                channel.sendResult(unique, FuseArguments.STATFS_OUT_LENGTH);
+            }
+            case FuseProtocol.READDIR, FuseProtocol.READDIRPLUS, FuseProtocol.RELEASEDIR, FuseProtocol.FSYNCDIR,
+                FuseProtocol.DESTROY -> error(unique, 0);
+            case FuseProtocol.SYMLINK, FuseProtocol.MKNOD, FuseProtocol.MKDIR, FuseProtocol.UNLINK,
+                FuseProtocol.RMDIR, FuseProtocol.RENAME, FuseProtocol.RENAME2, FuseProtocol.LINK,
+                FuseProtocol.CREATE, FuseProtocol.TMPFILE -> error(unique, Errno.EPERM);
+            case FuseProtocol.NOTIFY_REPLY -> {
+                // Answers a question that is never asked here.
+            }
+            // FLUSH too: nothing is kept back that a close would have to wait for, and this says so for good.
+            default -> error(unique, Errno.ENOSYS);
+        }
+    }
+
+    /** The node, if there are arguments enough and somebody to answer; else answers, and returns null. */
+    private FuseNode backedNode(final long unique, final long nodeId, final int arguments, final int needed) {
+        final FuseNode node = nodes.get(nodeId);
+        if (arguments < needed) {
+            error(unique, Errno.EINVAL);
+            return null;
+        }
+        if (node == null || node.backend() == null) {
+            error(unique, Errno.EIO);
+            return null;
+        }
+        return node;
+    }
+
+    private FuseRequest begin(
+        final FuseRequest.Kind kind, final long unique, final FuseNode node, final long offset, final int length) {
+        final FuseRequest request = requests.acquire(this);
+        if (request == null) {
+            error(unique, Errno.ENOMEM);
+            return null;
+        }
+        return request.begin(kind, unique, node, offset, length);
+    }
+
+    private void refuse(final int opcode, final long unique) {
+        switch (opcode) {
+            case FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET, FuseProtocol.INTERRUPT, FuseProtocol.NOTIFY_REPLY -> {
+                // These have no answer.
+            }
+            default -> error(unique, Errno.EINVAL);
+        }
+    }
+
+    private void endDispatching() {
+        dispatching = false;
+        if (channel.isClosed()) {
+            channel.free();
+        }
+    }
+}

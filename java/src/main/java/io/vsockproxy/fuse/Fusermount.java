@@ -1,0 +1,155 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import com.sun.jna.Pointer;
+import com.sun.jna.StringArray;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The set-user-id helper of libfuse that mounts for those who are not root, and hands the device over by SCM_RIGHTS.
+ *
+ * <p>Source: fusermount3(1), and util/fusermount.c of libfuse for {@code _FUSE_COMMFD}. Blocks for as long as the
+ * helper runs; called once at the start and once at the end.
+ */
+final class Fusermount {
+    /** The helper's usual name, looked for in PATH. */
+    static final String PROGRAM = "fusermount3";
+
+    private static final int STDERR = 2;
+    /** What the helper is told; any number would do that is not a standard one. */
+    private static final int COMMUNICATION_FD = 3;
+    /** posix_spawn_file_actions_t takes 80 bytes in glibc and in musl. */
+    private static final int FILE_ACTIONS_LENGTH = 256;
+    private static final int MESSAGE_LENGTH = 1024;
+
+    private Fusermount() {
+    }
+
+    /**
+     * Mounts {@code directory}.
+     *
+     * @return the device, the caller's.
+     * @throws MountException with the helper's own words, or saying that there is no helper.
+     */
+    static OwnedFd mount(final String program, final Path directory, final String options) {
+        try (Memory scratch = Memory.allocate(MESSAGE_LENGTH)) {
+            PosixException.check(
+                Syscalls.socketpair(
+                    Constants.AF_UNIX, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC, 0, scratch.address()),
+                "socketpair");
+            try (OwnedFd own = OwnedFd.of(scratch.buffer().getInt(0));
+                OwnedFd helpers = OwnedFd.of(scratch.buffer().getInt(Integer.BYTES))) {
+                final Outcome outcome = run(
+                    List.of(program, "-o", options, "--", directory.toString()), helpers.fd());
+                final OwnedFd device = outcome.status() == 0 ? receive(own.fd()) : null;
+                if (device == null) {
+                    throw new MountException("cannot mount on " + directory + ": " + program + " failed: "
+                        + outcome.message());
+                }
+                return device;
+            }
+        }
+    }
+
+    /** Unmounts, lazily; an error that the helper reports is returned in its own words, else an empty text. */
+    static String unmount(final String program, final Path directory) {
+        final Outcome outcome = run(List.of(program, "-u", "-z", "--", directory.toString()), -1);
+        return outcome.status() == 0 ? "" : outcome.message();
+    }
+
+    /** How the helper ended. */
+    private record Outcome(int status, String message) { }
+
+    private static Outcome run(final List<String> command, final int communicationFd) {
+        try (Memory scratch = Memory.allocate(MESSAGE_LENGTH)) {
+            PosixException.check(Syscalls.pipe2(scratch.address(), Constants.O_CLOEXEC), "pipe2");
+            try (OwnedFd readEnd = OwnedFd.of(scratch.buffer().getInt(0))) {
+                final int pid;
+                try (OwnedFd writeEnd = OwnedFd.of(scratch.buffer().getInt(Integer.BYTES))) {
+                    pid = spawn(command, communicationFd, writeEnd.fd());
+                }
+                final String message = readAll(readEnd.fd(), scratch);
+                LibC.INSTANCE.waitpid(pid, new Pointer(scratch.address()), 0);
+                return new Outcome(scratch.buffer().getInt(0), message);
+            }
+        }
+    }
+
+    private static int spawn(final List<String> command, final int communicationFd, final int stderrFd) {
+        final String program = command.get(0);
+        final List<String> environment = new ArrayList<>();
+        for (final Map.Entry<String, String> variable : System.getenv().entrySet()) {
+            environment.add(variable.getKey() + "=" + variable.getValue());
+        }
+        try (Memory memory = Memory.allocate(FILE_ACTIONS_LENGTH + Long.BYTES)) {
+            final Pointer actions = new Pointer(memory.address());
+            LibC.INSTANCE.posix_spawn_file_actions_init(actions);
+            LibC.INSTANCE.posix_spawn_file_actions_adddup2(actions, stderrFd, STDERR);
+            if (communicationFd >= 0) {
+                // Also where the two are the same number: it loses its close-on-exec flag.
+                LibC.INSTANCE.posix_spawn_file_actions_adddup2(actions, communicationFd, COMMUNICATION_FD);
+                environment.add("_FUSE_COMMFD=" + COMMUNICATION_FD);
+            }
+            final int errno = LibC.INSTANCE.posix_spawnp(
+                new Pointer(memory.address(FILE_ACTIONS_LENGTH, Integer.BYTES)),
+                program, actions, null, strings(command), strings(environment));
+            LibC.INSTANCE.posix_spawn_file_actions_destroy(actions);
+            if (errno == Errno.ENOENT) {
+                throw new MountException("mounting takes root, or the program " + program
+                    + " (in most distributions the package fuse3), which was not found in PATH");
+            }
+            if (errno != 0) {
+                throw new MountException("cannot start " + program + ": " + Errno.name(errno));
+            }
+            return memory.buffer().getInt(FILE_ACTIONS_LENGTH);
+        }
+    }
+
+    private static StringArray strings(final List<String> strings) {
+        return new StringArray(strings.toArray(new String[0]), "UTF-8");
+    }
+
+    private static String readAll(final int fd, final Memory scratch) {
+        final StringBuilder text = new StringBuilder();
+        long length;
+        while ((length = Syscalls.read(fd, scratch.address(), scratch.length())) > 0) {
+            if (text.length() < MESSAGE_LENGTH) {
+                final byte[] bytes = new byte[(int) length];
+                scratch.buffer().getBytes(0, bytes);
+                text.append(new String(bytes, StandardCharsets.UTF_8));
+            }
+        }
+        return text.toString().strip();
+    }
+
+    /** The one descriptor that was sent before the helper ended, or null. */
+    private static OwnedFd receive(final int fd) {
+        try (Memory memory = Memory.allocate(Long.BYTES + ControlData.LENGTH)) {
+            final ControlData control = new ControlData(memory, Long.BYTES);
+            final int received = Syscalls.recvmsg(
+                fd, memory.address(), 1, Constants.MSG_CMSG_CLOEXEC | Constants.MSG_DONTWAIT, control.address());
+            if (received < 0) {
+                return null;
+            }
+            if (control.count() != 1 || control.isTruncated()) {
+                control.closeAll();
+                return null;
+            }
+            return OwnedFd.of(control.descriptor(0));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import com.sun.jna.LastErrorException;
+import com.sun.jna.NativeLong;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A directory that a file system is mounted on: made ready, mounted, unmounted.
+ *
+ * <p>Root mounts and unmounts itself; anybody else has {@link Fusermount} do it.
+ */
+final class MountPoint {
+    private static final String NAME = "vsock-proxy";
+    private static final String DEVICE = "/dev/fuse";
+    private static final long LIVENESS_TIMEOUT_MS = 2000;
+    private static final int MAX_STALE_MOUNTS = 16;
+
+    private final Path directory;
+    private final OwnedFd device;
+    private final boolean isOurOwn;
+    private final MountTable.Entry entry;
+
+    private MountPoint(
+        final Path directory, final OwnedFd device, final boolean isOurOwn, final MountTable.Entry entry) {
+        this.directory = directory;
+        this.device = device;
+        this.isOurOwn = isOurOwn;
+        this.entry = entry;
+    }
+
+    /**
+     * Mounts on {@code path}, which is created if it is not there. What a killed process left mounted on it is
+     * unmounted first.
+     *
+     * @param workers one of them asks a mount that is already there whether it is alive, which may take for ever.
+     * @throws MountException when that is not possible.
+     */
+    static MountPoint mount(final Path path, final boolean allowOther, final Executor workers) {
+        try {
+            final Path directory = prepare(path, workers);
+            final String options = "max_read=" + FuseChannel.MAX_DATA_LENGTH + (allowOther ? ",allow_other" : "");
+            OwnedFd device = mountAsRoot(directory, options);
+            final boolean isOurOwn = device != null;
+            if (device == null) {
+                device = Fusermount.mount(
+                    Fusermount.PROGRAM,
+                    directory,
+                    "nosuid,nodev,noexec,fsname=" + NAME + ",subtype=" + NAME + "," + options);
+            }
+            return finish(directory, device, isOurOwn);
+        } catch (final IOException e) {
+            throw new MountException("cannot mount on " + path + ": " + e, e);
+        }
+    }
+
+    /** The absolute path, with no symbolic links. */
+    Path directory() {
+        return directory;
+    }
+
+    /** /dev/fuse, non-blocking; the caller's. */
+    OwnedFd device() {
+        return device;
+    }
+
+    /** The device numbers that files of this mount show. */
+    MountTable.Entry entry() {
+        return entry;
+    }
+
+    /**
+     * Ends the file system for everybody at once (as root: before that it may even still be served), and takes it off
+     * the directory, unless something else is mounted there by now.
+     */
+    void unmount() {
+        try {
+            if (!entry.equals(MountTable.find(directory))) {
+                return;
+            }
+            if (isOurOwn) {
+                // Forced: pages of shared mappings would otherwise be written back by way of the thread that is here.
+                LibC.INSTANCE.umount2(
+                    directory.toString(), Constants.MNT_FORCE | Constants.MNT_DETACH | Constants.UMOUNT_NOFOLLOW);
+            } else {
+                Fusermount.unmount(Fusermount.PROGRAM, directory);
+            }
+        } catch (final IOException | LastErrorException | MountException | PosixException e) {
+            // Left behind as a dead mount, which the next start clears away.
+            return;
+        }
+    }
+
+    /** Whether the device has to be closed before {@link #unmount}, which would else wait for it to be served. */
+    boolean needsClosedDevice() {
+        return !isOurOwn;
+    }
+
+    private static MountPoint finish(final Path directory, final OwnedFd device, final boolean isOurOwn)
+        throws IOException {
+        final int flags = Syscalls.fcntl(device.fd(), Constants.F_GETFL, 0);
+        Syscalls.fcntl(device.fd(), Constants.F_SETFL, flags | Constants.O_NONBLOCK);
+        final MountTable.Entry entry = MountTable.find(directory);
+        if (entry == null || !entry.isFuse()) {
+            device.close();
+            throw new MountException("mounted on " + directory + ", but it does not show in /proc/self/mountinfo");
+        }
+        return new MountPoint(directory, device, isOurOwn, entry);
+    }
+
+    private static Path prepare(final Path path, final Executor workers) throws IOException {
+        // Links are resolved above the directory first: itself it may be a mount that answers nothing.
+        final Path absolute = path.toAbsolutePath().normalize();
+        final Path parent = absolute.getParent();
+        if (parent == null) {
+            throw new MountException("cannot mount on " + absolute);
+        }
+        createDirectories(parent);
+        Path directory = parent.toRealPath().resolve(absolute.getFileName());
+        if (MountTable.find(directory) == null && Files.isSymbolicLink(directory)) {
+            directory = directory.toRealPath();
+        }
+        clear(directory, workers);
+        createDirectories(directory);
+        return directory;
+    }
+
+    private static void createDirectories(final Path directory) throws IOException {
+        if (!Files.isDirectory(directory)) {
+            Files.createDirectories(
+                directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        }
+    }
+
+    private static void clear(final Path directory, final Executor workers) throws IOException {
+        for (int i = 0; i < MAX_STALE_MOUNTS; i++) {
+            final MountTable.Entry present = MountTable.find(directory);
+            if (present == null || !present.isFuse()) {
+                return;
+            }
+            if (!isStale(directory, workers)) {
+                throw new MountException("cannot mount on " + directory + ": another file system (" + present.type()
+                    + " of " + present.source() + ") is mounted there and in use; choose another directory, or stop"
+                    + " what serves it");
+            }
+            try {
+                LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH | Constants.UMOUNT_NOFOLLOW);
+            } catch (final LastErrorException e) {
+                final String problem = Fusermount.unmount(Fusermount.PROGRAM, directory);
+                if (!problem.isEmpty()) {
+                    throw new MountException("cannot unmount what a killed process has left on " + directory + ": "
+                        + problem, e);
+                }
+            }
+        }
+    }
+
+    /** Whether nobody serves the FUSE mount on {@code directory} any more: only then is the answer ENOTCONN. */
+    private static boolean isStale(final Path directory, final Executor workers) {
+        final CompletableFuture<Integer> answer =
+            CompletableFuture.supplyAsync(() -> statusOf(directory.toString()), workers);
+        try {
+            return answer.get(LIVENESS_TIMEOUT_MS, TimeUnit.MILLISECONDS) == -Errno.ENOTCONN;
+        } catch (final TimeoutException | ExecutionException e) {
+            // Nobody says that it is dead: it may be served by this very thread.
+            return false;
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    private static int statusOf(final String directory) {
+        final int fd = Paths.open(directory, Constants.O_PATH | Constants.O_DIRECTORY | Constants.O_CLOEXEC);
+        if (fd < 0) {
+            return fd;
+        }
+        try (Memory memory = Memory.allocate(Constants.SIZEOF_STATX)) {
+            return Syscalls.statx(fd, 0, Constants.STATX_BASIC_STATS, memory.address());
+        } finally {
+            Syscalls.close(fd);
+        }
+    }
+
+    /** Mounts by mount(2); null when this process may not. */
+    private static OwnedFd mountAsRoot(final Path directory, final String options) {
+        final int fd = Paths.open(DEVICE, Constants.O_RDWR | Constants.O_CLOEXEC | Constants.O_NONBLOCK);
+        if (fd == -Errno.ENOENT || fd == -Errno.ENODEV || fd == -Errno.ENXIO) {
+            throw new MountException("cannot mount on " + directory + ": this kernel has no " + DEVICE
+                + " (module fuse; in a container: pass the device)");
+        }
+        if (fd < 0) {
+            // Not ours to open: the helper may be allowed to.
+            return null;
+        }
+        final OwnedFd device = OwnedFd.of(fd);
+        final String data = "fd=" + fd + ",rootmode=40000,user_id=" + LibC.INSTANCE.getuid() + ",group_id="
+            + LibC.INSTANCE.getgid() + "," + options;
+        try {
+            LibC.INSTANCE.mount(
+                NAME, directory.toString(), "fuse." + NAME,
+                new NativeLong(Constants.MS_NOSUID | Constants.MS_NODEV | Constants.MS_NOEXEC), data);
+            return device;
+        } catch (final LastErrorException e) {
+            device.close();
+            if (e.getErrorCode() == Errno.EPERM) {
+                return null;
+            }
+            throw new MountException("cannot mount on " + directory + ": " + Errno.name(e.getErrorCode()), e);
+        }
+    }
+}

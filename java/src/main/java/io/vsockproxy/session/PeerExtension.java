@@ -1,0 +1,140 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.stream.Credit;
+import io.vsockproxy.stream.Stream;
+import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.MessageDecoder;
+import io.vsockproxy.wire.Notice;
+
+/**
+ * The protocol's extension, with a peer that has greeted: flow control, half-close, signs of life. See
+ * docs/protocol-extensions.md.
+ *
+ * <p>Both sides greet first of all, and a stream comes to be only after messages both ways; so when the first stream is
+ * opened it is known whether the peer is of our kind, and that holds for all streams of the session.
+ */
+final class PeerExtension {
+    private final Extensions settings;
+    private final Outbox outbox;
+    private final StreamTable streams;
+    private final long growthBudget;
+    private boolean greeted;
+    private boolean tooLate;
+    private long peerWindow;
+    private long grownBytes;
+
+    PeerExtension(final Extensions settings, final Outbox outbox, final StreamTable streams, final long growthBudget) {
+        this.settings = settings;
+        this.outbox = outbox;
+        this.streams = streams;
+        this.growthBudget = growthBudget;
+    }
+
+    /** The first thing that is sent. */
+    void greet() {
+        if (settings.enabled()) {
+            outbox.sendNotice(Notice.GREETING, 0, settings.windowLength());
+        }
+    }
+
+    /** Whether the peer understands notices. */
+    boolean isAgreed() {
+        return greeted;
+    }
+
+    /** A message that is no notice has come: a greeting after it would not be the first. */
+    void onOtherMessage() {
+        tooLate = true;
+    }
+
+    /** A Close with handle 0. */
+    void onNotice(final MessageDecoder message) {
+        if (message.notice() == Notice.GREETING) {
+            if (settings.enabled() && !tooLate && message.amount() > 0) {
+                greeted = true;
+                peerWindow = message.amount();
+            }
+            return;
+        }
+        if (!greeted) {
+            return;
+        }
+        switch (message.notice()) {
+            case Notice.CREDIT -> onCredit(message.subject(), message.amount());
+            case Notice.HALF_CLOSE -> onHalfClose(message.subject());
+            case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount());
+            default -> {
+                // A PONG has said what it had to say by coming; anything else is of a later version.
+            }
+        }
+    }
+
+    /** Flow control for a new stream, or null. */
+    Credit newCredit(final StreamKind kind) {
+        return greeted ? new Credit(kind.keepsBoundaries(), peerWindow, settings.windowLength()) : null;
+    }
+
+    /** The application here has taken something. */
+    void onTaken(final Stream stream, final long cost) {
+        final Credit credit = stream.credit();
+        if (credit.taken(cost) && !stream.isFinishing()) {
+            final long room = Math.min(settings.maxWindowLength() - credit.window(), growthBudget - grownBytes);
+            final long growth = credit.readerKeptUp() ? Math.max(0, Math.min(credit.window(), room)) : 0;
+            grownBytes += growth;
+            outbox.sendNotice(Notice.CREDIT, stream.handle(), credit.takeGrant(growth));
+        }
+    }
+
+    /** A stream is gone, and with it what its window had grown by. */
+    void onForgotten(final Stream stream) {
+        if (stream.credit() != null) {
+            grownBytes -= stream.credit().window() - settings.windowLength();
+        }
+    }
+
+    /** Asks for a sign of life. */
+    void ping(final long token) {
+        outbox.sendNotice(Notice.PING, 0, token);
+    }
+
+    /**
+     * The application here has shut down its sending side, and maybe no more than that.
+     *
+     * @return false when the stream has to end as a whole.
+     */
+    boolean halfClose(final Stream stream) {
+        if (!greeted || !stream.canHalfClose() || stream.isShutDown()) {
+            return false;
+        }
+        stream.stopReading();
+        outbox.sendNotice(Notice.HALF_CLOSE, stream.handle(), 0);
+        return true;
+    }
+
+    private void onCredit(final long handle, final long amount) {
+        final Stream stream = streams.get(handle);
+        if (amount < 0 || amount > Integer.MAX_VALUE) {
+            throw new ProtocolException("credit of " + Long.toUnsignedString(amount) + " bytes at once");
+        }
+        if (stream != null && stream.credit() != null) {
+            stream.allow(amount);
+        }
+    }
+
+    private void onHalfClose(final long handle) {
+        final Stream stream = streams.get(handle);
+        if (stream == null) {
+            return;
+        }
+        if (stream.hasReadEnded() || !stream.canHalfClose()) {
+            // Both directions are over now.
+            streams.endedLocally(stream, 0);
+        } else {
+            stream.shutDownAfterQueue();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.fuse.FileBackend;
+import io.vsockproxy.fuse.FuseRequest;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.session.RemoteFiles.Completion;
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * A regular file of the other side that an application here has open: what the kernel asks becomes a request to the
+ * owner, whose answer becomes the kernel's.
+ *
+ * <p>An answer is gathered straight from the inbound buffer. Once the owner or the session is gone, everything is EIO.
+ */
+final class ReceivedFile implements FileBackend {
+    private static final Completion READ_ANSWER = (context, errno, value, buffer, offset, length) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyData(buffer.addressOffset() + offset, length);
+        }
+    };
+    private static final Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
+        }
+    };
+    private static final Completion SIZE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyAttributes(value);
+        }
+    };
+    private static final Completion TRUNCATE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replySuccess();
+        }
+    };
+
+    private final ReceivedFiles files;
+    private final RemoteFiles remote;
+    private final long handle;
+    private boolean orphaned;
+
+    ReceivedFile(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
+        this.files = files;
+        this.remote = remote;
+        this.handle = handle;
+    }
+
+    long handle() {
+        return handle;
+    }
+
+    /** The owner has closed the file, or the session is over. */
+    void orphan() {
+        orphaned = true;
+    }
+
+    boolean isOrphaned() {
+        return orphaned;
+    }
+
+    @Override
+    public void read(final FuseRequest request, final long offset, final int length) {
+        if (orphaned || !remote.pread(handle, length, offset, READ_ANSWER, request)) {
+            request.replyError(refusal());
+        }
+    }
+
+    @Override
+    public boolean write(
+        final FuseRequest request,
+        final long offset,
+        final MutableDirectBuffer buffer,
+        final int index,
+        final int length,
+        final long address) {
+        if (orphaned || !remote.hasRoom()) {
+            request.replyError(refusal());
+            return true;
+        }
+        if (!remote.pwrite(handle, offset, buffer, index, length, WRITE_ANSWER, request)) {
+            files.waitForRoom();
+            return false;
+        }
+        return true;
+    }
+
+    @Override
+    public void getattr(final FuseRequest request) {
+        if (orphaned || !remote.fstat(handle, SIZE_ANSWER, request)) {
+            request.replyError(refusal());
+        }
+    }
+
+    @Override
+    public void truncate(final FuseRequest request, final long length) {
+        if (orphaned || !remote.ftruncate(handle, length, TRUNCATE_ANSWER, request)) {
+            request.replyError(refusal());
+        }
+    }
+
+    @Override
+    public void released() {
+        files.onReleased(this);
+    }
+
+    private int refusal() {
+        return orphaned || !remote.isOpen() ? Errno.EIO : Errno.EAGAIN;
+    }
+}

@@ -1,0 +1,402 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.jna.NativeLong;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.Syscalls;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Names, interrupts and ends: of a file, of a reader, of the mount, of the process that served it. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class FuseLifecycleTest {
+    private static final byte[] CONTENT = "twelve bytes".getBytes(StandardCharsets.US_ASCII);
+    private static final int READERS = 8;
+
+    @TempDir
+    private Path parent;
+
+    private final ExecutorService readers = Executors.newFixedThreadPool(READERS);
+    private final MemoryBackend backend = new MemoryBackend(CONTENT);
+    private final Client client = new Client();
+    private Path directory;
+    private int descriptorsBefore;
+    private Fixture fixture;
+
+    @BeforeEach
+    void mount() throws Exception {
+        Fixture.assumeMountable();
+        directory = parent.toRealPath().resolve("with space/files");
+        descriptorsBefore = Descriptors.count();
+        fixture = new Fixture(directory);
+    }
+
+    @AfterEach
+    void unmount() throws Exception {
+        readers.shutdown();
+        if (fixture != null) {
+            fixture.end();
+            assertNull(MountTable.find(directory));
+            assertTrue(readers.awaitTermination(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "a reader hangs");
+            Descriptors.assertCount(descriptorsBefore);
+            assertTrue(backend.releases.get() <= 1, "released more than once");
+        }
+        client.close();
+        backend.free();
+    }
+
+    @Test
+    void shouldCreateTheDirectoryForItsOwnerOnly() throws Exception {
+        fixture.end();
+        assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(directory)));
+    }
+
+    @Test
+    void shouldMountWithoutSetUserIdsDevicesAndPrograms() throws Exception {
+        final String mount = Files.readAllLines(Path.of("/proc/self/mountinfo")).stream()
+            .filter(line -> line.contains(directory.toString().replace(" ", "\\040"))).findFirst().orElseThrow();
+        assertTrue(mount.contains("nosuid,nodev,noexec"), mount);
+        assertTrue(mount.contains(" fuse.vsock-proxy vsock-proxy "), mount);
+        assertFalse(mount.contains("allow_other"), mount);
+    }
+
+    @Test
+    void shouldShowNothingInTheDirectory() throws Exception {
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR);
+            DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
+            assertTrue(file.isOpen());
+            assertFalse(entries.iterator().hasNext());
+        }
+        final int flags = Constants.O_RDWR | Constants.O_CLOEXEC;
+        assertEquals(-Errno.EPERM, Paths.open(directory + "/new", flags | Constants.O_CREAT));
+        assertEquals(-Errno.ENOENT, Paths.open(directory + "/new", flags));
+        assertEquals(-Errno.ENOENT, Paths.open(directory + "/" + new FuseName(0, 0), flags));
+        assertEquals(-Errno.ENOENT, Paths.open(directory + "/" + "x".repeat(255), flags));
+    }
+
+    @Test
+    void shouldForgetANameOnceItIsOpen() throws Exception {
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            final Path path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + file.fd()));
+            assertEquals(directory, path.getParent());
+            assertEquals(FuseName.LENGTH, path.getFileName().toString().length());
+            assertEquals(-Errno.ENOENT, Paths.open(path.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC));
+            assertArrayEquals(CONTENT, client.bytes(file.fd(), 0, 100));
+        }
+    }
+
+    @Test
+    void shouldGiveEachFileANameOfItsOwn() throws Exception {
+        try (OwnedFd first = fixture.open(backend, Constants.O_RDONLY)) {
+            final MemoryBackend other = new MemoryBackend(new byte[] {42});
+            try (OwnedFd second = fixture.open(other, Constants.O_RDONLY)) {
+                assertArrayEquals(CONTENT, client.bytes(first.fd(), 0, 100));
+                assertArrayEquals(new byte[] {42}, client.bytes(second.fd(), 0, 100));
+                assertSame(backend, fixture.onLoop(() -> fixture.mount.backendOf(first.fd())));
+                assertSame(other, fixture.onLoop(() -> fixture.mount.backendOf(second.fd())));
+                assertNull(fixture.onLoop(() -> fixture.mount.backendOf(0)));
+            }
+            assertTrue(other.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            other.free();
+        }
+    }
+
+    @Test
+    void shouldReleaseAfterTheLastCloseAndKeepNothing() throws Exception {
+        for (int i = 0; i < 100; i++) {
+            final MemoryBackend one = new MemoryBackend(CONTENT);
+            final OwnedFd file = fixture.open(one, Constants.O_RDONLY);
+            final OwnedFd duplicate = file.duplicate();
+            fixture.run(() -> fixture.mount.dispose(file));
+            assertArrayEquals(CONTENT, client.bytes(duplicate.fd(), 0, 100));
+            assertEquals(0, one.releases.get());
+            duplicate.close();
+            assertTrue(one.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            assertEquals(1, one.releases.get());
+            one.free();
+        }
+        // The kernel forgets at leisure, but it does.
+        fixture.await(() -> fixture.mount.fileCount() == 0);
+    }
+
+    @Test
+    void shouldReleaseWhenNoDescriptorIsLeft() throws Exception {
+        // An executor that takes no work stands for every failure before the file was looked up.
+        fixture.workers.shutdown();
+        final ExecutionException failure = assertThrows(ExecutionException.class,
+            () -> fixture.startOpen(backend, Constants.O_RDONLY).get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        assertEquals(Errno.EIO, assertInstanceOf(Fixture.OpenFailure.class, failure.getCause()).errno);
+        fixture.await(() -> fixture.mount.fileCount() == 0);
+        assertEquals(1, backend.releases.get());
+    }
+
+    @Test
+    void shouldTellTheBackendOfAnInterruptAndDropItsLateAnswer() throws Exception {
+        backend.holdsReads = true;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            final Process reader = startReader(file.fd());
+            fixture.await(() -> backend.held.size() == 1);
+            reader.destroy();
+            assertTrue(reader.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the reader hangs");
+            fixture.await(() -> backend.interrupts.get() == 1);
+            fixture.run(() -> {
+                final FuseRequest late = backend.held.remove(0).request();
+                assertTrue(late.isAbandoned());
+                late.replyData(backend.memory.address(), CONTENT.length);
+                backend.holdsReads = false;
+            });
+            assertEquals(0, fixture.onLoop(fixture.mount::requestCount));
+            assertArrayEquals(CONTENT, client.bytes(file.fd(), 0, 100));
+        }
+    }
+
+    @Test
+    void shouldLetTheBackendAnswerFromTheInterrupt() throws Exception {
+        backend.holdsReads = true;
+        backend.interruptErrno = Errno.EINTR;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            final Process reader = startReader(file.fd());
+            fixture.await(() -> backend.held.size() == 1);
+            reader.destroyForcibly();
+            assertTrue(reader.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the reader hangs");
+            fixture.await(() -> backend.interrupts.get() == 1 && fixture.mount.requestCount() == 0);
+        }
+    }
+
+    @Test
+    void shouldLeaveAnInterruptedWriteToTheBackend() throws Exception {
+        backend.holdsWrites = true;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
+            final Process writer = new ProcessBuilder(
+                "sh", "-c", "printf interrupted >> " + pathOf(file.fd()) + "; kill -9 $$").start();
+            fixture.await(() -> backend.held.size() == 1);
+            writer.destroy();
+            fixture.await(() -> backend.interrupts.get() == 1);
+            // EINTR would say that nothing was written, and the writer would write again.
+            assertTrue(writer.isAlive());
+            fixture.run(() -> {
+                final MemoryBackend.Held one = backend.held.remove(0);
+                assertFalse(one.request().isAbandoned());
+                one.request().replyWritten(one.length());
+            });
+            assertTrue(writer.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the writer hangs");
+        }
+    }
+
+    @Test
+    void shouldFailWhatIsInFlightWhenTheMountEnds() throws Exception {
+        backend.holdsReads = true;
+        final List<Future<Long>> results = new ArrayList<>();
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
+            for (int i = 0; i < READERS; i++) {
+                results.add(readers.submit(() -> {
+                    try (Client mine = new Client()) {
+                        return mine.pread(file.fd(), 0, 100);
+                    }
+                }));
+            }
+            fixture.await(() -> backend.held.size() == READERS);
+            fixture.run(() -> {
+                fixture.mount.close();
+                fixture.mount.close();
+                assertEquals(1, backend.releases.get());
+                assertFalse(fixture.mount.isServed());
+                // Late answers are of no consequence.
+                for (final MemoryBackend.Held one : backend.held) {
+                    one.request().replyData(backend.memory.address(), CONTENT.length);
+                }
+                assertEquals(0, fixture.mount.requestCount());
+            });
+            for (final Future<Long> result : results) {
+                assertEquals(-Errno.EIO, result.get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            }
+            assertEquals(-Errno.ENOTCONN, client.pread(file.fd(), 0, 1));
+            assertEquals(-Errno.ENOTCONN, client.pwrite(file.fd(), new byte[1], 0));
+            assertEquals(-Errno.ENOTCONN, client.stat(file.fd()));
+            assertFailsToOpen(Errno.EIO);
+            try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
+                assertFalse(entries.iterator().hasNext());
+            }
+        }
+        assertEquals(1, backend.releases.get());
+    }
+
+    @Test
+    void shouldEndFromInsideARequest() throws Exception {
+        final MemoryBackend closing = new MemoryBackend(CONTENT) {
+            @Override
+            public void read(final FuseRequest request, final long offset, final int length) {
+                fixture.mount.close();
+                request.replyData(memory.address(), 1);
+            }
+        };
+        try (OwnedFd file = fixture.open(closing, Constants.O_RDONLY)) {
+            assertEquals(-Errno.EIO, client.pread(file.fd(), 0, 1));
+            assertTrue(closing.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        }
+        closing.free();
+    }
+
+    @Test
+    void shouldFailAPendingOpenWhenTheMountEnds() throws Exception {
+        final CountDownLatch blocked = new CountDownLatch(1);
+        // The workers wait for something else, so that the open is still to come.
+        for (int i = 0; i < 2; i++) {
+            fixture.workers.execute(() -> {
+                try {
+                    blocked.await();
+                } catch (final InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+        }
+        final CompletableFuture<OwnedFd> open = fixture.startOpen(backend, Constants.O_RDONLY);
+        fixture.run(fixture.mount::close);
+        assertTrue(open.isCompletedExceptionally());
+        assertEquals(1, backend.releases.get());
+        blocked.countDown();
+        fixture.end();
+        assertEquals(1, backend.releases.get());
+    }
+
+    @Test
+    void shouldFailAnOpenThatWaitsForTheBackendWhenTheMountEnds() throws Exception {
+        final MemoryBackend silent = new MemoryBackend(CONTENT) {
+            @Override
+            public void getattr(final FuseRequest request) {
+                getattrs.incrementAndGet();
+            }
+        };
+        final CompletableFuture<OwnedFd> open = fixture.startOpen(silent, Constants.O_RDONLY);
+        fixture.await(() -> silent.getattrs.get() == 1);
+        fixture.run(fixture.mount::close);
+        assertTrue(open.isCompletedExceptionally());
+        assertEquals(1, silent.releases.get());
+        fixture.end();
+        silent.free();
+    }
+
+    @Test
+    void shouldEndWhenSomebodyElseUnmountsIt() throws Exception {
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_FORCE | Constants.MNT_DETACH);
+            fixture.await(() -> !fixture.mount.isServed());
+            assertEquals(1, backend.releases.get());
+            assertEquals(-Errno.ENOTCONN, client.pread(file.fd(), 0, 1));
+            assertFailsToOpen(Errno.EIO);
+        }
+    }
+
+    @Test
+    void shouldRefuseADirectoryWhereAnotherMountIsAlive() throws Exception {
+        final MountException refused = assertThrows(MountException.class, () -> new Fixture(directory));
+        assertTrue(refused.getMessage().contains("is mounted there and in use"), refused.getMessage());
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            assertArrayEquals(CONTENT, client.bytes(file.fd(), 0, 100));
+        }
+    }
+
+    @Test
+    void shouldRefuseTheDirectoryOfItsOwnLoopsMountWithoutWaitingForItself() throws Exception {
+        final MountException refused = assertThrows(MountException.class, () -> fixture.onLoop(
+            () -> FuseMount.mount(fixture.loop, fixture.workers, directory, false)));
+        assertTrue(refused.getMessage().contains("is mounted there and in use"), refused.getMessage());
+    }
+
+    @Test
+    void shouldClearAwayWhatAKilledProcessHasLeft() throws Exception {
+        final Path left = parent.resolve("left");
+        final Process server = new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "-XX:+UseSerialGC",
+            "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
+            "-cp", System.getProperty("java.class.path"),
+            MountingProcess.class.getName(), left.toString())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+        try (BufferedReader out = new BufferedReader(
+            new InputStreamReader(server.getInputStream(), StandardCharsets.UTF_8))) {
+            assertEquals("mounted", out.readLine());
+        } finally {
+            server.destroyForcibly();
+            assertTrue(server.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        }
+        assertEquals(-Errno.ENOTCONN, Paths.open(left.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC));
+
+        final Fixture next = new Fixture(left);
+        try (OwnedFd file = next.open(backend, Constants.O_RDONLY)) {
+            assertArrayEquals(CONTENT, client.bytes(file.fd(), 0, 100));
+        } finally {
+            next.end();
+        }
+        assertNull(MountTable.find(left));
+    }
+
+    @Test
+    void shouldNotTakeAwayWhatWasMountedOverIt() throws Exception {
+        LibC.INSTANCE.mount("above", directory.toString(), "tmpfs", new NativeLong(0), "size=4k");
+        try {
+            fixture.run(fixture.mount::close);
+            assertEquals("tmpfs", MountTable.find(directory).type());
+        } finally {
+            LibC.INSTANCE.umount2(directory.toString(), 0);
+            // Its own mount could not be reached below the other one, and is dead now.
+            LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH);
+        }
+    }
+
+    private void assertFailsToOpen(final int errno) throws Exception {
+        final MemoryBackend other = new MemoryBackend(CONTENT);
+        final CompletableFuture<OwnedFd> open = fixture.startOpen(other, Constants.O_RDONLY);
+        final ExecutionException failure = assertThrows(
+            ExecutionException.class, () -> open.get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        assertEquals(errno, assertInstanceOf(Fixture.OpenFailure.class, failure.getCause()).errno);
+        assertEquals(1, other.releases.get());
+        other.free();
+    }
+
+    private static Process startReader(final int fd) throws Exception {
+        return new ProcessBuilder("head", "-c", "100", pathOf(fd))
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+    }
+
+    private static String pathOf(final int fd) {
+        assertTrue(Syscalls.fcntl(fd, Constants.F_GETFD, 0) >= 0);
+        return "/proc/" + ProcessHandle.current().pid() + "/fd/" + fd;
+    }
+}
