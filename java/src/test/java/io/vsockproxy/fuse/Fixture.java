@@ -27,7 +27,7 @@ import java.util.function.BooleanSupplier;
 final class Fixture {
     static final long TIMEOUT_SECONDS = 20;
 
-    final EventLoop loop = new EventLoop();
+    final EventLoop loop = new EventLoop(0, Fixture::failOn);
     final ExecutorService workers = Executors.newFixedThreadPool(2);
     final FuseMount mount;
     private final Thread thread;
@@ -157,5 +157,10 @@ final class Fixture {
         while (!stopped) {
             loop.turn(-1);
         }
+    }
+
+    /** What the loop does with a fault in whoever it calls. */
+    static void failOn(final Throwable fault) {
+        throw new AssertionError(fault);
     }
 }

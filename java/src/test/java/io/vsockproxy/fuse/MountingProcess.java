@@ -15,7 +15,7 @@ public final class MountingProcess {
 
     /** See the class. */
     public static void main(final String[] args) {
-        try (EventLoop loop = new EventLoop();
+        try (EventLoop loop = new EventLoop(0, Fixture::failOn);
             FuseMount mount = FuseMount.mount(loop, Executors.newCachedThreadPool(), Path.of(args[0]), false)) {
             System.out.println("mounted");
             while (mount.isServed()) {
