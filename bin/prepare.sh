@@ -87,7 +87,7 @@ install_missing() {
         fi
     fi
     if [ ${#apt[@]} -eq 0 ]; then
-        echo "$(basename "$0"): missing, and not to be installed from here:" >&2
+        echo "$(basename "$0"): missing, and without root or a sudo that asks no password not to be installed:" >&2
         printf '  %s\n' "${names[@]}" >&2
         echo "On Debian, as root: apt-get install ${packages[*]}" >&2
         exit 1
@@ -138,24 +138,42 @@ stop_quiet_process() {
 
 # Builds, unless nothing has changed since the last time.
 build() {
-    local stamp=$root/java/target/built log jar
-    if [ -f "$stamp" ] && [ -f "$root/java/target/native/libvsockproxy.so" ] && [ -d "$root/bench/target/lib" ] \
-        && [ -z "$(cd "$root" && find pom.xml checkstyle.xml CMakeLists.txt .mvn proto java native bench \
-            -name target -prune -o -newer "$stamp" -print -quit)" ]; then
-        return 0
+    local log=$root/java/target/build.log
+    if ! is_built; then
+        mkdir -p "$root/java/target"
+        : > "$log"
+        begin_build
+        run_quietly "building" "$log" mvn -B -q -f "$root/pom.xml" package -Dmaven.test.skip=true
+        end_build
     fi
-    mkdir -p "$root/java/target"
-    log=$root/java/target/build.log
-    : > "$log"
-    touch "$stamp.begun"
-    run_quietly "building" "$log" mvn -B -q -f "$root/pom.xml" package -DskipTests
-    jar=$(find "$root/java/target" -maxdepth 1 -name 'vsock-proxy-*.jar' -print -quit)
-    [ -n "$jar" ] || die "the build has made no jar"
     share_classes
-    mv -f "$stamp.begun" "$stamp"
 }
 
-# Makes the archives that bin/vsock-proxy starts faster with; without them it starts all the same.
+# Whether what is built is newer than what it is built from.
+is_built() {
+    [ -f "$root/java/target/built" ] && [ -f "$root/java/target/native/libvsockproxy.so" ] \
+        && [ -d "$root/bench/target/lib" ] \
+        && [ -z "$(cd "$root" && find pom.xml checkstyle.xml CMakeLists.txt .mvn proto java native bench \
+            -name target -prune -o -newer java/target/built -print -quit)" ]
+}
+
+# A build begins now: what is changed from here on is not in it.
+begin_build() {
+    rm -f "$root/java/target/built"
+    touch "$root/java/target/building"
+}
+
+# The build has gone well.
+end_build() {
+    mv -f "$root/java/target/building" "$root/java/target/built"
+}
+
+# Makes the archive that bin/vsock-proxy starts faster with on this JDK, unless it is there; nothing depends on it.
 share_classes() {
-    "$root/java/src/build/share-classes.sh" > /dev/null || echo "  (no class archive: proxies start a little slower)"
+    local stamp
+    stamp=$root/java/target/shared-classes-$(jdk_version "$JAVA_HOME")
+    if [ ! "$stamp" -nt "$root/java/target/built" ]; then
+        touch "$stamp"
+        "$root/java/src/build/share-classes.sh" > /dev/null || :
+    fi
 }

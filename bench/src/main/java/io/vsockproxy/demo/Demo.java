@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -20,13 +19,13 @@ public final class Demo {
     private static final long STEP_TIMEOUT_S = 90;
     private static final long LEAK_NS = TimeUnit.SECONDS.toNanos(5);
 
-    private static final List<Step> STEPS = List.of(
-        new RoundTrips(), new BulkTransfer(), new DescriptorPassing(5), new ManyConnections());
+    private static final int ROUNDS = 5;
 
     private final Path launcher;
     private final Path directory;
     private final Screen screen;
     private final List<Row> rows = new ArrayList<>();
+    private final List<DescriptorKind> kinds = new ArrayList<>(DescriptorKinds.BASIC);
     private ProxyProcess host;
     private ProxyProcess guest;
 
@@ -54,22 +53,25 @@ public final class Demo {
             screen.begin("two proxies on a unix-socket link");
             try (Applications applications = start()) {
                 // Everything once, so that what a proxy opens on first use, and keeps, does not count as left behind.
-                new DescriptorPassing(1).run(applications, screen);
+                perform(new DescriptorPassing(kinds, 1), applications);
                 final int hostBefore = host.settledDescriptorCount();
                 final int guestBefore = guest.settledDescriptorCount();
                 screen.done();
-                for (final Step step : STEPS) {
-                    runStep(step, applications);
-                }
+                show(new RoundTrips(), applications);
+                show(new BulkTransfer(), applications);
+                show(new DescriptorPassing(kinds, ROUNDS), applications);
+                show(new ManyConnections(), applications);
                 checkDescriptors(hostBefore, guestBefore);
             }
             stop();
             screen.table(rows);
             return 0;
         } catch (final DemoException e) {
-            screen.failed(e.getMessage());
-            printLog("host", host);
-            printLog("guest", guest);
+            if (!ProxyProcess.areEnding()) {
+                screen.failed(e.getMessage());
+                printLog("host", host);
+                printLog("guest", guest);
+            }
             return 1;
         }
     }
@@ -78,21 +80,49 @@ public final class Demo {
         final Path link = directory.resolve("link.sock");
         final Path hostSocket = directory.resolve("host-application.sock");
         final Path guestSocket = directory.resolve("guest-application.sock");
-        host = ProxyProcess.start(launcher, directory, "host", List.of(
-            "--listen", "unix:" + link, "--allow-connect", hostSocket.toString()));
-        guest = ProxyProcess.start(launcher, directory, "guest", List.of(
-            "--connect", "unix:" + link, "--forward", guestSocket + "=" + hostSocket));
+        startProxies(List.of("--listen", "unix:" + link, "--allow-connect", hostSocket.toString()),
+            List.of("--connect", "unix:" + link, "--forward", guestSocket + "=" + hostSocket));
         rows.add(Row.of("proxies ready after their start", String.format(
             Locale.ROOT, "host %d ms, guest %d ms", host.readyMs(), guest.readyMs())));
         return new Applications(hostSocket, guestSocket);
     }
 
-    private void runStep(final Step step, final Applications applications) {
+    /** With a file system for regular files, or without where none can be mounted, as in many containers. */
+    private void startProxies(final List<String> hostArguments, final List<String> guestArguments) {
+        try {
+            host = ProxyProcess.start(launcher, directory, "host", withFiles(hostArguments, "host-files"));
+            guest = ProxyProcess.start(launcher, directory, "guest", withFiles(guestArguments, "guest-files"));
+            kinds.addAll(DescriptorKinds.WITH_FILES);
+        } catch (final DemoException e) {
+            if (!e.getMessage().contains("mount")) {
+                throw e;
+            }
+            if (host != null) {
+                host.stop();
+            }
+            host = ProxyProcess.start(launcher, directory, "host", hostArguments);
+            guest = ProxyProcess.start(launcher, directory, "guest", guestArguments);
+            screen.note("no regular files: " + e.getMessage().lines().reduce((first, last) -> last).orElse(""));
+        }
+    }
+
+    private List<String> withFiles(final List<String> arguments, final String mountPoint) {
+        final List<String> all = new ArrayList<>(arguments);
+        all.addAll(List.of("--files", directory.resolve(mountPoint).toString()));
+        return all;
+    }
+
+    private void show(final Step step, final Applications applications) {
         screen.begin(step.name());
-        final FutureTask<Void> task =
-            Threads.start("demo-step", () -> rows.addAll(step.run(applications, screen)));
-        Threads.await(task, STEP_TIMEOUT_S);
+        rows.addAll(perform(step, applications));
         screen.done();
+    }
+
+    private List<Row> perform(final Step step, final Applications applications) {
+        final List<Row> result = new ArrayList<>();
+        Threads.await(
+            Threads.start("demo-step", () -> result.addAll(step.run(applications, screen))), STEP_TIMEOUT_S);
+        return result;
     }
 
     private void checkDescriptors(final int hostBefore, final int guestBefore) {

@@ -21,8 +21,8 @@ import java.util.List;
  * the receiver gets.
  */
 final class DescriptorKinds {
-    /** All of them, in the order in which they are shown. */
-    static final List<DescriptorKind> ALL = List.of(
+    /** Those that proxies carry by themselves, in the order in which they are shown. */
+    static final List<DescriptorKind> BASIC = List.of(
         new DescriptorKind("stream socket", "both ways, then its end", DescriptorKinds::streamSocket),
         new DescriptorKind("datagram socket", "packets, an empty one too", DescriptorKinds::datagramSocket),
         new DescriptorKind("seqpacket socket", "packets, then its end", DescriptorKinds::seqpacketSocket),
@@ -30,10 +30,15 @@ final class DescriptorKinds {
         new DescriptorKind("pipe's write end", "written, closed", DescriptorKinds::pipeWriteEnd),
         new DescriptorKind("eventfd", "counted on both sides", DescriptorKinds::eventfd),
         new DescriptorKind("directory", "listed", DescriptorKinds::directory),
-        new DescriptorKind("pipe inside a passed socket", "read to its end", DescriptorKinds::nested),
-        new DescriptorKind("253 descriptors in one message", "each read, in order", DescriptorKinds::many));
+        new DescriptorKind("pipe inside a passed socket", "read to its end, both ways", DescriptorKinds::nested),
+        new DescriptorKind("253 pipes in one message", "each read, in order", DescriptorKinds::many));
+
+    /** Those that need proxies with {@code --files}. */
+    static final List<DescriptorKind> WITH_FILES = List.of(
+        new DescriptorKind("regular file", "read, written, truncated", DescriptorKinds::regularFile));
 
     private static final int LONG_LENGTH = Channel.MAX_MESSAGE_LENGTH;
+    private static final int FILE_LENGTH = 1 << 20;
     private static final int MANY = 253;
 
     private DescriptorKinds() {
@@ -151,6 +156,31 @@ final class DescriptorKinds {
             }
         } catch (final IOException e) {
             throw new DemoException("directory " + made, e);
+        }
+    }
+
+    /** A stand-in whose reads and writes go to the owner's file. */
+    private static void regularFile(final Channel from, final Channel to) {
+        Path made = null;
+        try {
+            made = Files.createTempFile("vsock-proxy-demo-", "");
+            final String text = "0123456789abcdef".repeat(FILE_LENGTH / 16);
+            Files.writeString(made, text);
+            final Channel opened = new Channel(OwnedFd.of(PosixException.check(
+                Paths.open(made.toString(), Constants.O_RDWR | Constants.O_CLOEXEC), "open " + made)));
+            try (Channel came = pass(from, to, opened); Memory memory = Memory.allocate(FILE_LENGTH)) {
+                came.readFully(memory.address(), FILE_LENGTH);
+                Check.that("it reads as the owner's file", text.equals(memory.buffer().getStringWithoutLengthAscii(
+                    0, FILE_LENGTH)));
+                came.write("appended");
+                Check.equal("the owner's file", text + "appended", Files.readString(made));
+                PosixException.check(Syscalls.ftruncate(came.fd(), 3), "ftruncate");
+                Check.equal("the owner's file", text.substring(0, 3), Files.readString(made));
+            } finally {
+                Files.delete(made);
+            }
+        } catch (final IOException e) {
+            throw new DemoException("file " + made, e);
         }
     }
 

@@ -24,12 +24,14 @@ import java.util.stream.Stream;
 /**
  * A proxy in a process of its own, started the way a person would.
  */
-final class ProxyProcess implements AutoCloseable {
+final class ProxyProcess {
     private static final long READY_TIMEOUT_S = 30;
-    private static final long STOP_TIMEOUT_S = 10;
+    private static final long STOP_TIMEOUT_S = 5;
     /** The end of a datagram socket is looked for twice a second; everything else is told at once. */
     private static final long SETTLED_NS = TimeUnit.MILLISECONDS.toNanos(700);
     private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    private static volatile boolean ending;
 
     private final String role;
     private final Process process;
@@ -58,11 +60,14 @@ final class ProxyProcess implements AutoCloseable {
         try {
             final Process process = new ProcessBuilder(command).redirectError(log.toFile()).start();
             // However this JVM ends: a proxy must not outlive it.
-            Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+                ending = true;
+                end(process);
+            }));
             Files.writeString(directory.resolve(role + ".pid"), process.pid() + "\n");
             final String line = firstLine(process);
             if (line == null || !line.startsWith("ready: ")) {
-                process.destroyForcibly();
+                end(process);
                 throw new DemoException(role + " proxy said '" + line + "' where 'ready: ...' was due\n"
                     + Files.readString(log));
             }
@@ -71,6 +76,11 @@ final class ProxyProcess implements AutoCloseable {
         } catch (final IOException e) {
             throw new DemoException("cannot start " + launcher, e);
         }
+    }
+
+    /** Whether proxies are being ended because this JVM is: what goes wrong from then on is no news. */
+    static boolean areEnding() {
+        return ending;
     }
 
     /** {@code host} or {@code guest}. */
@@ -149,22 +159,25 @@ final class ProxyProcess implements AutoCloseable {
 
     /** Stops it with SIGTERM and tells its exit code. */
     int stop() {
-        process.destroy();
-        try {
-            if (!process.waitFor(STOP_TIMEOUT_S, TimeUnit.SECONDS)) {
-                throw new DemoException(
-                    "the " + role + " proxy has not stopped " + STOP_TIMEOUT_S + " s after SIGTERM:\n" + log());
-            }
-        } catch (final InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (!end(process)) {
+            throw new DemoException(
+                "the " + role + " proxy has not stopped " + STOP_TIMEOUT_S + " s after SIGTERM:\n" + log());
         }
         return process.exitValue();
     }
 
-    /** Ends it, if it has not been stopped. */
-    @Override
-    public void close() {
+    /** Ends a proxy: with SIGTERM, so that it removes its sockets and its mount; if that takes too long, by force. */
+    private static boolean end(final Process process) {
+        process.destroy();
+        try {
+            if (process.waitFor(STOP_TIMEOUT_S, TimeUnit.SECONDS)) {
+                return true;
+            }
+        } catch (final InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         process.destroyForcibly();
+        return false;
     }
 
     private static String target(final Path link) {

@@ -58,6 +58,11 @@ final class Screen {
         out.printf(Locale.ROOT, "%s  ok  %s (%.1f s)%n", terminal ? CLEAR_LINE : "", step, tookMs / 1000.0);
     }
 
+    /** Something to know that is no failure. */
+    synchronized void note(final String text) {
+        out.printf("%s  --  %s%n", terminal ? CLEAR_LINE : "", text);
+    }
+
     /** The step has failed. */
     synchronized void failed(final String reason) {
         out.printf("%s  FAILED  %s: %s%n", terminal ? CLEAR_LINE : "", step, reason);

@@ -91,6 +91,7 @@ final class FileRequest extends FileTask implements FileBytes {
     /**
      * Whether {@code earlier} has to be done before this. Reads and writes where they overlap; anything and a
      * truncation, which may both hide and show bytes anywhere behind the shorter length; the size and what changes it.
+     * A read in front of a write that leaves a hole does not overlap it, and may find the old end of the file.
      * Where a write to a file that {@code appends} will end up is not known before it is done.
      */
     boolean mustFollow(final FileRequest earlier, final boolean appends) {

@@ -184,10 +184,11 @@ public final class FileServer implements AutoCloseable {
     /** The session has ended and the link is closed: requests not begun are dropped, no more answers are given. */
     @Override
     public void close() {
-        finishReleased();
+        // Before all else: what the link has just discarded leads to no new answers.
         closed = true;
         waitingForRoom.clear();
         waitingForBuffer.clear();
+        finishReleased();
         scratch.close();
         reader.close();
         buffers.close();
@@ -200,7 +201,7 @@ public final class FileServer implements AutoCloseable {
         while (request != null) {
             final FileRequest next = request.next;
             if (request.state != State.WITH_WORKER && request.state != State.RIDING) {
-                drop(request);
+                finish(request);
             }
             request = next;
         }
@@ -218,7 +219,7 @@ public final class FileServer implements AutoCloseable {
         request.state = State.DONE;
         file.addWithWorkers(-1);
         if (closed) {
-            drop(request);
+            finish(request);
             closeIfDone(file);
         } else {
             advance(file);
@@ -450,16 +451,11 @@ public final class FileServer implements AutoCloseable {
         }
     }
 
-    /** It has been answered. */
+    /** It has been answered, or never will be. */
     private void finish(final FileRequest request) {
         request.file.remove(request);
         requestCount--;
         recycle(request);
-    }
-
-    /** It will not be answered. */
-    private void drop(final FileRequest request) {
-        finish(request);
     }
 
     private void recycle(final FileRequest request) {

@@ -108,7 +108,8 @@ final class Fusermount {
                 new Pointer(memory.address(FILE_ACTIONS_LENGTH, Integer.BYTES)),
                 program, actions, null, strings(command), strings(environment));
             LibC.INSTANCE.posix_spawn_file_actions_destroy(actions);
-            if (errno == Errno.ENOENT) {
+            // EACCES: or only in a directory of PATH that this user may not look into.
+            if (errno == Errno.ENOENT || errno == Errno.EACCES) {
                 throw new MountException("mounting takes root, or the program " + program
                     + " (in most distributions the package fuse3), which was not found in PATH");
             }

@@ -101,6 +101,19 @@ public final class Link implements AutoCloseable {
         }
     }
 
+    /**
+     * Sends a whole frame, or the beginning of one, from elsewhere than {@link #outbound}, if nothing waits there.
+     *
+     * @return how many bytes have left, maybe 0; the caller commits the rest at once.
+     */
+    public int sendAtOnce(final long address, final int length) {
+        if (!outbound.isEmpty() || writeFailed || closed) {
+            return 0;
+        }
+        return Math.max(0, Syscalls.send(
+            socket.fd(), address, length, Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL));
+    }
+
     /** Asks for {@link LinkHandler#onRoom} once something of {@link #outbound} has left. */
     public void wantRoom() {
         roomWanted = true;

@@ -13,6 +13,7 @@ import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
 import io.vsockproxy.wire.PwriteRequestHeader;
 import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -26,6 +27,9 @@ final class Outbox {
     private static final int MAX_DESCRIPTOR_FIELD_LENGTH = 2 + 3 + 1 + 10 + 10;
     private static final int MAX_TRAILER_LENGTH = ControlData.MAX_DESCRIPTORS * MAX_DESCRIPTOR_FIELD_LENGTH;
     private static final int HEADROOM = Math.max(DataHeader.MAX_LENGTH, PreadResponseHeader.MAX_LENGTH);
+
+    /** A smaller frame is better copied and gathered with others than sent alone. */
+    private static final int MIN_IN_PLACE_LENGTH = 16 * 1024;
 
     private final Link link;
     private final OutboundRing ring;
@@ -100,7 +104,7 @@ final class Outbox {
     boolean sendPreadExternal(final long cookie, final ExternalPiece bytes) {
         final int index = ring.claimExternal(PreadResponseHeader.MAX_LENGTH, bytes.length());
         if (index == OutboundRing.NO_ROOM) {
-            link.wantRoom();
+            wantRoom();
             return false;
         }
         final int end = index + PreadResponseHeader.MAX_LENGTH;
@@ -110,12 +114,18 @@ final class Outbox {
         return true;
     }
 
-    /** False when there is no room for it now. */
+    /**
+     * Sends a write, if possible from where its bytes lie; they may be used again when this returns.
+     *
+     * @param buffer off-heap; the {@link PwriteRequestHeader#MAX_LENGTH} bytes in front of {@code offset} are
+     *               overwritten.
+     * @return false when there is no room for it now.
+     */
     boolean sendPwriteRequest(
         final long cookie,
         final long handle,
         final long fileOffset,
-        final DirectBuffer buffer,
+        final MutableDirectBuffer buffer,
         final int offset,
         final int length) {
         final int claimed = PwriteRequestHeader.MAX_LENGTH + length;
@@ -123,12 +133,17 @@ final class Outbox {
         if (index == OutboundRing.NO_ROOM) {
             return false;
         }
-        final int blob = index + PwriteRequestHeader.MAX_LENGTH;
-        ring.buffer().putBytes(blob, buffer, offset, length);
-        commit(
-            PwriteRequestHeader.encodeBefore(ring.buffer(), blob, cookie, handle, fileOffset, length),
-            blob + length,
-            OutboundRing.NO_DESCRIPTORS);
+        final int start = PwriteRequestHeader.encodeBefore(buffer, offset, cookie, handle, fileOffset, length);
+        final int frameLength = offset + length - start;
+        final int sent = frameLength < MIN_IN_PLACE_LENGTH ? 0
+            : link.sendAtOnce(buffer.addressOffset() + start, frameLength);
+        if (sent == frameLength) {
+            ring.abort();
+            counters.framesOut++;
+        } else {
+            ring.buffer().putBytes(index, buffer, start + sent, frameLength - sent);
+            commit(index, index + frameLength - sent, OutboundRing.NO_DESCRIPTORS);
+        }
         return true;
     }
 

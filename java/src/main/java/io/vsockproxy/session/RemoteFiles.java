@@ -7,9 +7,11 @@ package io.vsockproxy.session;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
+import io.vsockproxy.wire.PwriteRequestHeader;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
 
 /**
  * Requests about regular files that the other side owns. Every request that was sent gets exactly one answer: the
@@ -84,15 +86,17 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes; the bytes have been copied when this returns.
+     * Writes; the bytes may be used again when this returns.
      *
+     * @param buffer off-heap; the {@link PwriteRequestHeader#MAX_LENGTH} bytes in front of {@code offset} are
+     *               overwritten, to frame the bytes where they lie.
      * @return false when there are too many requests already, the link has no room for the bytes now, or the session
      *     has ended: nothing was sent.
      */
     public boolean pwrite(
         final long handle,
         final long fileOffset,
-        final DirectBuffer buffer,
+        final MutableDirectBuffer buffer,
         final int offset,
         final int length,
         final Completion completion,

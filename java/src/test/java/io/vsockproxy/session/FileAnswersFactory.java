@@ -1,0 +1,21 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.file.FileResponses;
+import io.vsockproxy.link.Link;
+
+/**
+ * A session's way of answering file requests, for tests that have a link and no session.
+ */
+public final class FileAnswersFactory {
+    private FileAnswersFactory() {
+    }
+
+    /** Answers that go out over {@code link}. */
+    public static FileResponses over(final Link link) {
+        return new FileAnswers(null, new Outbox(link, new Counters()));
+    }
+}
