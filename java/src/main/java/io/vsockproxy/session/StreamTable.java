@@ -158,6 +158,12 @@ final class StreamTable {
         streams.clear();
     }
 
+    /** Whether nothing is left, nor waits for a reader. */
+    boolean isSettled() {
+        finishing.removeIf(Stream::isClosed);
+        return streams.size() == 0 && finishing.isEmpty();
+    }
+
     void closeAll() {
         finishAll();
         finishing.forEach(Stream::close);
