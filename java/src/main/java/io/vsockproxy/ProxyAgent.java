@@ -47,6 +47,8 @@ final class ProxyAgent {
     private final FuseMount mount;
     private final SessionResources resources;
     private final ArrayList<Session> sessions = new ArrayList<>();
+    /** Have ended, but some of their readers may still be catching up. */
+    private final ArrayList<Session> endedSessions = new ArrayList<>();
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer reconnect = new Timer(this::connectToHost);
@@ -106,6 +108,7 @@ final class ProxyAgent {
         forwardListeners.forEach(SocketListener::close);
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
+        endedSessions.forEach(Session::close);
         if (mount != null) {
             mount.close();
         }
@@ -175,6 +178,8 @@ final class ProxyAgent {
 
     private void onSessionEnded(final Session session, final String reason) {
         sessions.remove(session);
+        endedSessions.removeIf(Session::isSettled);
+        endedSessions.add(session);
         if (sessions.isEmpty()) {
             // New connections wait in the backlog until there is somewhere to take them.
             forwardListeners.forEach(SocketListener::pause);

@@ -91,6 +91,8 @@ abstract class ProxyCommand implements Callable<Integer> {
         final VsockProxy proxy;
         try {
             proxy = VsockProxy.launch(context);
+        } catch (final IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         } catch (final RuntimeException e) {
             return fail(e);
         }

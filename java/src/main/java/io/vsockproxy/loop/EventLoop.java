@@ -134,15 +134,17 @@ public final class EventLoop implements AutoCloseable {
         if (!commands.offer(command)) {
             return false;
         }
-        wakeUp();
+        if (sleeping.getAndSet(false)) {
+            signal();
+        }
         return true;
     }
 
     /** Any thread: ends the current or next wait at once. */
     public void wakeUp() {
-        if (sleeping.getAndSet(false)) {
-            signal();
-        }
+        // A command, because a loop on the way to its wait has not said so yet. Where there is no room for one, it has
+        // something to do instead of waiting.
+        execute(EventLoop::doNothing);
     }
 
     /**
@@ -316,6 +318,10 @@ public final class EventLoop implements AutoCloseable {
         } catch (final RuntimeException e) {
             errorHandler.onError(e);
         }
+    }
+
+    private static void doNothing() {
+        // Whoever sent it wanted the loop to turn.
     }
 
     private void signal() {

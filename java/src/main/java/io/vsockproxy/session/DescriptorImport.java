@@ -30,6 +30,7 @@ final class DescriptorImport {
     private final ReceivedFiles files;
     private final ReceivedDescriptors received;
     private final StandIns standIns = new StandIns();
+    private boolean lost;
 
     DescriptorImport(
         final Session session,
@@ -46,6 +47,7 @@ final class DescriptorImport {
     void onData(final MessageDecoder message, final Outbox outbox, final Counters counters) {
         final int count = message.descriptorCount();
         check(message, count);
+        lost = false;
         final Stream stream = session.writableStream(message.handle());
         if (stream == null || !stream.carriesDescriptors()) {
             counters.undeliverableDescriptors += count;
@@ -74,13 +76,13 @@ final class DescriptorImport {
                 return;
             }
         }
+        counters.bytesIn += message.blobLength();
+        deliver(message, stream, descriptors);
         for (int i = 0; i < count; i++) {
             if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
                 closeAtOwner(message, i, outbox);
             }
         }
-        counters.bytesIn += message.blobLength();
-        deliver(message, stream, descriptors);
     }
 
     private void deliver(final MessageDecoder message, final Stream stream, final int[] descriptors) {
@@ -139,9 +141,9 @@ final class DescriptorImport {
         final int type = message.descriptorType(index);
         final int flags = message.descriptorFlags(index);
         if (type == DescriptorType.TRANSPORTABLE) {
-            final int descriptor = received.take();
+            final int descriptor = takeReceived();
             if (descriptor < 0) {
-                return descriptor == ReceivedDescriptors.LOST ? "lost, out of descriptors" : "did not come along";
+                return lost ? "lost, out of descriptors" : "did not come along";
             }
             descriptors[index] = descriptor;
             return null;
@@ -186,13 +188,20 @@ final class DescriptorImport {
     private void refuse(final MessageDecoder message, final int from, final Outbox outbox) {
         for (int i = from; i < message.descriptorCount(); i++) {
             if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
-                final int descriptor = received.take();
+                final int descriptor = takeReceived();
                 if (descriptor >= 0) {
                     Syscalls.close(descriptor);
                 }
             }
             closeAtOwner(message, i, outbox);
         }
+    }
+
+    /** The next descriptor that rode on the link, or negative. One mark stands for all that this message has lost. */
+    private int takeReceived() {
+        final int descriptor = lost ? ReceivedDescriptors.LOST : received.take();
+        lost = descriptor == ReceivedDescriptors.LOST;
+        return descriptor;
     }
 
     /** Tells the owner that entry {@code index} is not in use here; one that rode on the link has no owner there. */

@@ -54,6 +54,11 @@ final class Inbox {
         return blocked;
     }
 
+    /** The one stream that the link is not read for; null when it is all of them together, or none. */
+    Stream blockedBy() {
+        return blockedBy;
+    }
+
     /** Deals with everything that has come in, as far as the session lives and has room. */
     void walk() {
         boolean more = true;

@@ -116,6 +116,11 @@ public final class Session implements LinkHandler, StreamHandler {
         return ended;
     }
 
+    /** Whether it is over, and nothing of it waits for a reader any more. */
+    public boolean isSettled() {
+        return link.isClosed() && streams.isSettled();
+    }
+
     /** What has happened. */
     public Counters counters() {
         return counters;

@@ -21,8 +21,9 @@ import java.util.concurrent.TimeUnit;
  * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further; a packet counts
  *                                64 bytes more than its own, a descriptor 4 KiB.
  * @param maxSessionQueueLength   what may wait for all of them before the link is read no further.
- * @param stallTimeoutNs          how long the link may go unread before the local reader that has taken nothing for
- *                                longest is closed.
+ * @param stallTimeoutNs          how long the link may go unread before a local reader that has taken nothing for as
+ *                                long is closed: the one with too much queued, or else the one that has been slow for
+ *                                longest.
  * @param lingerTimeoutNs         how long a closed stream waits for a local reader that takes nothing.
  * @param connectTimeoutNs        how long connecting a local socket may take.
  * @param inboundWindowLength     the inbound buffer in ordinary running.

@@ -158,6 +158,12 @@ final class StreamTable {
         streams.clear();
     }
 
+    /** Whether nothing is left, nor waits for a reader. */
+    boolean isSettled() {
+        finishing.removeIf(Stream::isClosed);
+        return streams.size() == 0 && finishing.isEmpty();
+    }
+
     void closeAll() {
         finishAll();
         finishing.forEach(Stream::close);
@@ -228,9 +234,12 @@ final class StreamTable {
                 found[0] = stream;
             }
         });
-        final Stream stalled = found[0];
+        // One that is over its own limit holds the link up, whoever else has been slow for longer.
+        final Stream stalled = inbox.blockedBy() == null ? found[0] : inbox.blockedBy();
         if (stalled != null && nowNs - stalled.stalledSinceNs() >= resources.limits().stallTimeoutNs()) {
             counters.stalledStreams++;
+            // The others get as long again before the next one goes.
+            blockedSinceNs = nowNs;
             fail(stalled, "its reader has taken nothing for "
                 + TimeUnit.NANOSECONDS.toMillis(nowNs - stalled.stalledSinceNs()) + " ms and "
                 + stalled.queueLength() + " bytes wait");

@@ -118,6 +118,16 @@ class FramingTest {
         expectAnswer(guest);
     }
 
+    @Test
+    void shouldDeliverAllThatIsQueuedWhenThePeerClosesTheStream() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        final byte[] bytes = Pattern.bytes(9, 3 << 20);
+        guest.send(RawPeer.frames(Messages.data(connection.handle(), bytes), Messages.close(connection.handle())));
+        guest.link().awaitTaken();
+        assertArrayEquals(bytes, connection.application().readToEnd());
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {3 << 20, 10 << 20})
     void shouldPassOnALargeFrameWithDescriptors(final int length) {

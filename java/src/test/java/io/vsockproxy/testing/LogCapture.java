@@ -14,7 +14,7 @@ import java.util.logging.SimpleFormatter;
 /**
  * What the proxies of this process log.
  */
-public final class LogCapture extends Handler {
+public final class LogCapture extends Handler implements AutoCloseable {
     private static final Logger LOGGER = Logger.getLogger("io.vsockproxy");
 
     private final List<String> lines = new CopyOnWriteArrayList<>();

@@ -142,6 +142,11 @@ public final class ProxyPair implements AutoCloseable {
     /** Waits until {@link #descriptorCounts} is what it was. */
     public void awaitDescriptorCounts(final int[] expected) {
         Await.untilEqual(expected[0], Descriptors::count, "open descriptors of the test");
+        awaitProxyDescriptorCounts(expected);
+    }
+
+    /** The same of the two processes alone. */
+    public void awaitProxyDescriptorCounts(final int[] expected) {
         if (proxies.get(0) instanceof ProxyProcess) {
             guestProcess().awaitDescriptorCount(expected[1]);
             hostProcess().awaitDescriptorCount(expected[2]);

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.proto.VSockMessage;
+import io.vsockproxy.testing.Seed;
 import java.nio.ByteOrder;
 import java.util.HexFormat;
 import java.util.Random;

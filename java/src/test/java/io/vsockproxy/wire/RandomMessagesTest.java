@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.vsockproxy.proto.VSockMessage;
+import io.vsockproxy.testing.Seed;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Random;

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
+import io.vsockproxy.testing.Seed;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.Random;

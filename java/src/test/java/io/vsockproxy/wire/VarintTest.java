@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.google.protobuf.CodedOutputStream;
+import io.vsockproxy.testing.Seed;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Random;

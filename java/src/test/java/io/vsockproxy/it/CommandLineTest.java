@@ -1,0 +1,182 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.ProxyProcess;
+import io.vsockproxy.testing.RawPeer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What a person sees who starts and stops a proxy.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class CommandLineTest {
+    @TempDir
+    Path directory;
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "",
+        "neither",
+        "host",
+        "guest",
+        "host --listen",
+        "host --listen nonsense",
+        "host --listen tcp:1.2.3.4:5",
+        "host --listen unix:",
+        "host --listen vsock:1:2:3",
+        "host --listen vsock:99999999999",
+        "host --connect unix:/tmp/x",
+        "guest --connect vsock:9900",
+        "host --listen unix:/tmp/x --forward /tmp/y",
+        "host --listen unix:/tmp/x --forward =/tmp/y",
+        "host --listen unix:/tmp/x --unknown",
+        "host --listen unix:/tmp/x surplus",
+    })
+    void shouldEndWithTwoAndOneLineForBadArguments(final String arguments) {
+        final String[] words = arguments.isEmpty() ? new String[0] : arguments.split(" ", -1);
+        expectExit(2, words);
+    }
+
+    @Test
+    void shouldEndWithTwoForAPathThatIsTooLong() {
+        expectExit(2, "host", "--listen", "unix:/" + "x".repeat(107));
+        expectExit(2, "host", "--listen", "unix:/tmp/x", "--allow-connect", "/" + "x".repeat(107));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--version", "--help", "host --help", "guest --help"})
+    void shouldEndWithZeroWhenAskedAboutItself(final String arguments) {
+        try (ProxyProcess process = ProxyProcess.start(arguments.split(" ", -1))) {
+            assertEquals(0, process.awaitExit(), process::toString);
+            assertFalse(process.output().isEmpty(), process::toString);
+            assertTrue(process.errors().isEmpty(), process::toString);
+        }
+    }
+
+    @Test
+    void shouldSayItsVersion() {
+        try (ProxyProcess process = ProxyProcess.start("--version")) {
+            assertEquals(0, process.awaitExit());
+            assertTrue(process.output().get(0).matches("vsock-proxy \\d+\\.\\d+\\.\\d+.*"), process::toString);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"TERM", "INT"})
+    void shouldStopWithZeroAndLeaveNoSockets(final String signal) {
+        final Path link = directory.resolve("link");
+        final Path hostForward = directory.resolve("host-forward");
+        final Path guestForward = directory.resolve("guest-forward");
+        try (ProxyProcess host = ProxyProcess.start(
+                "host", "--listen", "unix:" + link, "--forward", hostForward + "=/nowhere").awaitReady();
+            ProxyProcess guest = ProxyProcess.start(
+                "guest", "--connect", "unix:" + link, "--forward", guestForward + "=/nowhere").awaitReady()) {
+            assertTrue(Files.exists(link) && Files.exists(hostForward) && Files.exists(guestForward));
+            assertEquals(1, host.output().size(), host::toString);
+            assertEquals(1, guest.output().size(), guest::toString);
+            guest.signal(signal);
+            assertEquals(0, guest.awaitExit(), guest::toString);
+            assertFalse(Files.exists(guestForward));
+            assertTrue(host.isAlive());
+            host.signal(signal);
+            assertEquals(0, host.awaitExit(), host::toString);
+            assertFalse(Files.exists(link));
+            assertFalse(Files.exists(hostForward));
+        }
+    }
+
+    @Test
+    void shouldStopWithZeroWhileTheGuestWaitsForItsHost() {
+        try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "unix:" + directory.resolve("nobody"))) {
+            guest.awaitErrorLine("trying on");
+            guest.signal("TERM");
+            assertEquals(0, guest.awaitExit(), guest::toString);
+            assertTrue(guest.output().isEmpty(), guest::toString);
+        }
+    }
+
+    @Test
+    void shouldTakeThePlaceOfASocketThatADeadProxyLeft() {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess killed = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+            killed.signal("KILL");
+            killed.awaitExit();
+        }
+        assertTrue(Files.exists(link));
+        try (ProxyProcess next = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+            expectService(link);
+            next.signal("TERM");
+            assertEquals(0, next.awaitExit(), next::toString);
+        }
+    }
+
+    @Test
+    void shouldNotTakeThePlaceOfALivingProxy() {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess living = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+            expectExit(1, "host", "--listen", "unix:" + link);
+            assertTrue(Files.exists(link));
+            expectService(link);
+            assertTrue(living.isAlive());
+        }
+    }
+
+    @Test
+    void shouldNotTakeThePlaceOfALivingProxyWithAForward() {
+        final Path forward = directory.resolve("forward");
+        try (Endpoint living = Endpoint.listen(forward)) {
+            expectExit(1, "host", "--listen", "unix:" + directory.resolve("link"), "--forward", forward + "=/nowhere");
+            assertTrue(Files.exists(forward));
+            assertFalse(Files.exists(directory.resolve("link")), "the socket that it had made");
+            Endpoint.connect(forward).close();
+            living.accept().close();
+        }
+    }
+
+    @Test
+    void shouldNotRemoveAFileOfThatName() throws IOException {
+        final Path file = Files.writeString(directory.resolve("file"), "precious");
+        expectExit(1, "host", "--listen", "unix:" + file);
+        assertEquals("precious", Files.readString(file));
+    }
+
+    @Test
+    void shouldEndWithOneWhenItCannotListen() {
+        expectExit(1, "host", "--listen", "unix:" + directory.resolve("no-such-directory/link"));
+    }
+
+    /** A guest is answered. */
+    private static void expectService(final Path link) {
+        try (RawPeer guest = RawPeer.guestOf(link)) {
+            guest.send(Messages.connectRequest(-1, "/nowhere"));
+            assertEquals(Errno.EACCES, guest.receive().getConnectResponse().getErrorCode());
+        }
+    }
+
+    private static void expectExit(final int expected, final String... arguments) {
+        try (ProxyProcess process = ProxyProcess.start(arguments)) {
+            assertEquals(expected, process.awaitExit(), process::toString);
+            assertEquals(1, process.errors().size(), process::toString);
+            assertTrue(process.errors().get(0).startsWith("vsock-proxy"), process::toString);
+            assertTrue(process.output().isEmpty(), process::toString);
+        }
+    }
+}

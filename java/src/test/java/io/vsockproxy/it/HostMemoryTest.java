@@ -1,0 +1,91 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.ProxyProcess;
+import io.vsockproxy.testing.RawPeer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What a host process's memory does while guests claim more than they send.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class HostMemoryTest {
+    private static final int MAX_FRAME_LENGTH = 16 << 20;
+    private static final int GUESTS = 20;
+    /** A guest's own state, and what the JVM compiles meanwhile. */
+    private static final long ALLOWED_KIB_PER_GUEST = 1024;
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void shouldTakeNoMemoryForWhatIsOnlyClaimed() {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+            claim(link, 0, GUESTS).forEach(RawPeer::close);
+            final int descriptors = host.descriptorCount();
+            final long before = host.residentKib();
+            // A command that must be there as a whole, and a Data whose blob would be passed on in parts.
+            final List<RawPeer> guests = claim(link, MAX_FRAME_LENGTH, GUESTS);
+            final long growth = host.residentKib() - before;
+            assertTrue(growth < GUESTS * ALLOWED_KIB_PER_GUEST, "grown by " + growth + " KiB");
+            guests.forEach(RawPeer::close);
+            host.awaitDescriptorCount(descriptors);
+            claim(link, 0, 1).forEach(RawPeer::close);
+        }
+    }
+
+    @Test
+    void shouldGiveTheMemoryOfLargeFramesBack() {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+            final RawPeer guest = RawPeer.guestOf(link);
+            final String path = "x".repeat(MAX_FRAME_LENGTH - 100);
+            guest.send(Messages.connectRequest(-1, "/small"));
+            guest.receive();
+            final long before = host.residentKib();
+            for (int i = 0; i < 3; i++) {
+                guest.send(Messages.connectRequest(-2, path));
+                assertEquals(Errno.ENAMETOOLONG, guest.receive().getConnectResponse().getErrorCode());
+            }
+            final long growth = host.residentKib() - before;
+            // The window of 2 MiB stays.
+            assertTrue(growth < MAX_FRAME_LENGTH / 1024 / 2, "grown by " + growth + " KiB");
+            guest.close();
+        }
+    }
+
+    /** Guests that announce a frame of {@code length} bytes and send the first few; 0 to announce none. */
+    private static List<RawPeer> claim(final Path link, final long length, final int count) {
+        final List<RawPeer> guests = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            final RawPeer guest = RawPeer.guestOf(link);
+            guest.send(Messages.fstatRequest(-1, 1));
+            assertEquals(Errno.EBADF, guest.receive().getFstatResponse().getErrorCode());
+            if (length > 0) {
+                guest.send(ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN).putLong(length)
+                    .put((byte) (i % 2 == 0 ? 0x1a : 0x12)).put((byte) 0xfb).put((byte) 0xff).put((byte) 0xff)
+                    .array());
+                guest.link().awaitTaken();
+            }
+            guests.add(guest);
+        }
+        return guests;
+    }
+}

@@ -1,0 +1,152 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.it;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Background;
+import io.vsockproxy.testing.Limits;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.RunningHost;
+import io.vsockproxy.testing.RunningHost.Connection;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Readers that never read, and how long they are waited for.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class StallTest {
+    private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;
+    /** Less than the queue's limit, and more than a socket takes. */
+    private static final int SOME = 700_000;
+    /** More than the queue and a socket take. */
+    private static final int TOO_MUCH = 8 << 20;
+
+    @RegisterExtension
+    static final RunningHost HOST = new RunningHost(Limits.with(Map.of(
+        "maxStreamQueueLength", (long) MAX_STREAM_QUEUE_LENGTH,
+        "maxSessionQueueLength", 4L * MAX_STREAM_QUEUE_LENGTH,
+        "stallTimeoutNs", TimeUnit.MILLISECONDS.toNanos(600),
+        "lingerTimeoutNs", TimeUnit.MILLISECONDS.toNanos(600))));
+
+    @Test
+    void shouldCloseOnlyTheReaderThatHoldsUpTheLink() {
+        final RawPeer guest = HOST.guest();
+        final Connection slow = HOST.connect(guest);
+        final Connection stalled = HOST.connect(guest);
+        final byte[] some = Pattern.bytes(1, SOME);
+        // It has been slow for longer, but is in nobody's way.
+        guest.send(Messages.data(slow.handle(), some));
+        guest.link().awaitTaken();
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            guest.send(Messages.data(stalled.handle(), new byte[TOO_MUCH]));
+            guest.send(Messages.data(slow.handle(), "the last"));
+            return null;
+        });
+        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
+        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
+        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        Background.join(sender);
+        assertArrayEquals(some, slow.application().readFully(SOME));
+        assertEquals("the last", slow.application().readText(8));
+        slow.application().send("and still there");
+        assertEquals("and still there", guest.receive().getData().getBlob().toStringUtf8());
+    }
+
+    @Test
+    void shouldCloseTheReaderThatHasBeenSlowForLongestWhenAllTogetherHoldUpTheLink() {
+        final RawPeer guest = HOST.guest();
+        final Connection[] connections = new Connection[12];
+        for (int i = 0; i < connections.length; i++) {
+            connections[i] = HOST.connect(guest);
+        }
+        final byte[] some = Pattern.bytes(2, SOME);
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            for (int i = 0; i < connections.length; i++) {
+                guest.send(Messages.data(connections[i].handle(), some));
+            }
+            return null;
+        });
+        final String prefix = "SOCKET_STREAM ";
+        Await.until(() -> !HOST.log().linesWith(" closed: its reader").isEmpty(), () -> "a stalled reader to go");
+        final String line = HOST.log().linesWith(" closed: its reader").get(0);
+        assertTrue(line.contains(prefix + connections[0].handle() + " closed"), line);
+        final List<CompletableFuture<Integer>> readers = new ArrayList<>();
+        for (int i = 1; i < connections.length; i++) {
+            final Connection connection = connections[i];
+            readers.add(Background.start(() -> connection.application().readFully(SOME).length));
+        }
+        Background.joinAll(readers);
+        Background.join(sender);
+        assertEquals(1, HOST.log().linesWith(" closed: its reader").size(), () -> HOST.log().linesWith("").toString());
+    }
+
+    @Test
+    void shouldNotCloseAReaderThatTakesSomethingNowAndThen() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        final byte[] much = Pattern.bytes(3, 3 << 20);
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            guest.send(Messages.data(connection.handle(), much));
+            guest.send(Messages.close(connection.handle()));
+            return null;
+        });
+        final byte[] read = new byte[much.length];
+        // Four times as long as a reader may take nothing at all.
+        final int rounds = 16;
+        for (int i = 0; i < rounds; i++) {
+            pause(150);
+            final byte[] part = connection.application().readFully(much.length / rounds);
+            System.arraycopy(part, 0, read, i * part.length, part.length);
+        }
+        assertArrayEquals(much, read);
+        connection.application().expectEnd();
+        Background.join(sender);
+        assertEquals(0, HOST.log().linesWith(" closed").size(), () -> HOST.log().linesWith("").toString());
+    }
+
+    @Test
+    void shouldGiveUpOnTheReaderOfAStreamThatThePeerHasClosed() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        guest.send(RawPeer.frames(
+            Messages.data(connection.handle(), new byte[SOME]), Messages.close(connection.handle())));
+        final String line = HOST.log().awaitOne("that its reader did not take in 600 ms");
+        assertTrue(line.contains("SOCKET_STREAM " + connection.handle() + " closed with "), line);
+        assertTrue(connection.application().readToEnd().length < SOME);
+    }
+
+    @Test
+    void shouldGiveUpOnReadersOfASessionThatHasEnded() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        guest.send(Messages.data(connection.handle(), new byte[SOME]));
+        guest.link().awaitTaken();
+        guest.close();
+        HOST.log().awaitOne("that its reader did not take in 600 ms");
+        assertTrue(connection.application().readToEnd().length < SOME);
+    }
+
+    /** A reader's own pace; nothing is waited for. */
+    private static void pause(final long ms) {
+        try {
+            Thread.sleep(ms);
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

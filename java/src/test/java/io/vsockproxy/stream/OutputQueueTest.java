@@ -1,0 +1,200 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.testing.Seed;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.Random;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class OutputQueueTest {
+    private static final int OPERATIONS = 4000;
+    private static final int MAX_LENGTH = 200_000;
+    private static final int[] NONE = {};
+
+    /** A run as the queue should have it. */
+    private static final class Run {
+        private final byte[] bytes;
+        private final int[] descriptors;
+        private int taken;
+        private boolean descriptorsSent;
+
+        Run(final byte[] bytes, final int[] descriptors) {
+            this.bytes = bytes;
+            this.descriptors = descriptors;
+        }
+
+        int left() {
+            return bytes.length - taken;
+        }
+    }
+
+    private final UnsafeBuffer table =
+        new UnsafeBuffer(ByteBuffer.allocateDirect(OutputQueue.MAX_PIECES * IoVec.LENGTH));
+    private final UnsafeBuffer source = new UnsafeBuffer(ByteBuffer.allocateDirect(MAX_LENGTH));
+    private int descriptorsBefore;
+
+    @BeforeEach
+    void countDescriptors() {
+        assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
+        descriptorsBefore = Descriptors.count();
+    }
+
+    @AfterEach
+    void compareDescriptors() throws InterruptedException {
+        Descriptors.assertCount(descriptorsBefore);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void shouldGiveBackWhatWasAddedInOrder(final boolean packets) {
+        final Random random = Seed.random("shouldGiveBackWhatWasAddedInOrder");
+        final Deque<Run> model = new ArrayDeque<>();
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, packets)) {
+            for (int i = 0; i < OPERATIONS; i++) {
+                if (random.nextInt(100) < (i % 1000 < 500 ? 60 : 40) && length(model) < 40 * MAX_LENGTH) {
+                    add(random, queue, model, packets);
+                } else if (!model.isEmpty()) {
+                    take(random, queue, model);
+                }
+                expectSame(queue, model);
+            }
+        }
+    }
+
+    private void add(final Random random, final OutputQueue queue, final Deque<Run> model, final boolean packets) {
+        final int shortest = packets ? 0 : 1;
+        final int length = shortest + random.nextInt(random.nextInt(4) == 0 ? MAX_LENGTH - 1 : 300);
+        final byte[] bytes = new byte[length];
+        random.nextBytes(bytes);
+        source.putBytes(0, bytes);
+        final int[] descriptors = random.nextInt(8) == 0 ? events(1 + random.nextInt(3)) : NONE;
+        queue.add(source, 0, length, descriptors);
+        final Run last = model.peekLast();
+        if (packets || last == null || descriptors.length > 0) {
+            model.add(new Run(bytes, descriptors));
+        } else {
+            // Bytes without descriptors go on where those before them ended.
+            model.removeLast();
+            final byte[] joined = Arrays.copyOf(last.bytes, last.bytes.length + length);
+            System.arraycopy(bytes, 0, joined, last.bytes.length, length);
+            final Run run = new Run(joined, last.descriptors);
+            run.taken = last.taken;
+            run.descriptorsSent = last.descriptorsSent;
+            model.add(run);
+        }
+    }
+
+    private void take(final Random random, final OutputQueue queue, final Deque<Run> model) {
+        final Run first = model.getFirst();
+        assertTrue(queue.isFirstReady());
+        assertEquals(first.left(), queue.firstLength());
+        final byte[] offered = gather(queue);
+        assertArrayEquals(
+            Arrays.copyOfRange(first.bytes, first.taken, first.taken + offered.length), offered);
+        assertTrue(offered.length == first.left() || offered.length > 14 * ChunkPool.CHUNK_LENGTH);
+        assertArrayEquals(first.descriptorsSent ? NONE : first.descriptors, queue.firstDescriptors());
+        final int taken = random.nextBoolean() || offered.length == 0
+            ? offered.length
+            : 1 + random.nextInt(offered.length);
+        if (queue.firstDescriptors().length > 0) {
+            queue.descriptorsSent();
+            first.descriptorsSent = true;
+        }
+        queue.taken(taken);
+        first.taken += taken;
+        if (first.left() == 0) {
+            model.removeFirst();
+        }
+    }
+
+    private static void expectSame(final OutputQueue queue, final Deque<Run> model) {
+        assertEquals(model.isEmpty(), queue.isEmpty());
+        assertEquals(length(model), queue.length());
+        final int descriptors = model.stream().filter(run -> !run.descriptorsSent)
+            .mapToInt(run -> run.descriptors.length).sum();
+        assertEquals(
+            queue.length() + model.size() * OutputQueue.RUN_CHARGE + descriptors * OutputQueue.DESCRIPTOR_CHARGE,
+            queue.charge());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void shouldCloseWhatItStillHolds(final boolean packets) {
+        try (ChunkPool pool = new ChunkPool()) {
+            final OutputQueue queue = new OutputQueue(pool, packets);
+            for (int i = 0; i < 10; i++) {
+                queue.add(source, 0, 1000, events(5));
+            }
+            queue.descriptorsSent();
+            queue.taken(1000);
+            queue.close();
+            assertTrue(queue.isEmpty());
+            assertEquals(0, queue.charge());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void shouldHaveDescriptorsWithoutBytesRideOnTheNextByte(final int earlier) {
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, false)) {
+            final int[] all = events(earlier + 1);
+            for (int i = 0; i < earlier; i++) {
+                queue.add(source, 0, 0, new int[] {all[i]});
+                assertFalse(queue.isFirstReady());
+            }
+            queue.add(source, 0, 10, new int[] {all[earlier]});
+            queue.add(source, 0, 10, NONE);
+            assertTrue(queue.isFirstReady());
+            assertArrayEquals(all, queue.firstDescriptors());
+            assertEquals(20, queue.firstLength());
+            assertEquals(
+                20 + OutputQueue.RUN_CHARGE + (earlier + 1) * OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
+            queue.descriptorsSent();
+            queue.taken(20);
+            assertEquals(0, queue.charge());
+        }
+    }
+
+    private byte[] gather(final OutputQueue queue) {
+        final int pieces = queue.gather(table);
+        final ByteBuffer bytes = ByteBuffer.allocate(OutputQueue.MAX_PIECES * ChunkPool.CHUNK_LENGTH);
+        for (int i = 0; i < pieces; i++) {
+            final int length = (int) IoVec.length(table, i);
+            new UnsafeBuffer(IoVec.address(table, i), length).getBytes(0, bytes, length);
+        }
+        return Arrays.copyOf(bytes.array(), bytes.position());
+    }
+
+    private static int length(final Deque<Run> model) {
+        return model.stream().mapToInt(Run::left).sum();
+    }
+
+    private static int[] events(final int count) {
+        final int[] descriptors = new int[count];
+        for (int i = 0; i < count; i++) {
+            descriptors[i] = PosixException.check(Syscalls.eventfd(0, Constants.EFD_CLOEXEC), "eventfd");
+        }
+        return descriptors;
+    }
+}
