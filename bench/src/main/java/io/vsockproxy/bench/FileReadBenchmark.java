@@ -68,6 +68,8 @@ public class FileReadBenchmark {
     private static final int SOCKET_BUFFER_LENGTH = 416 << 10;
     private static final int DRAIN_LENGTH = 2 << 20;
     private static final int PAGE_LENGTH = 4096;
+    /** As long as the outbound ring; how the kernel backs it depends on that. */
+    private static final int RING_LENGTH = 4 << 20;
 
     /** Bytes of one read. */
     @Param({"4096", "16384", "65536", "131072", "262144", "1048576"})
@@ -88,6 +90,7 @@ public class FileReadBenchmark {
     private int sender;
     private Thread drainer;
     private Memory memory;
+    private Memory ring;
     private long iovAddress;
     private long statxAddress;
     private long residencyAddress;
@@ -112,11 +115,12 @@ public class FileReadBenchmark {
         file = PosixException.check(Paths.open(path.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC), "open");
         readFlags = "memory".equals(where) ? 0 : Constants.RWF_NOWAIT;
 
-        memory = Memory.allocate(PAGE_LENGTH + length / PAGE_LENGTH + 2 * PAGE_LENGTH + length);
+        memory = Memory.allocate(PAGE_LENGTH + length / PAGE_LENGTH + 1);
+        ring = Memory.allocate(RING_LENGTH);
         iovAddress = memory.address();
         statxAddress = memory.address(2 * IoVec.LENGTH, Constants.SIZEOF_STATX);
         residencyAddress = memory.address(PAGE_LENGTH, length / PAGE_LENGTH + 1);
-        ringAddress = memory.address(memory.length() - length - PAGE_LENGTH, length + PAGE_LENGTH);
+        ringAddress = ring.address(0, HEADER_LENGTH + length);
 
         PosixException.check(
             Syscalls.socketpair(Constants.AF_UNIX, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC, 0, iovAddress),
@@ -138,6 +142,7 @@ public class FileReadBenchmark {
         Syscalls.munmap(mapping, fileLength);
         Syscalls.close(file);
         Files.delete(path);
+        ring.close();
         memory.close();
     }
 

@@ -39,7 +39,8 @@ class FileAllocationTest {
     void shouldNotAllocatePerRequestOnTheLoop() throws IOException {
         final Path path = directory.resolve("file");
         Files.write(path, new byte[LENGTH]);
-        try (ServedLink link = new ServedLink(FileLimits.DEFAULTS);
+        try (ServedLink link = new ServedLink(
+            FileLimits.DEFAULTS.withMapping(FileLimits.NEVER_MAPPED, FileLimits.NEVER_MAPPED, 1));
             ServedLink mapped = new ServedLink(FileLimits.DEFAULTS.withMapping(4096, 4096, 0));
             Memory memory = Memory.allocate(LENGTH)) {
             final LocalFile file = link.open(path, Constants.O_RDWR);
