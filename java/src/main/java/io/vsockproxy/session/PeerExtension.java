@@ -94,6 +94,11 @@ final class PeerExtension {
         }
     }
 
+    /** Gives a sign of life that nobody has asked for, or whose asking has not been read. */
+    void showLife() {
+        outbox.sendNotice(Notice.PONG, 0, 0);
+    }
+
     /** Asks for a sign of life. */
     void ping(final long token) {
         outbox.sendNotice(Notice.PING, 0, token);

@@ -11,7 +11,6 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.proto.Close.Notice;
 import io.vsockproxy.proto.FileDescriptor;
-import io.vsockproxy.proto.FileDescriptor.Type;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
@@ -215,8 +214,8 @@ class HostileNoticesTest {
     }
 
     @ParameterizedTest
-    @EnumSource(value = Type.class, names = {"FIFO_READ", "FIFO_WRITE", "SOCKET_DGRAM"})
-    void shouldEndWhatHasNoHalvesWhenItIsHalfClosed(final Type type) {
+    @EnumSource(value = FileDescriptor.Type.class, names = {"FIFO_READ", "FIFO_WRITE", "SOCKET_DGRAM"})
+    void shouldEndWhatHasNoHalvesWhenItIsHalfClosed(final FileDescriptor.Type type) {
         final NoticePeer guest = greetedGuest();
         final Connection connection = connect(guest);
         guest.send(Messages.data(connection.handle(), "p", descriptor(type)));
@@ -224,9 +223,9 @@ class HostileNoticesTest {
         guest.send(NoticePeer.notice(Notice.HALF_CLOSE, -1, 0));
         final VSockMessage close = guest.receive();
         assertEquals(-1, close.getClose().getHandle());
-        if (type == Type.FIFO_READ) {
+        if (type == FileDescriptor.Type.FIFO_READ) {
             passed.expectEnd();
-        } else if (type == Type.FIFO_WRITE) {
+        } else if (type == FileDescriptor.Type.FIFO_WRITE) {
             passed.awaitHangUp();
         }
         assertEquals("on", echo(guest, connection, "on"));
@@ -319,7 +318,7 @@ class HostileNoticesTest {
         return message.hasClose() && message.getClose().getHandle() != 0;
     }
 
-    private static FileDescriptor descriptor(final Type type) {
+    private static FileDescriptor descriptor(final FileDescriptor.Type type) {
         return Messages.descriptor(type, -1);
     }
 }
