@@ -138,7 +138,7 @@ public final class ProxyProcess implements AutoCloseable {
         return process.exitValue();
     }
 
-    /** Open descriptors; jars, which the JVM opens when it likes, are left out. */
+    /** Open descriptors; files that the JVM opens when it likes are left out. */
     public int descriptorCount() {
         return descriptors().size();
     }
@@ -150,7 +150,7 @@ public final class ProxyProcess implements AutoCloseable {
             for (final Path entry : entries) {
                 try {
                     final String target = Files.readSymbolicLink(entry).toString();
-                    if (!target.endsWith(".jar") && !target.startsWith("/dev/")) {
+                    if (!isTheJvms(target)) {
                         open.add(target);
                     }
                 } catch (final NoSuchFileException e) {
@@ -161,6 +161,11 @@ public final class ProxyProcess implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         return open;
+    }
+
+    private static boolean isTheJvms(final String target) {
+        return target.endsWith(".jar") || target.endsWith(".class") || target.startsWith("/dev/")
+            || target.startsWith("/sys/") || target.startsWith("/proc/");
     }
 
     /** Waits until as many descriptors are open as {@code expected}. */

@@ -141,7 +141,7 @@ public final class RunningHost
             .allowConnect(deadPath().toString())
             .limits(limits));
         host.ready().join();
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
     }
 
     @Override
