@@ -93,7 +93,7 @@ install_missing() {
         exit 1
     fi
     log=$(mktemp -t vsock-proxy-apt.XXXXXX)
-    run_quietly "installing ${packages[*]}" "$log" "${apt[@]}" -q update
+    run_quietly "updating the list of packages" "$log" "${apt[@]}" -q update
     if [[ " ${packages[*]} " == *" $jdk_package "* ]] && ! apt-cache show "$jdk_package" > /dev/null 2>&1; then
         # Debian's releases differ in which they have.
         packages=("${packages[@]/$jdk_package/default-jdk-headless}")

@@ -38,12 +38,15 @@ final class ProxyAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
+    /** How many received files may be waiting for their size at once; they cost no more than a thread's stack. */
+    private static final int MOUNT_WORKER_THREADS = 8;
     private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final VsockProxy.Context context;
     private final Consumer<String> readyListener;
     private final EventLoop loop;
     private final FileWorkers workers;
+    private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
     private final ArrayList<Session> sessions = new ArrayList<>();
@@ -67,8 +70,11 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
+        // To open what has come in waits for the other side to look at the file, which takes one of its workers. Were
+        // these the same, both sides' could all be waiting for each other.
+        mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
         mount = context.filesDirectory() == null ? null
-            : FuseMount.mount(loop, workers, context.filesDirectory(), context.filesAllowOther());
+            : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());
         resources = new SessionResources(
             loop, context.role() == Role.HOST, context.limits(), context.extensions(),
             new AllowedPaths(context.allowedPaths()),
@@ -112,6 +118,7 @@ final class ProxyAgent {
         if (mount != null) {
             mount.close();
         }
+        mountWorkers.close();
         workers.close();
         resources.windows().close();
         resources.commons().close();

@@ -49,8 +49,9 @@ final class FileReader implements AutoCloseable {
      */
     Attempt read(
         final LocalFile file, final long cookie, final int length, final long offset, final FileRequest request) {
-        if (file.kind() == FileSystemKind.UNKNOWN && length >= limits.minMappedDiskRead()) {
-            // A worker reads it and finds out.
+        if (file.kind() == FileSystemKind.UNKNOWN && length >= limits.minMappedDiskRead()
+            && isReadOver(file, FileRequest.size(file.fd(), scratch.buffer()))) {
+            // A worker reads it, and finds out whether it can be mapped.
             return Attempt.WOULD_BLOCK;
         }
         if (file.isMappable() && length >= border(file)) {
@@ -75,12 +76,17 @@ final class FileReader implements AutoCloseable {
         };
     }
 
+    /** Whether the file has been copied so often that it pays to map it. */
+    private boolean isReadOver(final LocalFile file, final long size) {
+        return size >= 0 && size <= FileWindow.MAX_MAPPED_OFFSET
+            && (limits.passesBeforeMapping() == 0 || file.copiedLength() / limits.passesBeforeMapping() >= size);
+    }
+
     /** As {@link #read}; null when it is better copied. */
     private Attempt readMapped(
         final LocalFile file, final long cookie, final int length, final long offset, final FileRequest request) {
         final long size = FileRequest.size(file.fd(), scratch.buffer());
-        if (size < 0 || size > FileWindow.MAX_MAPPED_OFFSET
-            || file.copiedLength() < size * limits.passesBeforeMapping()) {
+        if (!isReadOver(file, size)) {
             return null;
         }
         final int available = (int) Math.max(0, Math.min(length, size - offset));

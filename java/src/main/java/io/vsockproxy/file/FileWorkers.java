@@ -36,6 +36,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
     private FileTask lastDone;
     private int threadNumber;
     private int idleThreads;
+    private int queued;
     private boolean stopping;
 
     /**
@@ -123,10 +124,12 @@ public final class FileWorkers implements Executor, AutoCloseable {
                 lastTask.nextTask = task;
             }
             lastTask = task;
-            if (idleThreads > 0) {
-                lock.notify();
-            } else if (threads.size() < maxThreads) {
+            queued++;
+            // An idle thread that has been notified counts as idle until it runs, and each takes one task.
+            if (queued > idleThreads && threads.size() < maxThreads) {
                 startThread();
+            } else {
+                lock.notify();
             }
             return true;
         }
@@ -175,6 +178,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
             final FileTask task = firstTask;
             firstTask = task.nextTask;
             task.nextTask = null;
+            queued--;
             return task;
         }
     }

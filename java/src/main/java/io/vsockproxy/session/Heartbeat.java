@@ -73,6 +73,10 @@ final class Heartbeat {
                 + " ms, unsent bytes=" + link.outbound().pendingBytes());
             return;
         }
+        if (inbox.isBlocked() && extension.isAgreed() && link.outbound().isEmpty()) {
+            // The peer's PINGs are not read now.
+            session.guarded(extension::showLife);
+        }
         final long silentNs = nowNs - lastReceivedNs;
         final long heartbeatNs = settings.heartbeatIntervalNs();
         if (heartbeatNs > 0 && extension.isAgreed() && silentNs >= heartbeatNs) {

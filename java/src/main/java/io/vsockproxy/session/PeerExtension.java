@@ -23,7 +23,6 @@ final class PeerExtension {
     private final StreamTable streams;
     private final long growthBudget;
     private boolean greeted;
-    private boolean tooLate;
     private long peerWindow;
     private long grownBytes;
 
@@ -46,15 +45,14 @@ final class PeerExtension {
         return greeted;
     }
 
-    /** A message that is no notice has come: a greeting after it would not be the first. */
-    void onOtherMessage() {
-        tooLate = true;
-    }
-
-    /** A Close with handle 0. */
-    void onNotice(final MessageDecoder message) {
+    /**
+     * A Close with handle 0.
+     *
+     * @param first whether it is the first thing that the peer has sent; only then may it be a greeting.
+     */
+    void onNotice(final MessageDecoder message, final boolean first) {
         if (message.notice() == Notice.GREETING) {
-            if (settings.enabled() && !tooLate && message.amount() > 0) {
+            if (settings.enabled() && first && message.amount() > 0) {
                 greeted = true;
                 peerWindow = message.amount();
             }
@@ -94,6 +92,11 @@ final class PeerExtension {
         if (stream.credit() != null) {
             grownBytes -= stream.credit().window() - settings.windowLength();
         }
+    }
+
+    /** Gives a sign of life that nobody has asked for, or whose asking has not been read. */
+    void showLife() {
+        outbox.sendNotice(Notice.PONG, 0, 0);
     }
 
     /** Asks for a sign of life. */

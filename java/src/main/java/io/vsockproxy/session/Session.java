@@ -289,9 +289,6 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Any message but a Data without descriptors. */
     void dispatch(final MessageDecoder message) {
         counters.framesIn++;
-        if (message.command() != Command.CLOSE) {
-            extension.onOtherMessage();
-        }
         switch (message.command()) {
             case Command.CLOSE -> onClose(message);
             case Command.DATA -> imports.onData(message, outbox, counters);
@@ -380,7 +377,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private void onClose(final MessageDecoder message) {
         final long handle = message.handle();
         if (handle == 0) {
-            extension.onNotice(message);
+            extension.onNotice(message, inbox.frameNumber() == 1);
             return;
         }
         final Stream stream = streams.get(handle);

@@ -17,6 +17,9 @@ public final class Credit {
     /** What a packet costs beside its bytes. */
     public static final int PACKET_OVERHEAD = 64;
 
+    /** More than this is as good as no limit; a peer may claim to have any window, and grant for ever. */
+    private static final long MAX_ALLOWANCE = 1L << 40;
+
     private final boolean packets;
     private long allowance;
     private long window;
@@ -30,7 +33,7 @@ public final class Credit {
      */
     public Credit(final boolean packets, final long allowance, final long window) {
         this.packets = packets;
-        this.allowance = allowance;
+        this.allowance = Math.min(allowance, MAX_ALLOWANCE);
         this.window = window;
     }
 
@@ -46,7 +49,7 @@ public final class Credit {
 
     /** The other side's reader has taken {@code bytes}. */
     void allow(final long bytes) {
-        allowance = Math.addExact(allowance, bytes);
+        allowance = Math.min(allowance + bytes, MAX_ALLOWANCE);
     }
 
     long allowance() {

@@ -114,6 +114,10 @@ final class ServedLink implements AutoCloseable {
         server.close(file);
     }
 
+    long newCookie() {
+        return ++lastCookie;
+    }
+
     // ---- Requests; each answers its cookie
 
     long read(final LocalFile file, final long offset, final long count) {

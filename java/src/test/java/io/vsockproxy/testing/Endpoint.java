@@ -152,14 +152,16 @@ public final class Endpoint implements AutoCloseable {
     /** Sends all of {@code bytes}, the descriptors (which stay the caller's) with the first of them. */
     public void send(final byte[] bytes, final Endpoint... passed) {
         int done = 0;
+        int sent;
         do {
-            final int sent = trySend(bytes, done, bytes.length - done, done == 0 ? passed : new Endpoint[0]);
+            sent = trySend(bytes, done, bytes.length - done, done == 0 ? passed : new Endpoint[0]);
             if (sent == -Errno.EAGAIN) {
                 await(Constants.EPOLLOUT, "room to send");
             } else {
                 done += PosixException.check(sent, "send " + bytes.length + " bytes, done=" + done);
             }
-        } while (done < bytes.length);
+            // An empty packet that found no room has still to be sent.
+        } while (sent == -Errno.EAGAIN || done < bytes.length);
     }
 
     /** One sendmsg of what fits into one call, which does not wait: bytes sent or {@code -errno}. */
@@ -344,6 +346,11 @@ public final class Endpoint implements AutoCloseable {
     /** Whether something can be read at once. */
     public boolean isReadable() {
         return poll(Constants.EPOLLIN, 0) != 0;
+    }
+
+    /** Whether something can be written at once. */
+    public boolean isWritable() {
+        return (poll(Constants.EPOLLOUT, 0) & Constants.EPOLLOUT) != 0;
     }
 
     /** Whether the other end is gone. */

@@ -8,6 +8,7 @@ import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -32,8 +33,13 @@ public final class RunningGuest implements AutoCloseable {
         this(SessionLimits.DEFAULTS);
     }
 
-    /** Starts it and waits until it serves. */
+    /** With limits of its own. */
     public RunningGuest(final SessionLimits limits) {
+        this(limits, Extensions.DEFAULTS);
+    }
+
+    /** Starts it and waits until it serves. */
+    public RunningGuest(final SessionLimits limits, final Extensions extensions) {
         try {
             directory = Files.createTempDirectory("vp");
         } catch (final IOException e) {
@@ -41,7 +47,7 @@ public final class RunningGuest implements AutoCloseable {
         }
         final Path link = directory.resolve("link");
         listening = Endpoint.listen(link);
-        guest = VsockProxy.launch(new VsockProxy.Context().role(Role.GUEST).limits(limits)
+        guest = VsockProxy.launch(new VsockProxy.Context().role(Role.GUEST).limits(limits).extensions(extensions)
             .address(LinkAddress.unix(link.toString()))
             .forward(new Forward(forward().toString(), REMOTE_PATH)));
         host = RawPeer.hostOf(listening);

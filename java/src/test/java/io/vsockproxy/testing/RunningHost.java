@@ -12,6 +12,7 @@ import io.vsockproxy.VsockProxy;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.proto.ConnectResponse;
+import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -37,6 +38,7 @@ public final class RunningHost
     public record Connection(long handle, Endpoint application) { }
 
     private final SessionLimits limits;
+    private final Extensions extensions;
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private Path directory;
     private Endpoint target;
@@ -51,7 +53,13 @@ public final class RunningHost
 
     /** One with limits of its own. */
     public RunningHost(final SessionLimits limits) {
+        this(limits, Extensions.DEFAULTS);
+    }
+
+    /** One with limits and settings of the extension of its own. */
+    public RunningHost(final SessionLimits limits, final Extensions extensions) {
         this.limits = limits;
+        this.extensions = extensions;
     }
 
     /** A guest; closed after the test. */
@@ -139,7 +147,8 @@ public final class RunningHost
             .allowConnect(targetPath().toString())
             .allowConnect(nothingPath().toString())
             .allowConnect(deadPath().toString())
-            .limits(limits));
+            .limits(limits)
+            .extensions(extensions));
         host.ready().join();
         descriptorsBefore = Await.stable(Descriptors::count);
     }

@@ -1,0 +1,9 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/**
+ * Benchmarks that decide something: each says what in its class. Run by {@code org.openjdk.jmh.Main}.
+ */
+package io.vsockproxy.bench;

@@ -1,0 +1,77 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.extension;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.session.Extensions;
+import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.testing.Background;
+import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.RunningHost;
+import io.vsockproxy.testing.RunningHost.Connection;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * A peer of any kind that takes nothing off the link.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class LinkTimeoutTest {
+    private static final long TIMEOUT_NS = TimeUnit.MILLISECONDS.toNanos(800);
+
+    @RegisterExtension
+    static final RunningHost HOST =
+        new RunningHost(SessionLimits.DEFAULTS, new Extensions(false, 1, 1, 0, TIMEOUT_NS));
+
+    @Test
+    void shouldEndTheSessionOfAPeerThatReadsNothing() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        // Until the proxy and the sockets are full; then the application finds its connection closed.
+        final byte[] piece = new byte[100_000];
+        int result = 0;
+        while (result >= 0 || result == -Errno.EAGAIN) {
+            result = connection.application().trySend(piece, 0, piece.length);
+            if (result == -Errno.EAGAIN) {
+                connection.application().await(Constants.EPOLLOUT, "the end of the session");
+            }
+        }
+        final String line = HOST.log().awaitOne("session ended: ");
+        assertTrue(line.contains("the peer has taken nothing for "), line);
+    }
+
+    @Test
+    void shouldKeepTheSessionOfAPeerToWhichThereIsNothingToSay() throws InterruptedException {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        // The time itself is what is tested: that nothing happens in it.
+        Thread.sleep(TimeUnit.NANOSECONDS.toMillis(3 * TIMEOUT_NS));
+        connection.application().send("x");
+        assertTrue(guest.receive().hasData());
+    }
+
+    @Test
+    void shouldKeepTheSessionOfAPeerThatReadsLittle() throws InterruptedException {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        final CompletableFuture<Void> sent = Background.start(() -> {
+            connection.application().send(new byte[6 << 20]);
+            return null;
+        });
+        // Little in each quarter of the timeout, for three of them.
+        for (int i = 0; i < 12; i++) {
+            guest.link().readFully(512 << 10);
+            Thread.sleep(TimeUnit.NANOSECONDS.toMillis(TIMEOUT_NS / 4));
+        }
+        assertTrue(HOST.log().linesWith("session ended").isEmpty());
+        Background.join(sent);
+    }
+}

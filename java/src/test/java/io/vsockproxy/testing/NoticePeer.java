@@ -1,0 +1,148 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.testing;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.proto.Close;
+import io.vsockproxy.proto.VSockMessage;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.function.Predicate;
+
+/**
+ * The other side of a proxy's link that sees every frame, notices included, and can say notices of its own.
+ */
+public final class NoticePeer implements AutoCloseable {
+    private final Endpoint link;
+    private final Deque<Endpoint> descriptors = new ArrayDeque<>();
+    private byte[] unread = new byte[0];
+
+    /** Takes ownership of a connected link. */
+    public NoticePeer(final Endpoint link) {
+        this.link = link;
+    }
+
+    /** A notice, which is a Close of handle 0. */
+    public static VSockMessage notice(final Close.Notice notice, final long subject, final long amount) {
+        return VSockMessage.newBuilder()
+            .setClose(Close.newBuilder().setNotice(notice).setSubject(subject).setAmount(amount)).build();
+    }
+
+    /** A greeting with the given window. */
+    public static VSockMessage greeting(final long window) {
+        return notice(Close.Notice.GREETING, 0, window);
+    }
+
+    /** Whether {@code message} is that notice. */
+    public static boolean isNotice(final VSockMessage message, final Close.Notice notice) {
+        return message.hasClose() && message.getClose().getHandle() == 0 && message.getClose().getNotice() == notice;
+    }
+
+    /** The connection itself. */
+    public Endpoint link() {
+        return link;
+    }
+
+    /** Sends frames, one after the other. */
+    public void send(final VSockMessage... messages) {
+        link.send(RawPeer.frames(messages));
+    }
+
+    /** Sends one frame; the descriptors, which stay the caller's, ride on its first byte. */
+    public void sendWith(final VSockMessage message, final Endpoint... riding) {
+        link.send(RawPeer.frame(message), riding);
+    }
+
+    /** The next frame's message, whatever it is; null at the end. */
+    public VSockMessage next() {
+        VSockMessage message = take();
+        while (message == null) {
+            if (!fill()) {
+                return null;
+            }
+            message = take();
+        }
+        return message;
+    }
+
+    /** Skips frames up to the next that {@code wanted} accepts, which must come. */
+    public VSockMessage next(final Predicate<VSockMessage> wanted, final String what) {
+        VSockMessage message = next();
+        while (message != null && !wanted.test(message)) {
+            message = next();
+        }
+        if (message == null) {
+            throw new AssertionError("the proxy closed the link before " + what);
+        }
+        return message;
+    }
+
+    /** The next message that is not a notice. */
+    public VSockMessage receive() {
+        return next(message -> !message.hasClose() || message.getClose().getHandle() != 0, "a message");
+    }
+
+    /** Reads up to the end of the link. */
+    public void expectEnd() {
+        VSockMessage message = next();
+        while (message != null) {
+            message = next();
+        }
+    }
+
+    /** The next descriptor that has ridden in; the caller's. */
+    public Endpoint takeDescriptor() {
+        return descriptors.remove();
+    }
+
+    @Override
+    public void close() {
+        link.close();
+        descriptors.forEach(Endpoint::close);
+        descriptors.clear();
+    }
+
+    private VSockMessage take() {
+        if (unread.length < Long.BYTES) {
+            return null;
+        }
+        final int length = Math.toIntExact(ByteBuffer.wrap(unread).order(ByteOrder.LITTLE_ENDIAN).getLong());
+        final int end = Long.BYTES + length;
+        if (unread.length < end) {
+            return null;
+        }
+        try {
+            final VSockMessage message = VSockMessage.parseFrom(Arrays.copyOfRange(unread, Long.BYTES, end));
+            unread = Arrays.copyOfRange(unread, end, unread.length);
+            return message;
+        } catch (final InvalidProtocolBufferException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private boolean fill() {
+        final Received received;
+        try {
+            link.await(Constants.EPOLLIN, "something from the proxy");
+            received = link.receive();
+        } catch (final PosixException e) {
+            if (e.errno() == Errno.ECONNRESET) {
+                return false;
+            }
+            throw e;
+        }
+        descriptors.addAll(received.descriptors());
+        final int before = unread.length;
+        unread = Arrays.copyOf(unread, before + received.bytes().length);
+        System.arraycopy(received.bytes(), 0, unread, before, received.bytes().length);
+        return received.bytes().length > 0;
+    }
+}
