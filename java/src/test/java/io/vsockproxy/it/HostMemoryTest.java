@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
@@ -39,7 +40,7 @@ class HostMemoryTest {
         final Path link = directory.resolve("link");
         try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
             claim(link, 0, GUESTS).forEach(RawPeer::close);
-            final int descriptors = host.descriptorCount();
+            final int descriptors = Await.stable(host::descriptorCount);
             final long before = host.residentKib();
             // A command that must be there as a whole, and a Data whose blob would be passed on in parts.
             final List<RawPeer> guests = claim(link, MAX_FRAME_LENGTH, GUESTS);

@@ -53,7 +53,7 @@ class LifecycleTest {
         final Endpoint[] servers = new Endpoint[GUESTS];
         try (Endpoint listening = Endpoint.listen(target);
             ProxyProcess host = startHost(link, target)) {
-            final int descriptorsOfHost = host.descriptorCount();
+            final int descriptorsOfHost = Await.stable(host::descriptorCount);
             for (int i = 0; i < GUESTS; i++) {
                 guests[i] = startGuest(i, link, target);
                 applications[i] = Endpoint.connect(forward(i));
@@ -99,7 +99,7 @@ class LifecycleTest {
         try (Endpoint listening = Endpoint.listen(target)) {
             final ProxyProcess first = startHost(link, target);
             try (ProxyProcess guest = startGuest(0, link, target)) {
-                final int descriptorsOfGuest = guest.descriptorCount();
+                final int descriptorsOfGuest = Await.stable(guest::descriptorCount);
                 for (int round = 0; round < 3; round++) {
                     final ProxyProcess host = round == 0 ? first : startHost(link, target);
                     // Of a host that has just come, the guest learns when it next looks.

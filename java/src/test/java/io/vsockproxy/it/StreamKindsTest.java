@@ -163,6 +163,7 @@ class StreamKindsTest {
     @EnumSource
     void shouldNoticeThatADatagramSocketHasBeenClosedOnEitherSideThoughNoMorePacketsCome(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
+        Await.stable(() -> PAIR.pair().descriptorCounts()[1]);
         final int[] before = PAIR.pair().descriptorCounts();
         final Endpoint[] first = PAIR.closing(Endpoint.socketPair(Constants.SOCK_DGRAM));
         final Endpoint[] second = PAIR.closing(Endpoint.socketPair(Constants.SOCK_DGRAM));

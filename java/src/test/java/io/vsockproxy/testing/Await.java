@@ -19,6 +19,7 @@ public final class Await {
     public static final long TIMEOUT_MS = 20_000;
 
     private static final long INTERVAL_MS = 5;
+    private static final int STABLE_SAMPLES = 20;
 
     private Await() {
     }
@@ -39,6 +40,20 @@ public final class Await {
         until(
             () -> actual.getAsInt() == expected,
             () -> what + ": expected=" + expected + ", actual=" + actual.getAsInt());
+    }
+
+    /** The value that {@code actual} settles on: the same for a while. */
+    public static int stable(final IntSupplier actual) {
+        final int[] last = {actual.getAsInt(), 0};
+        until(
+            () -> {
+                final int next = actual.getAsInt();
+                last[1] = next == last[0] ? last[1] + 1 : 0;
+                last[0] = next;
+                return last[1] >= STABLE_SAMPLES;
+            },
+            () -> "a value that stays, last=" + last[0]);
+        return last[0];
     }
 
     private static void pause() {

@@ -11,6 +11,7 @@ import io.vsockproxy.VsockProxy;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.session.SessionLimits;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -52,12 +53,12 @@ public final class ProxyPair implements AutoCloseable {
         return new ProxyPair(directory, hostServer, guestServer, List.of(guest, host));
     }
 
-    /** Two child processes. */
-    public static ProxyPair processes(final Path directory) {
+    /** Two child processes, with arguments of their own. */
+    public static ProxyPair processes(final Path directory, final String... more) {
         final Endpoint hostServer = Endpoint.listen(hostTarget(directory));
         final Endpoint guestServer = Endpoint.listen(guestTarget(directory));
-        final ProxyProcess host = ProxyProcess.start(hostArguments(directory)).awaitReady();
-        final ProxyProcess guest = ProxyProcess.start(guestArguments(directory)).awaitReady();
+        final ProxyProcess host = ProxyProcess.start(with(hostArguments(directory), more)).awaitReady();
+        final ProxyProcess guest = ProxyProcess.start(with(guestArguments(directory), more)).awaitReady();
         return new ProxyPair(directory, hostServer, guestServer, List.of(guest, host));
     }
 
@@ -89,6 +90,12 @@ public final class ProxyPair implements AutoCloseable {
             "guest", "--connect", "unix:" + link(directory), "--allow-connect", guestTarget(directory).toString(),
             "--forward", guestForward(directory) + "=" + hostTarget(directory),
         };
+    }
+
+    private static String[] with(final String[] arguments, final String... more) {
+        final String[] all = Arrays.copyOf(arguments, arguments.length + more.length);
+        System.arraycopy(more, 0, all, arguments.length, more.length);
+        return all;
     }
 
     /** Where the host listens. */

@@ -140,7 +140,7 @@ public final class ProxyProcess implements AutoCloseable {
         return process.exitValue();
     }
 
-    /** Open descriptors; jars, which the JVM opens when it likes, are left out. */
+    /** Open descriptors; files that the JVM opens when it likes are left out. */
     public int descriptorCount() {
         return descriptors().size();
     }
@@ -152,7 +152,7 @@ public final class ProxyProcess implements AutoCloseable {
             for (final Path entry : entries) {
                 try {
                     final String target = Files.readSymbolicLink(entry).toString();
-                    if (!target.endsWith(".jar") && !target.startsWith("/dev/")) {
+                    if (!isTheJvms(target)) {
                         open.add(target);
                     }
                 } catch (final NoSuchFileException e) {
@@ -163,6 +163,11 @@ public final class ProxyProcess implements AutoCloseable {
             throw new UncheckedIOException(e);
         }
         return open;
+    }
+
+    private static boolean isTheJvms(final String target) {
+        return target.endsWith(".jar") || target.endsWith(".class") || target.startsWith("/dev/")
+            || target.startsWith("/sys/") || target.startsWith("/proc/");
     }
 
     /** Waits until as many descriptors are open as {@code expected}. */

@@ -150,7 +150,7 @@ public final class RunningHost
             .limits(limits)
             .extensions(extensions));
         host.ready().join();
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
@@ -26,18 +27,20 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 public final class RunningPair
     implements BeforeAllCallback, AfterAllCallback, BeforeEachCallback, AfterEachCallback {
     private final boolean processes;
+    private final String[] arguments;
     private final Deque<Endpoint> opened = new ArrayDeque<>();
     private Path directory;
     private ProxyPair pair;
     private int[] descriptorsBefore;
 
-    private RunningPair(final boolean processes) {
+    private RunningPair(final boolean processes, final String... arguments) {
         this.processes = processes;
+        this.arguments = arguments;
     }
 
-    /** Two child processes. */
-    public static RunningPair processes() {
-        return new RunningPair(true);
+    /** Two child processes, with arguments of their own. */
+    public static RunningPair processes(final String... arguments) {
+        return new RunningPair(true, arguments);
     }
 
     /** Two proxies in this process. */
@@ -75,7 +78,15 @@ public final class RunningPair
     @Override
     public void beforeAll(final ExtensionContext context) throws IOException {
         directory = Files.createTempDirectory("vp");
-        pair = processes ? ProxyPair.processes(directory) : ProxyPair.inProcess(directory);
+        pair = processes ? ProxyPair.processes(directory, arguments) : ProxyPair.inProcess(directory);
+        // What the first connection loads and opens is there for good.
+        for (final Role from : Role.values()) {
+            final Endpoint[] ends = pair.connect(from);
+            ends[0].send("x");
+            ends[1].readText(1);
+            Endpoint.closeAll(ends);
+        }
+        Await.stable(() -> Arrays.stream(pair.descriptorCounts()).sum());
         descriptorsBefore = pair.descriptorCounts();
     }
 
