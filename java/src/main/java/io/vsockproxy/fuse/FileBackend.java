@@ -29,15 +29,15 @@ public interface FileBackend {
      * @param buffer the bytes are there until this returns. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in front
      *               of {@code index} may be overwritten, to frame the data where it lies.
      * @param address of the first byte of data, for a system call.
-     * @return false when there is no room for the data now: the mount then takes no more requests, and offers this one
-     *     again, unchanged, when {@link FuseMount#resume} is called. It has not been answered then.
+     * @return false when there is no room for the data now: the mount then parks the request and offers it again,
+     *     unchanged, when {@link FuseMount#resume} is called. It has not been answered then.
      */
     boolean write(
         FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
 
     /**
      * Asks for the size. Answer: {@link FuseRequest#replyAttributes} or {@link FuseRequest#replyError}. Asked once
-     * while the file is being opened (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
+     * before the file is opened (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
      */
     void getattr(FuseRequest request);
 

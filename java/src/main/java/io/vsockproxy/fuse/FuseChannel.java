@@ -9,6 +9,7 @@ import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayDeque;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -26,7 +27,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  *            +------------------+------------------------------+
  * </pre>
  *
- * <p>Loop's thread only. The request lies there until the next is read.
+ * <p>Loop's thread only. The request lies there until the next is read, unless its buffer is taken away.
  */
 final class FuseChannel implements AutoCloseable {
     /** The most bytes of data in one request. */
@@ -43,15 +44,18 @@ final class FuseChannel implements AutoCloseable {
     /** The kernel wants room for its largest request whatever it has to say; names and the like are shorter. */
     private static final int SLACK = 4096;
     private static final int REQUEST_LENGTH = DATA_OFFSET + MAX_DATA_LENGTH + SLACK;
+    /** Buffers kept for the next time that requests have to be parked. */
+    private static final int MAX_SPARE_BUFFERS = 8;
     private static final int REPLY_LENGTH = 256;
     private static final long FILE_POSITION = -1;
 
     private final OwnedFd device;
-    private final Memory memory = Memory.allocate(REQUEST_LENGTH + REPLY_LENGTH + 2 * IoVec.LENGTH);
-    private final UnsafeBuffer request = new UnsafeBuffer(memory.address(0, REQUEST_LENGTH), REQUEST_LENGTH);
-    private final UnsafeBuffer reply = new UnsafeBuffer(memory.address(REQUEST_LENGTH, REPLY_LENGTH), REPLY_LENGTH);
-    private final long iovAddress = memory.address(REQUEST_LENGTH + REPLY_LENGTH, 2 * IoVec.LENGTH);
+    private final ArrayDeque<Memory> spareBuffers = new ArrayDeque<>();
+    private final Memory memory = Memory.allocate(REPLY_LENGTH + 2 * IoVec.LENGTH);
+    private final UnsafeBuffer reply = new UnsafeBuffer(memory.address(0, REPLY_LENGTH), REPLY_LENGTH);
+    private final long iovAddress = memory.address(REPLY_LENGTH, 2 * IoVec.LENGTH);
     private final UnsafeBuffer iov = new UnsafeBuffer(iovAddress, 2 * IoVec.LENGTH);
+    private Memory request = Memory.allocate(REQUEST_LENGTH);
     private boolean closed;
 
     /**
@@ -67,13 +71,25 @@ final class FuseChannel implements AutoCloseable {
     }
 
     /** The request that was read last. */
-    UnsafeBuffer request() {
+    Memory request() {
         return request;
     }
 
-    /** The address of a write's data. */
-    long dataAddress() {
-        return memory.address(DATA_OFFSET, MAX_DATA_LENGTH);
+    /** Leaves the request that was read last to the caller, who gives it back by {@link #recycle}. */
+    Memory detachRequest() {
+        final Memory detached = request;
+        final Memory spare = spareBuffers.pollLast();
+        request = spare != null ? spare : Memory.allocate(REQUEST_LENGTH);
+        return detached;
+    }
+
+    /** Takes back a buffer that was {@linkplain #detachRequest detached}. */
+    void recycle(final Memory detached) {
+        if (closed || spareBuffers.size() >= MAX_SPARE_BUFFERS) {
+            detached.close();
+        } else {
+            spareBuffers.addLast(detached);
+        }
     }
 
     /** Where a result is put together, {@link #RESULT_OFFSET} bytes from the start. */
@@ -87,7 +103,7 @@ final class FuseChannel implements AutoCloseable {
      * @return its length in bytes, or {@code -errno}: EAGAIN when there is none now, ENODEV after an unmount.
      */
     int read() {
-        final long address = memory.address(REQUEST_OFFSET, REQUEST_LENGTH - REQUEST_OFFSET);
+        final long address = request.address(REQUEST_OFFSET, REQUEST_LENGTH - REQUEST_OFFSET);
         return (int) Syscalls.read(device.fd(), address, REQUEST_LENGTH - REQUEST_OFFSET);
     }
 
@@ -145,14 +161,16 @@ final class FuseChannel implements AutoCloseable {
 
     /** Gives the memory back, once nothing of a request is looked at any more. Idempotent. */
     void free() {
-        request.wrap(0, 0);
         reply.wrap(0, 0);
         iov.wrap(0, 0);
         memory.close();
+        request.close();
+        spareBuffers.forEach(Memory::close);
+        spareBuffers.clear();
     }
 
     private int send(final int resultLength, final long address, final int length) {
-        IoVec.set(iov, 0, memory.address(REQUEST_LENGTH, REPLY_LENGTH), FuseOutHeader.LENGTH + resultLength);
+        IoVec.set(iov, 0, memory.address(0, REPLY_LENGTH), FuseOutHeader.LENGTH + resultLength);
         IoVec.set(iov, 1, address, length);
         final long written =
             Syscalls.pwritev2(device.fd(), iovAddress, length > 0 ? 2 : 1, FILE_POSITION, 0);

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.posix.Constants;
@@ -15,8 +16,8 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 
@@ -33,8 +34,9 @@ import java.util.concurrent.RejectedExecutionException;
  *     content at the time that each page is first touched; a page that was touched keeps that content until it is
  *     mapped again, until the size changes (seen by an fstat) or until a write through this mount replaces it. Stores
  *     to a shared mapping are written when it is synchronised or unmapped; with O_APPEND they are refused.</li>
- * <li>The process that serves a mount must not touch mappings of it from Java code: a thread in a page fault does not
- *     reach a safepoint, and the loop may be waiting for one.</li>
+ * <li>The process that serves a mount must not map files of it. Unmapping writes pages back, and a first touch reads
+ *     them, with the process's memory map locked or a thread that reaches no safepoint, and the loop may be waiting for
+ *     either. Any other process may.</li>
  * <li>Opening /proc/self/fd/N anew works, with no more access than was granted.</li>
  * <li>With O_APPEND among the flags the backend appends. An application that sets O_APPEND itself, later, writes where
  *     the file ended when its size was last seen.</li>
@@ -59,7 +61,13 @@ public final class FuseMount implements AutoCloseable {
     private final Executor workers;
     private final MountPoint mountPoint;
     private final FuseNodes nodes = new FuseNodes();
-    private final List<PendingOpen> pendingOpens = new ArrayList<>();
+    private final Map<FuseNode, PendingOpen> pendingOpens = new LinkedHashMap<>();
+    private final EndOfTurnTask resumeTask = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            onResume();
+        }
+    };
     private final FuseServer server;
     private final OwnedFd random;
     private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
@@ -73,7 +81,8 @@ public final class FuseMount implements AutoCloseable {
         this.mountPoint = mountPoint;
         this.random = random;
         final FuseChannel channel = new FuseChannel(mountPoint.device());
-        server = new FuseServer(channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid());
+        server = new FuseServer(
+            channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid(), this::onSized);
         registration = loop.register(channel.fd(), Constants.EPOLLIN, events -> onReady());
     }
 
@@ -84,7 +93,7 @@ public final class FuseMount implements AutoCloseable {
      * taken away first; one that is alive is an error. As root by mount(2), else by fusermount3. Blocks: for as long as
      * the helper takes, and up to two seconds for a mount that does not say whether it is alive.
      *
-     * @param workers    threads that may wait: two at least, lest one that asks a dead mount keeps opens waiting.
+     * @param workers    threads that may wait for this loop, but are not kept waiting by files' owners.
      * @param allowOther whether users other than the mounting one may open files and call fstat on them; without root
      *                   that takes user_allow_other in /etc/fuse.conf.
      * @throws MountException saying what is in the way.
@@ -147,13 +156,9 @@ public final class FuseMount implements AutoCloseable {
         nodes.add(node);
         final PendingOpen pending = new PendingOpen(
             loop, node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
-        pendingOpens.add(pending);
-        try {
-            workers.execute(pending::run);
-        } catch (final RejectedExecutionException e) {
-            pendingOpens.remove(pending);
-            pending.fail(Errno.EIO);
-            onOpenEnded(node);
+        pendingOpens.put(node, pending);
+        if (!server.askSize(node)) {
+            fail(pending, Errno.ENOMEM);
         }
     }
 
@@ -191,10 +196,12 @@ public final class FuseMount implements AutoCloseable {
         updateInterest();
     }
 
-    /** Takes requests again, beginning with a write that {@link FileBackend#write} has put off. */
+    /**
+     * At the end of this turn, offers the writes again that {@link FileBackend#write} had no room for, and takes
+     * requests again.
+     */
     public void resume() {
-        server.resume();
-        updateInterest();
+        loop.atEndOfTurn(resumeTask);
     }
 
     /**
@@ -217,7 +224,7 @@ public final class FuseMount implements AutoCloseable {
             mountPoint.unmount();
             server.close();
         }
-        final PendingOpen[] unfinished = pendingOpens.toArray(new PendingOpen[0]);
+        final PendingOpen[] unfinished = pendingOpens.values().toArray(new PendingOpen[0]);
         pendingOpens.clear();
         for (final PendingOpen pending : unfinished) {
             pending.cancel();
@@ -242,9 +249,34 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
+    private void onResume() {
+        if (!closed) {
+            server.resume();
+            updateInterest();
+        }
+    }
+
+    /** The size is known (or cannot be): a worker can open the file, which waits for nobody but this thread. */
+    private void onSized(final FuseNode node) {
+        final PendingOpen pending = pendingOpens.get(node);
+        if (pending != null) {
+            try {
+                workers.execute(pending::run);
+            } catch (final RejectedExecutionException e) {
+                fail(pending, Errno.EIO);
+            }
+        }
+    }
+
     private void onOpenDone(final PendingOpen pending) {
-        pendingOpens.remove(pending);
+        pendingOpens.remove(pending.node());
         pending.complete();
+        onOpenEnded(pending.node());
+    }
+
+    private void fail(final PendingOpen pending, final int errno) {
+        pendingOpens.remove(pending.node());
+        pending.fail(errno);
         onOpenEnded(pending.node());
     }
 

@@ -24,6 +24,7 @@ final class FuseNode {
     private long lookups;
     private int openFiles;
     private boolean opening = true;
+    private long sizeWhenOpened;
 
     /**
      * @param flags of open(2): the access that is granted.
@@ -65,6 +66,15 @@ final class FuseNode {
     /** Who answers, or null once released. */
     FileBackend backend() {
         return backend;
+    }
+
+    /** The size in bytes to show before anybody asks for it. */
+    long sizeWhenOpened() {
+        return sizeWhenOpened;
+    }
+
+    void sizeWhenOpened(final long size) {
+        sizeWhenOpened = size;
     }
 
     boolean isReadable() {

@@ -20,8 +20,8 @@ interface FuseReplies {
     /** A file's attributes. */
     void attributes(long unique, FuseNode node, long size);
 
-    /** A file that was looked up. */
-    void entry(long unique, FuseNode node, long size);
+    /** The size of a file that is to be opened. */
+    void sized(FuseNode node, long size);
 
     /** The backend has answered: the request may be used again. */
     void ended(FuseRequest request);

@@ -5,6 +5,7 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
 
 /**
  * One request of the kernel's that waits for a {@link FileBackend}'s answer.
@@ -22,8 +23,8 @@ public final class FuseRequest {
         WRITE,
         /** A size, for an fstat. */
         GETATTR,
-        /** A size, for the lookup that an open begins with. */
-        LOOKUP,
+        /** A size, before the file is opened; the kernel does not know of this one. */
+        SIZE,
         /** That it was done. */
         TRUNCATE,
         /** That it was done. */
@@ -51,6 +52,7 @@ public final class FuseRequest {
     private long offset;
     private int length;
     private long tag;
+    private Memory parkedData;
 
     FuseRequest(final FuseReplies replies) {
         this.replies = replies;
@@ -120,14 +122,14 @@ public final class FuseRequest {
 
     /** Answers {@link FileBackend#getattr}: the file has {@code size} bytes. Less than none: EIO. */
     public void replyAttributes(final long size) {
-        if (kind != Kind.LOOKUP) {
+        if (kind != Kind.SIZE) {
             require(Kind.GETATTR);
         }
         if (state == State.WAITING) {
             if (size < 0) {
                 sendError(Errno.EIO);
-            } else if (kind == Kind.LOOKUP) {
-                replies.entry(unique, node, size);
+            } else if (kind == Kind.SIZE) {
+                replies.sized(node, size);
             } else {
                 replies.attributes(unique, node, size);
             }
@@ -180,12 +182,24 @@ public final class FuseRequest {
     void abandon(final int errno) {
         if (state == State.WAITING) {
             state = State.ABANDONED;
-            replies.error(unique, errno);
+            if (kind != Kind.SIZE) {
+                replies.error(unique, errno);
+            }
         }
     }
 
-    boolean isWaiting() {
-        return state == State.WAITING;
+    /** Whether it is the kernel's request {@code number}, and unanswered. */
+    boolean isWaiting(final long number) {
+        return unique == number && state == State.WAITING && kind != Kind.SIZE;
+    }
+
+    /** The buffer with a write that the backend had no room for, or null. */
+    Memory parkedData() {
+        return parkedData;
+    }
+
+    void parkedData(final Memory data) {
+        parkedData = data;
     }
 
     /** Whether answering EINTR would hide an effect. */
@@ -193,18 +207,14 @@ public final class FuseRequest {
         return kind == Kind.WRITE || kind == Kind.TRUNCATE;
     }
 
-    long unique() {
-        return unique;
-    }
-
     FuseNode node() {
         return node;
     }
 
     private void sendError(final int errno) {
-        if (kind == Kind.LOOKUP) {
+        if (kind == Kind.SIZE) {
             // The file may well be read although its size cannot be told.
-            replies.entry(unique, node, 0);
+            replies.sized(node, 0);
         } else {
             replies.error(unique, errno);
         }

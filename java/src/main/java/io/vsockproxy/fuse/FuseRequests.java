@@ -55,7 +55,7 @@ final class FuseRequests {
     FuseRequest findWaiting(final long unique) {
         for (int i = used.size() - 1; i >= 0; i--) {
             final FuseRequest request = used.get(i);
-            if (request.unique() == unique && request.isWaiting()) {
+            if (request.isWaiting(unique)) {
                 return request;
             }
         }

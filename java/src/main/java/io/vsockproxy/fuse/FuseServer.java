@@ -6,6 +6,9 @@ package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import java.util.ArrayList;
+import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -17,6 +20,9 @@ import org.agrona.concurrent.UnsafeBuffer;
 final class FuseServer implements FuseReplies {
     /** Requests waiting for backends, beyond which more are refused with ENOMEM. */
     static final int MAX_REQUESTS = 16384;
+
+    /** Writes without room, of a mebibyte at most each, beyond which no more requests are taken from the kernel. */
+    static final int MAX_PARKED_WRITES = 64;
 
     private static final int MAX_REQUESTS_PER_READINESS = 64;
     private static final int MAX_BACKGROUND = 1024;
@@ -46,21 +52,29 @@ final class FuseServer implements FuseReplies {
     private final FuseRequests requests = new FuseRequests(MAX_REQUESTS);
     private final int uid;
     private final int gid;
-    private final UnsafeBuffer buffer;
+    private final Consumer<FuseNode> onSized;
     private final UnsafeBuffer reply;
-    private FuseRequest heldWrite;
+    private final ArrayList<FuseRequest> parkedWrites = new ArrayList<>();
+    private UnsafeBuffer buffer;
     private boolean paused;
     private boolean dispatching;
 
     /**
-     * @param uid shown as the owner of everything, as {@code gid} is as the group.
+     * @param uid     shown as the owner of everything, as {@code gid} is as the group.
+     * @param onSized is told when a node that {@link #askSize} was called for has its size.
      */
-    FuseServer(final FuseChannel channel, final FuseNodes nodes, final int uid, final int gid) {
+    FuseServer(
+        final FuseChannel channel,
+        final FuseNodes nodes,
+        final int uid,
+        final int gid,
+        final Consumer<FuseNode> onSized) {
         this.channel = channel;
         this.nodes = nodes;
         this.uid = uid;
         this.gid = gid;
-        buffer = channel.request();
+        this.onSized = onSized;
+        buffer = channel.request().buffer();
         reply = channel.reply();
     }
 
@@ -69,8 +83,9 @@ final class FuseServer implements FuseReplies {
         return requests.size();
     }
 
+    /** Whether no requests are to be taken now. */
     boolean isPaused() {
-        return paused;
+        return paused || parkedWrites.size() >= MAX_PARKED_WRITES;
     }
 
     /** Takes no more requests until {@link #resume}. */
@@ -78,21 +93,37 @@ final class FuseServer implements FuseReplies {
         paused = true;
     }
 
-    /** Offers a write that was held back again and, if that is taken, goes on. */
+    /** Takes requests again. Offers each parked write once, in order; what finds no room stays parked. */
     void resume() {
-        final FuseRequest held = heldWrite;
-        if (held != null && !dispatching) {
-            heldWrite = null;
-            paused = false;
-            dispatching = true;
-            try {
-                offerWrite(held);
-            } finally {
-                endDispatching();
+        paused = false;
+        dispatching = true;
+        try {
+            final int count = parkedWrites.size();
+            for (int i = 0; i < count && !parkedWrites.isEmpty(); i++) {
+                final FuseRequest request = parkedWrites.remove(0);
+                final Memory data = request.parkedData();
+                request.parkedData(null);
+                if (offer(request, data)) {
+                    channel.recycle(data);
+                } else {
+                    request.parkedData(data);
+                    parkedWrites.add(request);
+                }
             }
-        } else if (held == null) {
-            paused = false;
+        } finally {
+            dispatching = false;
+            freeIfClosed();
         }
+    }
+
+    /** Asks {@code node}'s backend for the size that is shown first; false when there are too many requests. */
+    boolean askSize(final FuseNode node) {
+        final FuseRequest request = requests.acquire(this);
+        if (request == null) {
+            return false;
+        }
+        node.backend().getattr(request.begin(FuseRequest.Kind.SIZE, 0, node, 0, 0));
+        return true;
     }
 
     /**
@@ -103,7 +134,7 @@ final class FuseServer implements FuseReplies {
     int serve() {
         dispatching = true;
         try {
-            for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !paused && !channel.isClosed(); i++) {
+            for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !isPaused() && !channel.isClosed(); i++) {
                 final int length = channel.read();
                 if (length >= 0) {
                     dispatch(length);
@@ -120,7 +151,8 @@ final class FuseServer implements FuseReplies {
             }
             return 0;
         } finally {
-            endDispatching();
+            dispatching = false;
+            freeIfClosed();
         }
     }
 
@@ -158,16 +190,19 @@ final class FuseServer implements FuseReplies {
 
     /** The end of the mount: what the kernel still waits for is answered EIO. The backends' answers are dropped. */
     void abandonAll() {
-        heldWrite = null;
         requests.forEach(request -> request.abandon(Errno.EIO));
+        for (final FuseRequest parked : parkedWrites) {
+            // The backend has never taken these, and owes no answer.
+            unpark(parked);
+            parked.replyError(Errno.EIO);
+        }
+        parkedWrites.clear();
     }
 
     /** Ends the connection; the memory lives on until no request is being dealt with. */
     void close() {
         channel.close();
-        if (!dispatching) {
-            channel.free();
-        }
+        freeIfClosed();
     }
 
     // ---- Answers
@@ -199,14 +234,9 @@ final class FuseServer implements FuseReplies {
     }
 
     @Override
-    public void entry(final long unique, final FuseNode node, final long size) {
-        if (!channel.isClosed()) {
-            putAttributes(FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node, size);
-            // An answer that nobody waited for is no reference that a FORGET would take back.
-            if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
-                node.onLookedUp();
-            }
-        }
+    public void sized(final FuseNode node, final long size) {
+        node.sizeWhenOpened(size);
+        onSized.accept(node);
     }
 
     @Override
@@ -252,26 +282,37 @@ final class FuseServer implements FuseReplies {
                 error(unique, Errno.EOPNOTSUPP);
             } else {
                 final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
-                if (request != null) {
-                    offerWrite(request);
+                if (request != null && !offer(request, channel.request())) {
+                    park(request);
                 }
             }
         }
     }
 
-    private void offerWrite(final FuseRequest request) {
+    /** False when the backend has no room for the write in {@code data}, and the mount has not ended meanwhile. */
+    private boolean offer(final FuseRequest request, final Memory data) {
         final FileBackend backend = request.node().backend();
-        if (backend == null) {
-            request.replyError(Errno.EIO);
-        } else if (!backend.write(
-            request, request.offset(), buffer, FuseChannel.DATA_OFFSET, request.length(), channel.dataAddress())) {
-            if (!channel.isClosed()) {
-                heldWrite = request;
-                paused = true;
-            } else {
-                request.replyError(Errno.EIO);
-            }
+        if (backend != null && backend.write(
+            request, request.offset(), data.buffer(), FuseChannel.DATA_OFFSET, request.length(),
+            data.address(FuseChannel.DATA_OFFSET, request.length()))) {
+            return true;
         }
+        if (backend != null && !channel.isClosed()) {
+            return false;
+        }
+        request.replyError(Errno.EIO);
+        return true;
+    }
+
+    private void park(final FuseRequest request) {
+        request.parkedData(channel.detachRequest());
+        buffer = channel.request().buffer();
+        parkedWrites.add(request);
+    }
+
+    private void unpark(final FuseRequest request) {
+        channel.recycle(request.parkedData());
+        request.parkedData(null);
     }
 
     private void getattr(final long unique, final long nodeId) {
@@ -284,12 +325,12 @@ final class FuseServer implements FuseReplies {
         }
         final FuseNode node = backedNode(unique, nodeId, 0, 0);
         if (node != null) {
-            askAttributes(FuseRequest.Kind.GETATTR, unique, node);
+            askAttributes(unique, node);
         }
     }
 
-    private void askAttributes(final FuseRequest.Kind kind, final long unique, final FuseNode node) {
-        final FuseRequest request = begin(kind, unique, node, 0, 0);
+    private void askAttributes(final long unique, final FuseNode node) {
+        final FuseRequest request = begin(FuseRequest.Kind.GETATTR, unique, node, 0, 0);
         if (request != null) {
             node.backend().getattr(request);
         }
@@ -309,7 +350,7 @@ final class FuseServer implements FuseReplies {
             error(unique, Errno.EPERM);
         } else if ((valid & FuseProtocol.FATTR_SIZE) == 0) {
             // Times are not kept: the answer is what they are.
-            askAttributes(FuseRequest.Kind.GETATTR, unique, node);
+            askAttributes(unique, node);
         } else if (!node.isWritable()) {
             error(unique, Errno.EACCES);
         } else {
@@ -342,7 +383,15 @@ final class FuseServer implements FuseReplies {
         // None: it was answered in the meantime. The kernel wants no answer to this.
         final FuseRequest request = requests.findWaiting(
             FuseArguments.interruptUnique(buffer, FuseChannel.ARGUMENTS_OFFSET));
-        if (request != null) {
+        if (request == null) {
+            return;
+        }
+        if (request.parkedData() != null) {
+            // The backend has not got it: nothing was done.
+            parkedWrites.remove(request);
+            unpark(request);
+            request.replyError(Errno.EINTR);
+        } else {
             if (!request.changesTheFile()) {
                 request.abandon(Errno.EINTR);
             }
@@ -360,9 +409,14 @@ final class FuseServer implements FuseReplies {
             ? null : nodes.find(FuseName.parse(buffer, FuseChannel.ARGUMENTS_OFFSET, arguments));
         if (node == null || node.backend() == null) {
             error(unique, Errno.ENOENT);
-        } else {
-            // The size decides what a mapping or asynchronous I/O gets before anybody has called fstat.
-            askAttributes(FuseRequest.Kind.LOOKUP, unique, node);
+            return;
+        }
+        // The size decides what a mapping or asynchronous I/O gets before anybody has called fstat.
+        putAttributes(
+            FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node, node.sizeWhenOpened());
+        // An answer that nobody waited for is no reference that a FORGET would take back.
+        if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
+            node.onLookedUp();
         }
     }
 
@@ -521,9 +575,8 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    private void endDispatching() {
-        dispatching = false;
-        if (channel.isClosed()) {
+    private void freeIfClosed() {
+        if (channel.isClosed() && !dispatching) {
             channel.free();
         }
     }

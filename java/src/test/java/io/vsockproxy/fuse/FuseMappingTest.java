@@ -13,13 +13,17 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
-import io.vsockproxy.posix.Syscalls;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,14 +31,15 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Mappings of files of the mount. They are touched by system calls only, never by Java's own loads: a thread in a page
- * fault reaches no safepoint, and the thread that serves the fault may be waiting for one.
+ * Mappings of files of the mount, in a process of their own: unmapping writes pages back with the process's memory map
+ * locked, which the thread that takes those writes must not depend on.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FuseMappingTest {
     private static final int LENGTH = FuseMount.MAX_DATA_LENGTH + 12345;
     private static final int MAPPED = 2 * FuseMount.MAX_DATA_LENGTH;
     private static final int PAGE = 4096;
+    private static final int LAST_PAGE = LENGTH / PAGE * PAGE;
 
     @TempDir
     private Path directory;
@@ -43,8 +48,9 @@ class FuseMappingTest {
     private final byte[] content = new byte[LENGTH];
     private Fixture fixture;
     private MemoryBackend backend;
-    private Client client;
-    private Memory scratch;
+    private Process application;
+    private BufferedReader answers;
+    private PrintStream commands;
     private int descriptorsBefore;
 
     @BeforeEach
@@ -53,102 +59,115 @@ class FuseMappingTest {
         System.out.println("seed " + seed);
         new Random(seed).nextBytes(content);
         descriptorsBefore = Descriptors.count();
+        application = new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "-XX:+UseSerialGC",
+            "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
+            "-cp", System.getProperty("java.class.path"), MappingProcess.class.getName())
+            .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        answers = new BufferedReader(new InputStreamReader(application.getInputStream(), StandardCharsets.US_ASCII));
+        commands = new PrintStream(application.getOutputStream(), true, StandardCharsets.US_ASCII);
         fixture = new Fixture(directory.resolve("files"));
         backend = new MemoryBackend(content);
-        client = new Client();
-        scratch = Memory.allocate(2 * PAGE);
     }
 
     @AfterEach
     void unmount() throws Exception {
         if (fixture != null) {
+            // Ends with its input, its mappings still there when a test has failed.
+            commands.close();
+            assertTrue(application.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the application hangs");
+            answers.close();
             fixture.end();
             assertEquals(1, backend.releases.get(), "released");
             backend.free();
-            client.close();
-            scratch.close();
             Descriptors.assertCount(descriptorsBefore);
         }
     }
 
     @Test
     void shouldMapPrivately() throws Exception {
-        final long address;
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
-            address = map(file.fd(), Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_PRIVATE);
-        }
-        // Nobody has asked for the size, and the descriptor is closed.
-        assertArrayEquals(content, load(address, LENGTH));
-        assertEquals(-Errno.EFAULT, tryLoad(address + LENGTH / PAGE * PAGE + PAGE, 1));
-        store(address + 5, new byte[] {1, 2, 3});
-        assertArrayEquals(new byte[] {1, 2, 3}, load(address + 5, 3));
+        // Nobody asks for the size, and no descriptor stays open.
+        final long fd = give(Constants.O_RDONLY);
+        final long address = map(fd, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_PRIVATE);
+        assertEquals(0, tell("close", fd));
+        assertEquals(crc(content, 0, LENGTH), tell("load", address, LENGTH));
+        assertEquals(-Errno.EFAULT, tell("load", address + LAST_PAGE + PAGE, 1));
+        assertEquals(3, tell("store", address + 5, 3, 42));
+        assertEquals(crc(new byte[] {42, 42, 42}, 0, 3), tell("load", address + 5, 3));
         assertEquals(0, backend.releases.get());
-        assertEquals(0, Syscalls.munmap(address, MAPPED));
+        assertEquals(0, tell("unmap", address, MAPPED));
         assertTrue(backend.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
-        assertArrayEquals(Arrays.copyOf(content, 100), backendBytes(0, 100));
+        assertArrayEquals(content, backendBytes());
         assertEquals(0, backend.writes.get());
     }
 
     @Test
     void shouldMapSharedForReading() throws Exception {
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
-            final long address = mapShared(file.fd(), Constants.PROT_READ);
-            assertArrayEquals(content, load(address, LENGTH));
+        final long fd = give(Constants.O_RDONLY);
+        final long address = mapShared(fd, Constants.PROT_READ);
+        assertEquals(crc(content, 0, LENGTH), tell("load", address, LENGTH));
 
-            // A page that was touched stays as it was; a mapping made anew does not.
-            fixture.run(() -> backend.memory.buffer().putByte(0, (byte) ~content[0]));
-            final long second = mapShared(file.fd(), Constants.PROT_READ);
-            assertEquals(~content[0], load(second, 1)[0]);
+        // A page that was touched stays as it was; a mapping made anew does not.
+        content[0] = (byte) ~content[0];
+        fixture.run(() -> backend.memory.buffer().putByte(0, content[0]));
+        final long second = mapShared(fd, Constants.PROT_READ);
+        assertEquals(crc(content, 0, PAGE), tell("load", second, PAGE));
 
-            // Growth shows in every mapping once somebody has asked for the size.
-            final int end = LENGTH / PAGE * PAGE + 2 * PAGE;
-            fixture.run(() -> {
-                backend.memory.buffer().putByte(end - 1, (byte) 42);
-                backend.size = end;
-            });
-            assertEquals(end, client.size(file.fd()));
-            assertEquals(42, load(address + end - 1, 1)[0]);
-            assertEquals(~content[0], load(address, 1)[0]);
-            assertEquals(0, Syscalls.munmap(address, MAPPED));
-            assertEquals(0, Syscalls.munmap(second, MAPPED));
-        }
+        // Growth shows in every mapping once somebody has asked for the size.
+        final int end = LAST_PAGE + 2 * PAGE;
+        fixture.run(() -> {
+            backend.memory.buffer().putByte(end - 1, (byte) 42);
+            backend.size = end;
+        });
+        assertEquals(-Errno.EFAULT, tell("load", address + end - 1, 1));
+        assertEquals(end, tell("size", fd));
+        assertEquals(crc(new byte[] {42}, 0, 1), tell("load", address + end - 1, 1));
+        assertEquals(crc(content, 0, PAGE), tell("load", address, PAGE));
+        assertEquals(0, tell("unmap", address, MAPPED));
+        assertEquals(0, tell("unmap", second, MAPPED));
     }
 
     @Test
     void shouldReadDirectlyWhatIsMappedToo() throws Exception {
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
-            final long address = mapShared(file.fd(), Constants.PROT_READ);
-            assertArrayEquals(Arrays.copyOf(content, 100), load(address, 100));
-            fixture.run(() -> backend.memory.buffer().putByte(0, (byte) ~content[0]));
-            assertEquals(~content[0], client.bytes(file.fd(), 0, 1)[0]);
+        try (Client client = new Client(); OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
+            final long fd = give(file, Constants.O_RDWR);
+            final long address = mapShared(fd, Constants.PROT_READ);
+            assertEquals(crc(content, 0, PAGE), tell("load", address, PAGE));
+            content[0] = (byte) ~content[0];
+            fixture.run(() -> backend.memory.buffer().putByte(0, content[0]));
+            assertEquals(content[0], client.bytes(file.fd(), 0, 1)[0]);
             // A write through the mount takes the page out of the mappings.
-            assertEquals(1, client.pwrite(file.fd(), new byte[] {9}, 1));
-            assertArrayEquals(new byte[] {(byte) ~content[0], 9}, load(address, 2));
-            assertEquals(0, Syscalls.munmap(address, MAPPED));
+            content[1] = (byte) ~content[1];
+            assertEquals(1, client.pwrite(file.fd(), new byte[] {content[1]}, 1));
+            assertEquals(crc(content, 0, PAGE), tell("load", address, PAGE));
+            assertEquals(0, tell("unmap", address, MAPPED));
         }
     }
 
     @Test
     void shouldWriteWhatWasStoredInASharedMapping() throws Exception {
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
-            final long address = mapShared(file.fd(), Constants.PROT_READ | Constants.PROT_WRITE);
-            store(address + 5, new byte[] {1, 2, 3});
-            assertEquals(0, Syscalls.munmap(address, MAPPED));
+        final long fd = give(Constants.O_RDWR);
+        final long address = mapShared(fd, Constants.PROT_READ | Constants.PROT_WRITE);
+        assertEquals(0, tell("close", fd));
+        for (int offset = 5; offset < LENGTH - 3; offset += 100_000) {
+            assertEquals(3, tell("store", address + offset, 3, 42));
+            Arrays.fill(content, offset, offset + 3, (byte) 42);
         }
+        assertEquals(0, tell("unmap", address, MAPPED));
         assertTrue(backend.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
-        System.arraycopy(new byte[] {1, 2, 3}, 0, content, 5, 3);
-        assertArrayEquals(content, backendBytes(0, LENGTH));
+        assertArrayEquals(content, backendBytes());
         assertEquals(LENGTH, backend.size);
     }
 
     @Test
     void shouldRefuseToAppendWhatWasStoredInASharedMapping() throws Exception {
         backend.appends = true;
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR | Constants.O_APPEND)) {
-            final long address = mapShared(file.fd(), Constants.PROT_READ | Constants.PROT_WRITE);
-            store(address + 5, new byte[] {1, 2, 3});
-            assertEquals(0, Syscalls.munmap(address, MAPPED));
-        }
+        final long fd = give(Constants.O_RDWR | Constants.O_APPEND);
+        final long address = mapShared(fd, Constants.PROT_READ | Constants.PROT_WRITE);
+        assertEquals(0, tell("close", fd));
+        assertEquals(3, tell("store", address + 5, 3, 42));
+        tell("unmap", address, MAPPED);
         assertTrue(backend.released.await(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
         assertEquals(LENGTH, backend.size);
         assertEquals(0, backend.writes.get());
@@ -156,58 +175,66 @@ class FuseMappingTest {
 
     @Test
     void shouldRefuseASharedMappingWithoutWriteAccess() throws Exception {
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
-            assertEquals(-Errno.EACCES, Syscalls.mmap(
-                0, PAGE, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_SHARED, file.fd(), 0));
+        final long fd = give(Constants.O_RDONLY);
+        assertEquals(-Errno.EACCES, tell(
+            "map", fd, MAPPED, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_SHARED));
+    }
+
+    @Test
+    void shouldNotHangWhenTheMountEndsBelowAMapping() throws Exception {
+        final long fd = give(Constants.O_RDWR);
+        final long address = mapShared(fd, Constants.PROT_READ | Constants.PROT_WRITE);
+        assertEquals(1, tell("store", address, 1, 42));
+        fixture.run(fixture.mount::close);
+        assertEquals(-Errno.EFAULT, tell("load", address + LAST_PAGE, 1));
+        assertEquals(0, tell("unmap", address, MAPPED));
+    }
+
+    /** Opens the file, hands it to the application, and keeps nothing of it: returns the application's descriptor. */
+    private long give(final int flags) throws Exception {
+        try (OwnedFd file = fixture.open(backend, flags)) {
+            return give(file, flags);
         }
     }
 
-    private long mapShared(final int fd, final int protection) {
-        final long address = Syscalls.mmap(0, MAPPED, protection, Constants.MAP_SHARED, fd, 0);
+    private long give(final OwnedFd file, final int flags) throws Exception {
+        final long fd = tell("open", "/proc/" + ProcessHandle.current().pid() + "/fd/" + file.fd(), flags);
+        assertTrue(fd >= 0, () -> Errno.name((int) -fd));
+        return fd;
+    }
+
+    private long mapShared(final long fd, final int protection) throws IOException {
+        final long address = tell("map", fd, MAPPED, protection, Constants.MAP_SHARED);
         assumeTrue(address != -Errno.ENODEV, "skipped: this kernel maps no direct I/O file as shared (before 6.6)");
         assertFalse(Errno.isError(address), () -> Errno.name((int) -address));
         return address;
     }
 
-    private static long map(final int fd, final int protection, final int flags) {
-        final long address = Syscalls.mmap(0, MAPPED, protection, flags, fd, 0);
+    private long map(final long fd, final int protection, final int flags) throws IOException {
+        final long address = tell("map", fd, MAPPED, protection, flags);
         assertFalse(Errno.isError(address), () -> Errno.name((int) -address));
         return address;
     }
 
-    private byte[] load(final long address, final int length) {
-        final byte[] bytes = new byte[length];
-        for (int i = 0; i < length; i += PAGE) {
-            final int count = Math.min(PAGE, length - i);
-            assertEquals(count, tryLoad(address + i, count));
-            scratch.buffer().getBytes(0, bytes, i, count);
+    private long tell(final Object... words) throws IOException {
+        final StringBuilder line = new StringBuilder();
+        for (final Object word : words) {
+            line.append(line.isEmpty() ? "" : " ").append(word);
         }
-        return bytes;
+        commands.println(line);
+        return Long.parseLong(answers.readLine());
     }
 
-    /** Has the kernel copy a page at most, by way of a pipe. */
-    private long tryLoad(final long address, final int length) {
-        return copy(address, length, scratch.address());
+    private static long crc(final byte[] bytes, final int offset, final int length) {
+        final CRC32 crc = new CRC32();
+        crc.update(bytes, offset, length);
+        return crc.getValue();
     }
 
-    private void store(final long address, final byte[] bytes) {
-        scratch.buffer().putBytes(0, bytes);
-        assertEquals(bytes.length, copy(scratch.address(), bytes.length, address));
-    }
-
-    private long copy(final long from, final int length, final long to) {
-        assertEquals(0, Syscalls.pipe2(scratch.address(PAGE, 8), Constants.O_CLOEXEC | Constants.O_NONBLOCK));
-        try (OwnedFd readEnd = OwnedFd.of(scratch.buffer().getInt(PAGE));
-            OwnedFd writeEnd = OwnedFd.of(scratch.buffer().getInt(PAGE + Integer.BYTES))) {
-            final long written = Syscalls.write(writeEnd.fd(), from, length);
-            return written < 0 ? written : Syscalls.read(readEnd.fd(), to, written);
-        }
-    }
-
-    private byte[] backendBytes(final int offset, final int length) throws Exception {
+    private byte[] backendBytes() throws Exception {
         return fixture.onLoop(() -> {
-            final byte[] bytes = new byte[length];
-            backend.memory.buffer().getBytes(offset, bytes);
+            final byte[] bytes = new byte[LENGTH];
+            backend.memory.buffer().getBytes(0, bytes);
             return bytes;
         });
     }

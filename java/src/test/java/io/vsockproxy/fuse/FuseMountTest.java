@@ -191,11 +191,17 @@ class FuseMountTest {
             random.nextBytes(bytes);
             final ExecutorService one = Executors.newSingleThreadExecutor();
             try {
-                final Future<Long> written = one.submit(() -> client.pwrite(file.fd(), bytes, 5));
+                final Future<Long> written = one.submit(() -> {
+                    try (Client mine = new Client()) {
+                        return mine.pwrite(file.fd(), bytes, 5);
+                    }
+                });
                 fixture.await(() -> backend.refusedWrites.get() == 1);
                 fixture.run(fixture.mount::resume);
-                assertEquals(2, backend.refusedWrites.get());
+                fixture.await(() -> backend.refusedWrites.get() == 2);
                 assertEquals(0, backend.writes.get());
+                // Meanwhile others are served.
+                assertEquals(LENGTH, client.size(file.fd()));
                 fixture.run(() -> {
                     backend.refusesWrites = false;
                     fixture.mount.resume();

@@ -34,6 +34,7 @@ class MemoryBackend implements FileBackend {
     boolean appends;
     boolean refusesWrites;
     int interruptErrno;
+    Runnable onRefusal;
 
     MemoryBackend(final int capacity) {
         memory = Memory.allocate(capacity);
@@ -78,6 +79,9 @@ class MemoryBackend implements FileBackend {
         buffer.setMemory(index - FuseMount.WRITE_SCRATCH_LENGTH, FuseMount.WRITE_SCRATCH_LENGTH, (byte) 0xEE);
         if (refusesWrites) {
             refusedWrites.incrementAndGet();
+            if (onRefusal != null) {
+                onRefusal.run();
+            }
             return false;
         }
         writes.incrementAndGet();
