@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Random;
@@ -22,7 +22,7 @@ class InboundBufferTest {
 
     @Test
     void shouldGiveWhatWasReceivedInOrder() {
-        final Random random = Seed.random("shouldGiveWhatWasReceivedInOrder");
+        final Random random = Seeds.random("shouldGiveWhatWasReceivedInOrder");
         final Deque<Byte> model = new ArrayDeque<>();
         int required = 0;
         try (InboundBuffer inbound = new InboundBuffer(WINDOW_LENGTH, MAX_FRAME_LENGTH)) {

@@ -17,7 +17,7 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Received;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -64,7 +64,7 @@ class OutboundRingModelTest {
 
     @Test
     void shouldSendWhatWasCommittedInOrderWithItsDescriptors() {
-        final Random random = Seed.random("shouldSendWhatWasCommittedInOrderWithItsDescriptors");
+        final Random random = Seeds.random("shouldSendWhatWasCommittedInOrderWithItsDescriptors");
         for (int i = 0; i < OPERATIONS; i++) {
             // Long stretches in which it fills, and others in which it drains.
             final boolean filling = i % 4000 < 2000;

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -27,7 +27,7 @@ class HandleTableTest {
     @ParameterizedTest
     @ValueSource(ints = {3, 40, 1000, 100_000})
     void shouldBehaveLikeAHashMap(final int range) {
-        final Random random = Seed.random("shouldBehaveLikeAHashMap");
+        final Random random = Seeds.random("shouldBehaveLikeAHashMap");
         final Map<Long, String> model = new HashMap<>();
         for (int i = 0; i < OPERATIONS; i++) {
             // Handles as both sides make them up: dense, and of either sign.

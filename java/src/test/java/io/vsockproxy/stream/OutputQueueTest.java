@@ -15,7 +15,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -68,7 +68,7 @@ class OutputQueueTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void shouldGiveBackWhatWasAddedInOrder(final boolean packets) {
-        final Random random = Seed.random("shouldGiveBackWhatWasAddedInOrder");
+        final Random random = Seeds.random("shouldGiveBackWhatWasAddedInOrder");
         final Deque<Run> model = new ArrayDeque<>();
         try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, packets)) {
             for (int i = 0; i < OPERATIONS; i++) {

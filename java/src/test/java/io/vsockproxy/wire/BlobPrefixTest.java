@@ -11,7 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.nio.ByteOrder;
 import java.util.HexFormat;
 import java.util.Random;
@@ -83,7 +83,7 @@ class BlobPrefixTest {
 
     @Test
     void shouldAgreeWithTheDecoderAtEverySplitPoint() {
-        final Random random = Seed.random("split points");
+        final Random random = Seeds.random("split points");
         final RandomMessages messages = new RandomMessages(random);
         final OddEncoder encoder = new OddEncoder(random);
         int early = 0;
@@ -99,7 +99,7 @@ class BlobPrefixTest {
 
     @Test
     void shouldAgreeWithTheDecoderOnMutatedHeaders() {
-        final Random random = Seed.random("mutated headers");
+        final Random random = Seeds.random("mutated headers");
         final RandomMessages messages = new RandomMessages(random);
         for (int i = 0; i < 50_000; i++) {
             final byte[] frame =
@@ -113,7 +113,7 @@ class BlobPrefixTest {
 
     @Test
     void shouldAgreeWithOurOwnHeaders() {
-        final Random random = Seed.random("headers");
+        final Random random = Seeds.random("headers");
         final RandomMessages values = new RandomMessages(random);
         final UnsafeBuffer buffer = new UnsafeBuffer(new byte[64]);
         for (int i = 0; i < 20_000; i++) {
@@ -135,7 +135,7 @@ class BlobPrefixTest {
 
     @Test
     void shouldNeverThrowForBytes() {
-        final Random random = Seed.random("bytes");
+        final Random random = Seeds.random("bytes");
         final byte[] bytes = new byte[40];
         final UnsafeBuffer buffer = new UnsafeBuffer(bytes);
         for (int i = 0; i < 200_000; i++) {

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -31,7 +31,7 @@ class FuzzTest {
 
     @Test
     void shouldAgreeWithProtobufOnOddEncodings() throws InvalidProtocolBufferException {
-        final Random random = Seed.random("odd encodings");
+        final Random random = Seeds.random("odd encodings");
         final RandomMessages messages = new RandomMessages(random);
         final OddEncoder encoder = new OddEncoder(random);
         for (int i = 0; i < 50_000; i++) {
@@ -44,7 +44,7 @@ class FuzzTest {
 
     @Test
     void shouldAgreeWithProtobufOnMutatedMessages() {
-        final Random random = Seed.random("mutations");
+        final Random random = Seeds.random("mutations");
         final RandomMessages messages = new RandomMessages(random);
         final OddEncoder encoder = new OddEncoder(random);
         final long deadlineNs = System.nanoTime() + MAX_DURATION_NS;
@@ -63,7 +63,7 @@ class FuzzTest {
 
     @Test
     void shouldAgreeWithProtobufOnShortRandomBytes() {
-        final Random random = Seed.random("short bodies");
+        final Random random = Seeds.random("short bodies");
         for (int i = 0; i < 100_000; i++) {
             final byte[] body = new byte[random.nextInt(14)];
             for (int j = 0; j < body.length; j++) {
@@ -84,7 +84,7 @@ class FuzzTest {
 
     @Test
     void shouldAgreeWithProtobufWhereverAMessageIsTruncated() {
-        final Random random = Seed.random("truncations");
+        final Random random = Seeds.random("truncations");
         final RandomMessages messages = new RandomMessages(random);
         final OddEncoder encoder = new OddEncoder(random);
         for (int i = 0; i < 1_000; i++) {

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.util.HexFormat;
 import java.util.Random;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -77,7 +77,7 @@ class HeadersTest {
 
     @Test
     void shouldKnowLengthsBeforeWriting() {
-        final Random random = Seed.random("lengths");
+        final Random random = Seeds.random("lengths");
         final RandomMessages values = new RandomMessages(random);
         for (int i = 0; i < 10_000; i++) {
             final long handle = values.integer();

@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Random;
@@ -27,7 +27,7 @@ class RandomMessagesTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
     void shouldWriteTheBytesThatProtobufWrites(final int command) throws InvalidProtocolBufferException {
-        final RandomMessages messages = new RandomMessages(Seed.random(Command.name(command)));
+        final RandomMessages messages = new RandomMessages(Seeds.random(Command.name(command)));
         for (int i = 0; i < MESSAGES; i++) {
             final VSockMessage message = messages.next(command);
             final byte[] expected = Reference.frame(message);
@@ -51,7 +51,7 @@ class RandomMessagesTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
     void shouldReadTheBytesThatProtobufWrites(final int command) {
-        final Random random = Seed.random(Command.name(command));
+        final Random random = Seeds.random(Command.name(command));
         final RandomMessages messages = new RandomMessages(random);
         final MessageDecoder decoder = new MessageDecoder(RandomMessages.MAX_DESCRIPTORS);
         for (int i = 0; i < MESSAGES; i++) {

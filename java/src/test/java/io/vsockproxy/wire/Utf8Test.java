@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.Random;
@@ -55,7 +55,7 @@ class Utf8Test {
             three[2] = (byte) i;
             verify(three);
         }
-        final Random random = Seed.random("UTF-8");
+        final Random random = Seeds.random("UTF-8");
         final byte[] four = new byte[4];
         for (int i = 0; i < 500_000; i++) {
             random.nextBytes(four);

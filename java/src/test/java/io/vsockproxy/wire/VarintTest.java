@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.google.protobuf.CodedOutputStream;
-import io.vsockproxy.testing.Seed;
+import io.vsockproxy.testing.Seeds;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Random;
@@ -34,7 +34,7 @@ class VarintTest {
             verify((1L << bits) + 1);
             verify(-1L << bits);
         }
-        final Random random = Seed.random("varints");
+        final Random random = Seeds.random("varints");
         for (int i = 0; i < 100_000; i++) {
             verify(random.nextLong() >>> random.nextInt(Long.SIZE));
         }
