@@ -38,8 +38,7 @@ final class ProxyAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
-    /** How many received files may be waiting for their size at once; they cost no more than a thread's stack. */
-    private static final int MOUNT_WORKER_THREADS = 8;
+    private static final int MOUNT_WORKER_THREADS = 2;
     private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final VsockProxy.Context context;
@@ -70,8 +69,7 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
-        // To open what has come in waits for the other side to look at the file, which takes one of its workers. Were
-        // these the same, both sides' could all be waiting for each other.
+        // Apart from those that wait for disks: opening what has come in only waits for this loop.
         mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
         mount = context.filesDirectory() == null ? null
             : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());
