@@ -70,8 +70,7 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
-        // A file that was passed back keeps a worker waiting for the other side, whose workers may be waiting for this
-        // one: opening what has come in must not queue up behind them.
+        // Apart from those that wait for disks: opening what has come in only waits for this loop.
         mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
         mount = context.filesDirectory() == null ? null
             : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());

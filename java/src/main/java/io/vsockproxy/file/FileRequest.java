@@ -17,7 +17,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  *
  * <p>Handed to a worker and back through {@link FileWorkers}, which orders all accesses; never touched by both at once.
  */
-final class FileRequest extends FileTask implements FileBytes {
+final class FileRequest extends FileTask implements FileBytes, FileRelay.Completion {
     /** What is asked. */
     enum Operation { READ, WRITE, EXAMINE, TRUNCATE }
 
@@ -140,6 +140,20 @@ final class FileRequest extends FileTask implements FileBytes {
         if (learnedKind != FileSystemKind.UNKNOWN) {
             file.learned(learnedKind, learnedTruthful);
         }
+        server.onPerformed(this);
+    }
+
+    // ---- As what is asked of a relayed file's owner
+
+    @Override
+    public Memory data() {
+        return data;
+    }
+
+    @Override
+    public void onDone(final long done) {
+        // An owner that says it did more than it was asked to is not to be believed.
+        result = hasRange() && done > length ? -Errno.EIO : done;
         server.onPerformed(this);
     }
 

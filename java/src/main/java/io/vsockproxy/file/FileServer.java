@@ -24,6 +24,8 @@ import org.agrona.concurrent.UnsafeBuffer;
  * {@link FileRequest#mustFollow}. An answer that lies in the mapped file is a read that is not over until the link has
  * taken it, so a write to that range, which would show in it, waits for that.
  *
+ * <p>A file of this process's own mount needs no worker: see {@link FileRelay}.
+ *
  * <p>Requests that wait for room take turns, one for each file. Confined to the loop's thread.
  */
 public final class FileServer implements AutoCloseable {
@@ -51,6 +53,7 @@ public final class FileServer implements AutoCloseable {
     private final ArrayDeque<LocalFile> waitingForRoom = new ArrayDeque<>();
     private final ArrayDeque<LocalFile> waitingForBuffer = new ArrayDeque<>();
     private final ArrayDeque<FileRequest> released = new ArrayDeque<>();
+    private final ArrayDeque<FileRequest> notRelayed = new ArrayDeque<>();
     private final EndOfTurnTask resumption = new EndOfTurnTask() {
         @Override
         protected void run() {
@@ -89,6 +92,10 @@ public final class FileServer implements AutoCloseable {
             responses.readWithoutData(cookie, offset < 0 ? Errno.EINVAL : 0);
             return;
         }
+        if (file.relay() != null && !file.isReadable()) {
+            responses.readWithoutData(cookie, Errno.EBADF);
+            return;
+        }
         final int length = count < 0 || count > limits.maxReadLength() ? limits.maxReadLength() : (int) count;
         Attempt attempt = Attempt.NO_ROOM;
         // Nobody overtakes those who wait for room, or a large read would never find enough.
@@ -114,8 +121,9 @@ public final class FileServer implements AutoCloseable {
         final int index,
         final int length,
         final long offset) {
-        if (offset < 0) {
-            responses.written(cookie, Errno.EINVAL, 0);
+        final boolean isRefused = file.relay() != null && !file.isWritable();
+        if (offset < 0 || isRefused) {
+            responses.written(cookie, isRefused ? Errno.EBADF : Errno.EINVAL, 0);
             return;
         }
         long done = 0;
@@ -153,9 +161,10 @@ public final class FileServer implements AutoCloseable {
 
     /** Cuts or extends. */
     public void truncate(final LocalFile file, final long cookie, final long length) {
-        final FileRequest request = length < 0 ? null : newRequest(file, Operation.TRUNCATE, cookie, 0, length);
+        final boolean isRefused = length < 0 || (file.relay() != null && !file.isWritable());
+        final FileRequest request = isRefused ? null : newRequest(file, Operation.TRUNCATE, cookie, 0, length);
         if (request == null) {
-            responses.truncated(cookie, length < 0 ? Errno.EINVAL : Errno.EAGAIN);
+            responses.truncated(cookie, isRefused ? Errno.EINVAL : Errno.EAGAIN);
         } else {
             submit(request);
         }
@@ -197,6 +206,7 @@ public final class FileServer implements AutoCloseable {
         waitingForRoom.clear();
         waitingForBuffer.clear();
         finishReleased();
+        finishNotRelayed();
         scratch.close();
         reader.close();
         buffers.close();
@@ -415,7 +425,8 @@ public final class FileServer implements AutoCloseable {
 
     private void handToWorker(final FileRequest request) {
         final LocalFile file = request.file;
-        if (file.withWorkers() >= maxWithWorkers) {
+        final FileRelay relay = file.relay();
+        if (relay == null && file.withWorkers() >= maxWithWorkers) {
             return;
         }
         if (request.operation == Operation.READ) {
@@ -437,7 +448,34 @@ public final class FileServer implements AutoCloseable {
         request.learns = file.kind() == FileSystemKind.UNKNOWN;
         request.state = State.WITH_WORKER;
         file.addWithWorkers(1);
-        workers.submit(request);
+        if (relay == null) {
+            workers.submit(request);
+        } else {
+            relay(relay, request);
+        }
+    }
+
+    private void relay(final FileRelay relay, final FileRequest request) {
+        final int error = switch (request.operation) {
+            case READ -> relay.read(request.offset, (int) request.length, request);
+            case WRITE -> relay.write(request.offset, (int) request.length, request);
+            case EXAMINE -> relay.examine(request);
+            case TRUNCATE -> relay.truncate(request.length, request);
+        };
+        if (error < 0) {
+            // As if it had been asked: whoever is going through the file's requests now goes on undisturbed.
+            request.result = error;
+            notRelayed.add(request);
+            workers.loop().atEndOfTurn(resumption);
+        }
+    }
+
+    private void finishNotRelayed() {
+        FileRequest request = notRelayed.poll();
+        while (request != null) {
+            onPerformed(request);
+            request = notRelayed.poll();
+        }
     }
 
     private void waitForBuffer(final LocalFile file) {
@@ -496,6 +534,7 @@ public final class FileServer implements AutoCloseable {
 
     private void resume() {
         finishReleased();
+        finishNotRelayed();
         resumeWaitingForBuffer();
         if (room && !closed) {
             room = false;

@@ -20,7 +20,8 @@ public final class LocalFile {
     private static final int MAX_SCANNED_REQUESTS = 64;
 
     private final OwnedFd descriptor;
-    private final boolean appends;
+    private final FileRelay relay;
+    private final int flags;
     private final ArrayList<FileWindow> windows = new ArrayList<>(0);
     private final FileTask closing = new FileTask() {
         @Override
@@ -52,14 +53,46 @@ public final class LocalFile {
      * @param descriptor takes ownership.
      */
     public LocalFile(final OwnedFd descriptor) {
+        this(descriptor, null);
+    }
+
+    /**
+     * @param descriptor takes ownership; keeps the file of {@code relay} open.
+     * @param relay      who answers for it if it is one of this process's own mount, else null.
+     */
+    public LocalFile(final OwnedFd descriptor, final FileRelay relay) {
         this.descriptor = descriptor;
-        final int flags = Syscalls.fcntl(descriptor.fd(), Constants.F_GETFL, 0);
-        appends = flags >= 0 && (flags & Constants.O_APPEND) != 0;
+        this.relay = relay;
+        flags = Math.max(0, Syscalls.fcntl(descriptor.fd(), Constants.F_GETFL, 0));
+        if (relay != null) {
+            kind = FileSystemKind.SLOW;
+            refusesNowaitRead = true;
+            refusesNowaitWrite = true;
+        }
     }
 
     /** Borrows the descriptor, which is open until the last request is done. */
     int fd() {
         return descriptor.fd();
+    }
+
+    /** Who is to be asked instead of the kernel; or null. */
+    FileRelay relay() {
+        return relay;
+    }
+
+    /** Whether the descriptor was opened for reading. */
+    boolean isReadable() {
+        return (flags & Constants.O_ACCMODE) != Constants.O_WRONLY;
+    }
+
+    /** Whether the descriptor was opened for writing. */
+    boolean isWritable() {
+        return (flags & Constants.O_ACCMODE) != Constants.O_RDONLY;
+    }
+
+    private boolean appends() {
+        return (flags & Constants.O_APPEND) != 0;
     }
 
     // ---- What is known about it
@@ -164,7 +197,7 @@ public final class LocalFile {
             return false;
         }
         for (FileRequest earlier = first; earlier != request; earlier = earlier.next) {
-            if (request.mustFollow(earlier, appends, knownSize)) {
+            if (request.mustFollow(earlier, appends(), knownSize)) {
                 return true;
             }
         }
@@ -173,7 +206,7 @@ public final class LocalFile {
 
     /** Whether a write now would overtake nothing that it has to follow. */
     boolean isFreeToWrite(final long offset, final int length) {
-        if (changes > 0 || (appends && first != null)) {
+        if (changes > 0 || (appends() && first != null)) {
             return false;
         }
         int left = MAX_SCANNED_REQUESTS;

@@ -60,6 +60,9 @@ final class PendingOpen {
             return;
         }
         final int result = Paths.open(path, flags | Constants.O_CLOEXEC | Constants.O_NOFOLLOW);
+        if (result >= 0) {
+            flushOnce(result);
+        }
         while (!deliver(result)) {
             LockSupport.parkNanos(RETRY_NS);
         }
@@ -102,6 +105,17 @@ final class PendingOpen {
         final int fd = Paths.open(path, Constants.O_PATH | Constants.O_NOFOLLOW | Constants.O_CLOEXEC);
         if (fd >= 0) {
             Syscalls.close(fd);
+        }
+    }
+
+    /**
+     * Closes a copy. Before Linux 5.16, which has FOPEN_NOFLUSH, the first close(2) asks whether anything has to be
+     * flushed; it must not be one of the loop's, which would wait for itself.
+     */
+    private static void flushOnce(final int fd) {
+        final int copy = Syscalls.fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+        if (copy >= 0) {
+            Syscalls.close(copy);
         }
     }
 

@@ -4,7 +4,9 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.file.LocalFile;
+import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.OwnedFd;
@@ -29,6 +31,7 @@ final class DescriptorExport {
     private final Session session;
     private final StreamTable streams;
     private final HandleTable<LocalFile> files;
+    private final FuseMount mount;
     private final boolean linkCarriesDescriptors;
     /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
     private final LongArrayList unwatched = new LongArrayList();
@@ -44,6 +47,7 @@ final class DescriptorExport {
         this.session = session;
         this.streams = streams;
         this.files = files;
+        this.mount = resources.mount();
         this.linkCarriesDescriptors = linkCarriesDescriptors;
     }
 
@@ -108,10 +112,15 @@ final class DescriptorExport {
     /** Keeps the descriptor under its handle; false when that cannot be. Takes ownership. */
     private boolean keep(final DescriptorClass what, final long handle, final OwnedFd descriptor) {
         if (what == DescriptorClass.REGULAR_FILE) {
-            files.put(handle, new LocalFile(descriptor));
+            files.put(handle, new LocalFile(descriptor, relayOf(descriptor.fd())));
             return true;
         }
         return streams.open(kind(what), handle, descriptor, inspector.isUnixSocket(descriptor.fd()));
+    }
+
+    /** Who is asked for a file that has come from the other side, or from another peer; or null. */
+    private FileRelay relayOf(final int fd) {
+        return mount != null && mount.backendOf(fd) instanceof ReceivedFile received ? received : null;
     }
 
     private static StreamKind kind(final DescriptorClass what) {

@@ -148,6 +148,9 @@ final class DescriptorImport {
             descriptors[index] = descriptor;
             return null;
         }
+        if (!session.hasHandleRoom(1)) {
+            return "no handles left, open=" + session.handleCount();
+        }
         if (type == DescriptorType.REGULAR_FILE) {
             if (!files.isAvailable()) {
                 return "this proxy has no mount for regular files (--files)";
@@ -155,9 +158,6 @@ final class DescriptorImport {
             files.add(message.descriptorHandle(index));
             descriptors[index] = Delivery.MISSING;
             return null;
-        }
-        if (!session.hasHandleRoom(1)) {
-            return "no handles left, open=" + session.handleCount();
         }
         final StreamKind kind = kind(type);
         final int error = standIns.make(kind, flags);

@@ -147,6 +147,27 @@ final class Outbox {
         return true;
     }
 
+    /** Sends a write whose bytes may lie anywhere off-heap; false when there is no room for it now. */
+    boolean sendPwriteRequestCopied(
+        final long cookie,
+        final long handle,
+        final long fileOffset,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length) {
+        final int claimed = PwriteRequestHeader.MAX_LENGTH + length;
+        final int index = ring.claimData(claimed, claimed);
+        if (index == OutboundRing.NO_ROOM) {
+            return false;
+        }
+        final int dataIndex = index + PwriteRequestHeader.MAX_LENGTH;
+        final int start =
+            PwriteRequestHeader.encodeBefore(ring.buffer(), dataIndex, cookie, handle, fileOffset, length);
+        ring.buffer().putBytes(dataIndex, buffer, offset, length);
+        commit(start, dataIndex + length, OutboundRing.NO_DESCRIPTORS);
+        return true;
+    }
+
     // ---- Messages that must be sent
 
     void sendClose(final long handle) {

@@ -4,10 +4,10 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseRequest;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.session.RemoteFiles.Completion;
 import org.agrona.MutableDirectBuffer;
 
 /**
@@ -16,8 +16,23 @@ import org.agrona.MutableDirectBuffer;
  *
  * <p>An answer is gathered straight from the inbound buffer. Once the owner or the session is gone, everything is EIO.
  */
-final class ReceivedFile implements FileBackend {
-    private static final Completion READ_ANSWER = (context, errno, value, buffer, offset, length) -> {
+final class ReceivedFile implements FileBackend, FileRelay {
+    private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
+        (context, errno, value, buffer, offset, length) -> {
+            final FileRelay.Completion relayed = (FileRelay.Completion) context;
+            if (errno != 0 || length > relayed.data().length()) {
+                relayed.onDone(-(errno == 0 ? Errno.EIO : errno));
+            } else {
+                relayed.data().buffer().putBytes(0, buffer, offset, length);
+                relayed.onDone(length);
+            }
+        };
+    private static final RemoteFiles.Completion RELAYED_ANSWER =
+        (context, errno, value, buffer, offset, length) -> {
+            final FileRelay.Completion relayed = (FileRelay.Completion) context;
+            relayed.onDone(errno != 0 ? -errno : Math.max(0, value));
+        };
+    private static final RemoteFiles.Completion READ_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);
@@ -25,7 +40,7 @@ final class ReceivedFile implements FileBackend {
             request.replyData(buffer.addressOffset() + offset, length);
         }
     };
-    private static final Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+    private static final RemoteFiles.Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);
@@ -33,7 +48,7 @@ final class ReceivedFile implements FileBackend {
             request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
         }
     };
-    private static final Completion SIZE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+    private static final RemoteFiles.Completion SIZE_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);
@@ -41,7 +56,7 @@ final class ReceivedFile implements FileBackend {
             request.replyAttributes(value);
         }
     };
-    private static final Completion TRUNCATE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+    private static final RemoteFiles.Completion TRUNCATE_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);
@@ -117,6 +132,33 @@ final class ReceivedFile implements FileBackend {
     @Override
     public void released() {
         files.onReleased(this);
+    }
+
+    // ---- For another session that it was passed on to
+
+    @Override
+    public int read(final long offset, final int length, final FileRelay.Completion completion) {
+        return begun(!orphaned && remote.pread(handle, length, offset, RELAYED_READ_ANSWER, completion));
+    }
+
+    @Override
+    public int write(final long offset, final int length, final FileRelay.Completion completion) {
+        return begun(!orphaned && remote.pwriteWhenRoom(
+            handle, offset, completion.data().buffer(), 0, length, RELAYED_ANSWER, completion));
+    }
+
+    @Override
+    public int examine(final FileRelay.Completion completion) {
+        return begun(!orphaned && remote.fstat(handle, RELAYED_ANSWER, completion));
+    }
+
+    @Override
+    public int truncate(final long length, final FileRelay.Completion completion) {
+        return begun(!orphaned && remote.ftruncate(handle, length, RELAYED_ANSWER, completion));
+    }
+
+    private int begun(final boolean sent) {
+        return sent ? 0 : -refusal();
     }
 
     private int refusal() {

@@ -41,11 +41,22 @@ public final class RemoteFiles {
         private Object context;
     }
 
+    /** A write that waits for room on the link. */
+    private record WaitingWrite(
+        long handle,
+        long fileOffset,
+        DirectBuffer buffer,
+        int offset,
+        int length,
+        Completion completion,
+        Object context) { }
+
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
+    private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
 
     RemoteFiles(final Session session, final Outbox outbox, final int maxRequests) {
         this.session = session;
@@ -60,7 +71,7 @@ public final class RemoteFiles {
 
     /** Whether one more request may be sent. */
     public boolean hasRoom() {
-        return !session.hasEnded() && pending.size() < maxRequests;
+        return !session.hasEnded() && pending.size() + waitingWrites.size() < maxRequests;
     }
 
     /**
@@ -101,7 +112,8 @@ public final class RemoteFiles {
         final int length,
         final Completion completion,
         final Object context) {
-        if (!hasRoom()) {
+        // Those that wait for room are not overtaken, or a large one might wait for ever.
+        if (!hasRoom() || !waitingWrites.isEmpty()) {
             return false;
         }
         final long cookie = session.newHandle();
@@ -110,6 +122,42 @@ public final class RemoteFiles {
         }
         expect(cookie, Command.PWRITE_RESPONSE, completion, context);
         return true;
+    }
+
+    /**
+     * Writes as soon as the link has room for the bytes.
+     *
+     * @param buffer off-heap; must stay as it is until the completion is told.
+     * @return false when there are too many requests already or the session has ended.
+     */
+    public boolean pwriteWhenRoom(
+        final long handle,
+        final long fileOffset,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length,
+        final Completion completion,
+        final Object context) {
+        if (!hasRoom()) {
+            return false;
+        }
+        final WaitingWrite write =
+            new WaitingWrite(handle, fileOffset, buffer, offset, length, completion, context);
+        if (!waitingWrites.isEmpty() || !send(write)) {
+            waitingWrites.add(write);
+            outbox.wantRoom();
+        }
+        return true;
+    }
+
+    /** There is room on the link again. */
+    void onRoom() {
+        while (!waitingWrites.isEmpty() && send(waitingWrites.peek())) {
+            waitingWrites.poll();
+        }
+        if (!waitingWrites.isEmpty()) {
+            outbox.wantRoom();
+        }
     }
 
     /** Asks for the size; as {@link #pread}. */
@@ -170,6 +218,21 @@ public final class RemoteFiles {
         for (final Pending request : left) {
             request.completion.onAnswer(request.context, Errno.EIO, 0, null, 0, 0);
         }
+        final ArrayList<WaitingWrite> unsent = new ArrayList<>(waitingWrites);
+        waitingWrites.clear();
+        for (final WaitingWrite write : unsent) {
+            write.completion.onAnswer(write.context, Errno.EIO, 0, null, 0, 0);
+        }
+    }
+
+    private boolean send(final WaitingWrite write) {
+        final long cookie = session.newHandle();
+        if (!outbox.sendPwriteRequestCopied(
+            cookie, write.handle, write.fileOffset, write.buffer, write.offset, write.length)) {
+            return false;
+        }
+        expect(cookie, Command.PWRITE_RESPONSE, write.completion, write.context);
+        return true;
     }
 
     private long begin(final int responseCommand, final Completion completion, final Object context) {

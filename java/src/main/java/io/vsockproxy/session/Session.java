@@ -182,6 +182,7 @@ public final class Session implements LinkHandler, StreamHandler {
         }
         waitingForRoom.clear();
         fileServer.onRoom();
+        remoteFiles.onRoom();
         receivedFiles.onRoom();
     }
 

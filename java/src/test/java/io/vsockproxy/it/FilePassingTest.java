@@ -147,6 +147,32 @@ class FilePassingTest {
         assertNothingOfItsOwnMountIsMapped(Role.GUEST);
     }
 
+    /** More reads at once than a proxy has workers, at every level of two files that came back twice. */
+    @Test
+    void shouldNotLetReadsOfFilesThatCameBackWaitForEachOther() throws IOException {
+        final byte[] content = Pattern.bytes(2, MIB);
+        final Endpoint[] ends = PROXIES.connect(Role.GUEST);
+        final List<CompletableFuture<Void>> readers = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            Endpoint file = PROXIES.file(content, Constants.O_RDONLY);
+            for (int passes = 0; passes < 6; passes++) {
+                file = PROXIES.pass(ends[passes % 2], ends[1 - passes % 2], file);
+            }
+            final Endpoint last = file;
+            for (int reader = 0; reader < 12; reader++) {
+                readers.add(Background.start(() -> {
+                    for (int round = 0; round < 20; round++) {
+                        assertArrayEquals(
+                            Arrays.copyOfRange(content, round * 100, round * 100 + 50_000),
+                            FileCalls.read(last, round * 100L, 50_000));
+                    }
+                    return null;
+                }));
+            }
+        }
+        Background.joinAll(readers);
+    }
+
     /** Opening what has come waits for the other side, which waits for nothing that opening needs. */
     @Test
     void shouldTakeManyFilesFromBothSidesAtOnce() throws IOException {
