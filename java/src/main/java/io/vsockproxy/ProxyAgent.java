@@ -38,8 +38,8 @@ final class ProxyAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
-    /** How many received files may be waiting for their size at once; they cost no more than a thread's stack. */
-    private static final int MOUNT_WORKER_THREADS = 8;
+    /** How many received files are opened at once; each waits for this loop only. */
+    private static final int MOUNT_WORKER_THREADS = 2;
     private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final VsockProxy.Context context;
@@ -70,8 +70,8 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
-        // To open what has come in waits for the other side to look at the file, which takes one of its workers. Were
-        // these the same, both sides' could all be waiting for each other.
+        // A file that was passed back keeps a worker waiting for the other side, whose workers may be waiting for this
+        // one: opening what has come in must not queue up behind them.
         mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
         mount = context.filesDirectory() == null ? null
             : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());

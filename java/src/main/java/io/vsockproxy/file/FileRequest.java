@@ -89,25 +89,36 @@ final class FileRequest extends FileTask implements FileBytes {
     }
 
     /**
-     * Whether {@code earlier} has to be done before this. Reads and writes where they overlap; anything and a
-     * truncation, which may both hide and show bytes anywhere behind the shorter length; the size and what changes it.
-     * A read in front of a write that leaves a hole does not overlap it, and may find the old end of the file.
-     * Where a write to a file that {@code appends} will end up is not known before it is done.
+     * Whether {@code earlier} has to be done before this. Reads and writes where they overlap, and where a write moves
+     * the end of the file that a read will find: both reach behind {@code size}. Anything and a truncation, which may
+     * both hide and show bytes anywhere behind the shorter length. The size and what changes it. Where a write to a
+     * file that {@code appends} will end up is not known before it is done.
+     *
+     * @param size the file's, or any smaller number if that is not known.
      */
-    boolean mustFollow(final FileRequest earlier, final boolean appends) {
+    boolean mustFollow(final FileRequest earlier, final boolean appends, final long size) {
         if (earlier.state == State.DONE || !(earlier.isChange() || isChange())) {
             return false;
         }
         if (appends || !hasRange() || !earlier.hasRange()) {
             return true;
         }
-        return earlier.offset < end() && offset < earlier.end();
+        return (earlier.offset < end() && offset < earlier.end())
+            || (operation != earlier.operation && meetsEnd(size) && earlier.meetsEnd(size));
     }
 
     /** Whether a write that comes later would have to wait for this read, or whatever else it is. */
-    boolean overlapsWrite(final long writeOffset, final int writeLength) {
-        return state != State.DONE
-            && (operation != Operation.READ || (writeOffset < end() && offset - writeOffset < writeLength));
+    boolean holdsUpWrite(final long writeOffset, final int writeLength, final long size) {
+        if (state == State.DONE || operation != Operation.READ) {
+            return state != State.DONE;
+        }
+        return (writeOffset < end() && offset - writeOffset < writeLength)
+            || (writeOffset > size - writeLength && meetsEnd(size));
+    }
+
+    /** Whether it reaches behind the end of the file, which an answer that is on its way does no more. */
+    private boolean meetsEnd(final long size) {
+        return state != State.RIDING && end() > size;
     }
 
     @Override

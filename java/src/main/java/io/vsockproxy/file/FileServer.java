@@ -51,16 +51,16 @@ public final class FileServer implements AutoCloseable {
     private final ArrayDeque<LocalFile> waitingForRoom = new ArrayDeque<>();
     private final ArrayDeque<LocalFile> waitingForBuffer = new ArrayDeque<>();
     private final ArrayDeque<FileRequest> released = new ArrayDeque<>();
-    private final EndOfTurnTask afterReleases = new EndOfTurnTask() {
+    private final EndOfTurnTask resumption = new EndOfTurnTask() {
         @Override
         protected void run() {
-            finishReleased();
-            resumeWaitingForBuffer();
+            resume();
         }
     };
     private int requestCount;
     private long pendingWriteLength;
     private long readBufferLength;
+    private boolean room;
     private boolean closed;
 
     /**
@@ -120,6 +120,7 @@ public final class FileServer implements AutoCloseable {
         }
         long done = 0;
         final boolean memory = file.kind() == FileSystemKind.MEMORY && length <= MAX_INLINE_WRITE_LENGTH;
+        learnSize(file);
         if (length > 0 && (memory || !file.refusesNowaitWrite()) && file.isFreeToWrite(offset, length)) {
             IoVec.set(scratch.buffer(), 0, buffer.addressOffset() + index, length);
             done = Syscalls.pwritev2(file.fd(), scratch.address(), 1, offset, memory ? 0 : Constants.RWF_NOWAIT);
@@ -160,10 +161,17 @@ public final class FileServer implements AutoCloseable {
         }
     }
 
-    /** There is room for answers again: files take turns. */
+    /** There is room for answers again: files take turns, when this turn of the loop ends. */
     public void onRoom() {
+        // Not now: the link may say so from inside an answer that is just being given.
+        room = true;
+        workers.loop().atEndOfTurn(resumption);
+    }
+
+    private void useRoom() {
         LocalFile file = waitingForRoom.peek();
         while (file != null) {
+            learnSize(file);
             final FileRequest request = firstWithoutRoom(file);
             if (request != null && answer(request) == Attempt.NO_ROOM) {
                 return;
@@ -235,7 +243,7 @@ public final class FileServer implements AutoCloseable {
         if (closed) {
             finishReleased();
         } else {
-            workers.loop().atEndOfTurn(afterReleases);
+            workers.loop().atEndOfTurn(resumption);
         }
     }
 
@@ -287,6 +295,7 @@ public final class FileServer implements AutoCloseable {
 
     /** Answers those of the file's requests that can be answered, and hands to workers those that need one. */
     private void advance(final LocalFile file) {
+        learnSize(file);
         FileRequest request = file.first();
         for (int i = 0; i < LOOKAHEAD && request != null; i++) {
             final FileRequest next = request.next;
@@ -307,6 +316,14 @@ public final class FileServer implements AutoCloseable {
             request = next;
         }
         closeIfDone(file);
+    }
+
+    /** Looks up what the order of the file's requests depends on, if there is more than one. */
+    private void learnSize(final LocalFile file) {
+        if (!file.isIdle()) {
+            file.setKnownSize(
+                file.kind().hasLocalAttributes() ? FileRequest.size(file.fd(), scratch.buffer()) : 0);
+        }
     }
 
     private static boolean wantsRoom(final FileRequest request) {
@@ -473,7 +490,16 @@ public final class FileServer implements AutoCloseable {
         request.state = State.FREE;
         pool.release(request);
         if (wasRead && !waitingForBuffer.isEmpty()) {
-            workers.loop().atEndOfTurn(afterReleases);
+            workers.loop().atEndOfTurn(resumption);
+        }
+    }
+
+    private void resume() {
+        finishReleased();
+        resumeWaitingForBuffer();
+        if (room && !closed) {
+            room = false;
+            useRoom();
         }
     }
 

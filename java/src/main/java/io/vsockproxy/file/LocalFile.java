@@ -44,6 +44,7 @@ public final class LocalFile {
     private boolean closed;
     private boolean closingBegun;
     private long copiedLength;
+    private long knownSize;
     private int withWorkers;
     private int changes;
 
@@ -163,7 +164,7 @@ public final class LocalFile {
             return false;
         }
         for (FileRequest earlier = first; earlier != request; earlier = earlier.next) {
-            if (request.mustFollow(earlier, appends)) {
+            if (request.mustFollow(earlier, appends, knownSize)) {
                 return true;
             }
         }
@@ -177,11 +178,16 @@ public final class LocalFile {
         }
         int left = MAX_SCANNED_REQUESTS;
         for (FileRequest earlier = first; earlier != null; earlier = earlier.next) {
-            if (--left == 0 || earlier.overlapsWrite(offset, length)) {
+            if (--left == 0 || earlier.holdsUpWrite(offset, length, knownSize)) {
                 return false;
             }
         }
         return true;
+    }
+
+    /** The size that the order of requests is decided by: what it is, or less. To be set before those are asked. */
+    void setKnownSize(final long size) {
+        knownSize = size;
     }
 
     /** How many of the requests are with workers. */

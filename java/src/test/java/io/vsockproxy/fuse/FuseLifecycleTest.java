@@ -344,7 +344,8 @@ class FuseLifecycleTest {
         final Path left = parent.resolve("left");
         final Process server = new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "-XX:+UseSerialGC",
+            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
+            "-XX:+UseSerialGC",
             "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
             "-cp", System.getProperty("java.class.path"),
             MountingProcess.class.getName(), left.toString())

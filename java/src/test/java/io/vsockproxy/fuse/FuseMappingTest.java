@@ -61,7 +61,8 @@ class FuseMappingTest {
         descriptorsBefore = Descriptors.count();
         application = new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "-XX:+UseSerialGC",
+            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
+            "-XX:+UseSerialGC",
             "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
             "-cp", System.getProperty("java.class.path"), MappingProcess.class.getName())
             .redirectError(ProcessBuilder.Redirect.INHERIT).start();
