@@ -36,7 +36,7 @@ class LifecycleTest {
 
     @BeforeEach
     void countDescriptors() {
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
     }
 
     @AfterEach

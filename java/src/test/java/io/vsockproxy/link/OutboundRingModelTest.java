@@ -15,6 +15,7 @@ import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.Seeds;
@@ -50,7 +51,7 @@ class OutboundRingModelTest {
     @BeforeEach
     void open() {
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
         pair = Endpoint.socketPair(Constants.SOCK_STREAM);
         ring = new OutboundRing(CAPACITY, DATA_LIMIT);
     }

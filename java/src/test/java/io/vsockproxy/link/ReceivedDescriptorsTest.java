@@ -15,6 +15,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.testing.Await;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -28,7 +29,7 @@ class ReceivedDescriptorsTest {
     @BeforeEach
     void open() {
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
         memory = Memory.allocate(ControlData.LENGTH);
         control = new ControlData(memory, 0);
         received = new ReceivedDescriptors();

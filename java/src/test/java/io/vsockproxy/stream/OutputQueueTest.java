@@ -15,6 +15,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Seeds;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -57,7 +58,7 @@ class OutputQueueTest {
     @BeforeEach
     void countDescriptors() {
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
-        descriptorsBefore = Descriptors.count();
+        descriptorsBefore = Await.stable(Descriptors::count);
     }
 
     @AfterEach
