@@ -53,6 +53,8 @@ public final class ProxyProcess implements AutoCloseable {
     public static ProxyProcess start(final List<String> prefix, final String... arguments) {
         final List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(
+            // A background job of a shell, which the tests may be part of, ignores SIGINT, and so do its children.
+            "env", "--default-signal=INT",
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:+UseSerialGC", "-Xms16m", "-Xmx64m", "-Xss512k", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
             "-Xshare:auto", "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED",
