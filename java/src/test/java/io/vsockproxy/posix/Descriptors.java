@@ -33,8 +33,8 @@ public final class Descriptors {
     }
 
     /**
-     * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads come and go, and
-     * one that was just being closed when the number was taken is no leak.
+     * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads come and go,
+     * and one that was just being closed when the number was taken is no leak.
      */
     public static void assertCount(final int expected) throws InterruptedException {
         List<String> actual = list();
