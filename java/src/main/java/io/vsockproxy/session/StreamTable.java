@@ -214,7 +214,8 @@ final class StreamTable {
             final Stream stream = finishing.get(i);
             if (nowNs - stream.stalledSinceNs() >= lingerNs) {
                 LOGGER.log(Level.WARNING, "{0}: {1} closed with {2} bytes that its reader did not take in {3} ms",
-                    sessionName, stream, stream.queueLength(), TimeUnit.NANOSECONDS.toMillis(lingerNs));
+                    sessionName, stream, Integer.toString(stream.queueLength()),
+                    Long.toString(TimeUnit.NANOSECONDS.toMillis(lingerNs)));
                 stream.close();
             }
         }
