@@ -19,7 +19,7 @@ import org.agrona.DirectBuffer;
  * call says RWF_NOWAIT; where the kernel does not support that (FIFOs with a name, and all pipes before 6.4) the same
  * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
  */
-public final class PipeStream extends Stream {
+public final class PipeStream extends DescriptorStream {
     private final StreamCommons commons;
     private final boolean reader;
     private final int readLength;

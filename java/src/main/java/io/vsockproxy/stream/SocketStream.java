@@ -19,7 +19,7 @@ import org.agrona.DirectBuffer;
  *
  * <p>MSG_DONTWAIT on every call, because O_NONBLOCK would be set for the application's copy of the descriptor too.
  */
-public final class SocketStream extends Stream {
+public final class SocketStream extends DescriptorStream {
     private static final int[] NO_DESCRIPTORS = {};
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;

@@ -5,19 +5,15 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.loop.EventLoop;
-import io.vsockproxy.loop.Registration;
-import io.vsockproxy.posix.Constants;
-import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.DirectBuffer;
 
 /**
- * One local descriptor whose bytes travel: read into the session's claim when readable, written when something arrives
- * for it. What it does not take at once is copied into its queue and written when it becomes writable.
+ * One local end whose bytes travel: what it has goes into the session's claim, and what arrives for it is given to it.
+ * What it does not take at once is copied into its queue, and given to it when it takes more.
  *
- * <p>Owns its descriptor and its queue. Never blocks and never changes the descriptor's O_NONBLOCK flag, which an
- * application may share.
+ * <p>What the end is, a descriptor or something else, is the subclasses' affair: they are told when to look for more to
+ * send or to deliver. Owns its queue. Never blocks.
  */
 public abstract class Stream implements AutoCloseable {
     private static final int[] NO_DESCRIPTORS = {};
@@ -28,8 +24,6 @@ public abstract class Stream implements AutoCloseable {
     final EventLoop loop;
     final StreamHandler handler;
     final OutputQueue queue;
-    OwnedFd descriptor;
-    Registration registration;
     private final StreamKind kind;
     private final long handle;
     private State state = State.OPEN;
@@ -47,21 +41,17 @@ public abstract class Stream implements AutoCloseable {
         final EventLoop loop,
         final StreamKind kind,
         final long handle,
-        final OwnedFd descriptor,
         final ChunkPool pool,
         final StreamHandler handler) {
         this.loop = loop;
         this.kind = kind;
         this.handle = handle;
-        this.descriptor = descriptor;
         this.handler = handler;
         this.queue = new OutputQueue(pool, kind.keepsBoundaries());
     }
 
     /** Begins to read and to watch for the end. */
-    public void start() {
-        registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
-    }
+    public abstract void start();
 
     /** The name by which both sides know it. */
     public final long handle() {
@@ -104,7 +94,7 @@ public abstract class Stream implements AutoCloseable {
     /** The application will send no more: reads no more, but watches for its end. */
     public final void stopReading() {
         readEnded = true;
-        registration.disable(readInterest());
+        wantReading(false);
     }
 
     /** Whether {@link #stopReading} was called. */
@@ -130,7 +120,7 @@ public abstract class Stream implements AutoCloseable {
         return stalledSinceNs;
     }
 
-    /** Whether the descriptor can take descriptors along with bytes. */
+    /** Whether it can take descriptors along with bytes. */
     public boolean carriesDescriptors() {
         return false;
     }
@@ -200,7 +190,8 @@ public abstract class Stream implements AutoCloseable {
                 close();
             } else {
                 state = State.FINISHING;
-                registration.interest(Constants.EPOLLOUT);
+                wantReading(false);
+                wantDraining(true);
             }
         }
     }
@@ -210,22 +201,19 @@ public abstract class Stream implements AutoCloseable {
         return state == State.FINISHING;
     }
 
-    /** Whether its descriptor is closed. */
+    /** Whether it is over. */
     public final boolean isClosed() {
         return state == State.CLOSED;
     }
 
-    /** Closes the descriptor, and drops what still waits. Idempotent. */
+    /** Closes the local end, and drops what still waits. Idempotent. */
     @Override
     public void close() {
         if (state != State.CLOSED) {
             state = State.CLOSED;
-            if (registration != null) {
-                registration.cancel();
-            }
             queue.close();
             reportCharge();
-            descriptor.close();
+            release();
         }
     }
 
@@ -234,24 +222,27 @@ public abstract class Stream implements AutoCloseable {
         return kind + " " + handle;
     }
 
-    /** The events that mean something can be read, or 0 for one that is only written. */
-    abstract int readInterest();
+    /** Has it look for something to send from now on, or no more. */
+    abstract void wantReading(boolean wanted);
 
-    /** Reads once. */
-    abstract void read(int events);
+    /** Has it give from the queue as soon as that is taken, or no more. */
+    abstract void wantDraining(boolean wanted);
 
     /** Writes as much of these bytes as is taken and queues the rest; the queue is empty. */
     abstract void deliverNow(DirectBuffer buffer, int offset, int length, int[] descriptors);
 
-    /** Writes from the queue until it is empty or no more is taken. False when the stream has ended instead. */
-    abstract boolean drain();
+    /** Has the application see an end of file; the queue is empty. */
+    abstract void endOutput();
+
+    /** Lets go of the local end; called once. */
+    abstract void release();
 
     final void enqueue(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
         startStalling();
         if (credit != null) {
             credit.readerFellBehind();
         }
-        registration.enable(Constants.EPOLLOUT);
+        wantDraining(true);
         queue.add(buffer, offset, length, descriptors);
         reportCharge();
     }
@@ -260,7 +251,7 @@ public abstract class Stream implements AutoCloseable {
     final void onDeliverable() {
         if (state != State.CLOSED && !queue.isEmpty()) {
             stalledSinceNs = loop.nowNs();
-            registration.enable(Constants.EPOLLOUT);
+            wantDraining(true);
         }
     }
 
@@ -284,7 +275,7 @@ public abstract class Stream implements AutoCloseable {
         }
         final int allowance = (int) Math.max(0, Math.min(wanted, credit.allowance()));
         if (allowance == 0) {
-            registration.disable(readInterest());
+            wantReading(false);
         }
         return allowance;
     }
@@ -299,7 +290,7 @@ public abstract class Stream implements AutoCloseable {
     /** No room for what can be read: stops until {@link #resumeReading}. */
     final void pauseReading() {
         roomless = true;
-        registration.disable(readInterest());
+        wantReading(false);
     }
 
     /** The application has taken {@code length} bytes, or a packet or the rest of one. */
@@ -325,7 +316,7 @@ public abstract class Stream implements AutoCloseable {
 
     private void updateReading() {
         if (state == State.OPEN && !readEnded && (credit == null || credit.allowance() > 0)) {
-            registration.enable(readInterest());
+            wantReading(true);
         }
     }
 
@@ -333,7 +324,7 @@ public abstract class Stream implements AutoCloseable {
         if (shutdownPending && queue.isEmpty()) {
             shutdownPending = false;
             shutDown = true;
-            Syscalls.shutdown(descriptor.fd(), Constants.SHUT_WR);
+            endOutput();
         }
     }
 
@@ -351,43 +342,11 @@ public abstract class Stream implements AutoCloseable {
         readerGone = true;
         queue.close();
         reportCharge();
-        registration.disable(Constants.EPOLLOUT);
+        wantDraining(false);
     }
 
     final boolean isOpen() {
         return state == State.OPEN;
-    }
-
-    final void onReady(final int events) {
-        try {
-            dispatch(events);
-        } catch (final RuntimeException e) {
-            // A fault of ours; without this, readiness that nobody deals with would come back for ever.
-            end(Errno.EIO);
-            throw e;
-        }
-    }
-
-    private void dispatch(final int events) {
-        if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
-            return;
-        }
-        if (readEnded && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
-            // Both directions are over: the application has closed its end.
-            end(0);
-            return;
-        }
-        final int wanted = registration.interest() & readInterest();
-        if (wanted != 0 && (events & (wanted | Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
-            read(events);
-        } else if ((events & Constants.EPOLLERR) != 0 && readInterest() == 0) {
-            onReaderGone();
-        }
-    }
-
-    /** A write end's readers are gone. */
-    void onReaderGone() {
-        close();
     }
 
     static void closeAll(final int[] descriptors) {
@@ -404,20 +363,14 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    private boolean drainQueue() {
-        if (!drain()) {
+    /** The queue has become empty: does what had to wait for that. False when the stream is over then. */
+    final boolean onDrained() {
+        if (state == State.FINISHING) {
+            close();
             return false;
         }
-        if (!queue.isEmpty() && !queue.isFirstReady()) {
-            registration.disable(Constants.EPOLLOUT);
-        } else if (queue.isEmpty()) {
-            if (state == State.FINISHING) {
-                close();
-                return false;
-            }
-            registration.disable(Constants.EPOLLOUT);
-            shutDownIfDrained();
-        }
+        wantDraining(false);
+        shutDownIfDrained();
         return true;
     }
 }

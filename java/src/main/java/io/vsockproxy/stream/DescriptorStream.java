@@ -1,0 +1,123 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * A local end that is a descriptor: read when readable, written when something arrives for it or it becomes writable.
+ *
+ * <p>Owns its descriptor. Never changes the descriptor's O_NONBLOCK flag, which an application may share.
+ */
+abstract class DescriptorStream extends Stream {
+    OwnedFd descriptor;
+    Registration registration;
+
+    DescriptorStream(
+        final EventLoop loop,
+        final StreamKind kind,
+        final long handle,
+        final OwnedFd descriptor,
+        final ChunkPool pool,
+        final StreamHandler handler) {
+        super(loop, kind, handle, pool, handler);
+        this.descriptor = descriptor;
+    }
+
+    @Override
+    public void start() {
+        registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
+    }
+
+    /** The events that mean something can be read, or 0 for one that is only written. */
+    abstract int readInterest();
+
+    /** Reads once. */
+    abstract void read(int events);
+
+    /** Writes from the queue until it is empty or no more is taken. False when the stream has ended instead. */
+    abstract boolean drain();
+
+    @Override
+    final void wantReading(final boolean wanted) {
+        if (wanted) {
+            registration.enable(readInterest());
+        } else {
+            registration.disable(readInterest());
+        }
+    }
+
+    @Override
+    final void wantDraining(final boolean wanted) {
+        if (wanted) {
+            registration.enable(Constants.EPOLLOUT);
+        } else {
+            registration.disable(Constants.EPOLLOUT);
+        }
+    }
+
+    @Override
+    final void endOutput() {
+        Syscalls.shutdown(descriptor.fd(), Constants.SHUT_WR);
+    }
+
+    @Override
+    final void release() {
+        if (registration != null) {
+            registration.cancel();
+        }
+        descriptor.close();
+    }
+
+    /** A write end's readers are gone. */
+    void onReaderGone() {
+        close();
+    }
+
+    final void onReady(final int events) {
+        try {
+            dispatch(events);
+        } catch (final RuntimeException e) {
+            // A fault of ours; without this, readiness that nobody deals with would come back for ever.
+            end(Errno.EIO);
+            throw e;
+        }
+    }
+
+    private void dispatch(final int events) {
+        if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
+            return;
+        }
+        if (hasReadEnded() && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
+            // Both directions are over: the application has closed its end.
+            end(0);
+            return;
+        }
+        final int wanted = registration.interest() & readInterest();
+        if (wanted != 0 && (events & (wanted | Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
+            read(events);
+        } else if ((events & Constants.EPOLLERR) != 0 && readInterest() == 0) {
+            onReaderGone();
+        }
+    }
+
+    private boolean drainQueue() {
+        if (!drain()) {
+            return false;
+        }
+        if (queue.isEmpty()) {
+            return onDrained();
+        }
+        if (!queue.isFirstReady()) {
+            wantDraining(false);
+        }
+        return true;
+    }
+}
