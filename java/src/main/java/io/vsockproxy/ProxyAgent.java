@@ -215,7 +215,7 @@ final class ProxyAgent {
     }
 
     private OwnedFd listen(final String path) {
-        final UnixListeningSocket socket = UnixListeningSocket.open(path);
+        final UnixListeningSocket socket = UnixListeningSocket.open(path, context.socketAccess());
         listeningSockets.add(socket);
         return socket.descriptor();
     }

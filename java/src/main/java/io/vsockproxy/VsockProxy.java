@@ -6,6 +6,7 @@ package io.vsockproxy;
 
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.socket.SocketAccess;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
@@ -127,6 +128,7 @@ public final class VsockProxy implements AutoCloseable {
         private int fileWorkerThreads = 4;
         private long spinLimitNs;
         private int maxSessions = 64;
+        private SocketAccess socketAccess = SocketAccess.DEFAULT;
         private boolean concluded;
 
         /** Which side this is. No default. */
@@ -243,6 +245,19 @@ public final class VsockProxy implements AutoCloseable {
         /** How long the loop looks for something to do before it sleeps, in ns. */
         public long spinLimitNs() {
             return spinLimitNs;
+        }
+
+        /**
+         * Who may connect to the unix sockets that this proxy listens on; its own user and group (0660) by default.
+         */
+        public Context socketAccess(final SocketAccess access) {
+            this.socketAccess = access;
+            return this;
+        }
+
+        /** Who may connect to the unix sockets that this proxy listens on. */
+        public SocketAccess socketAccess() {
+            return socketAccess;
         }
 
         /** How many guests a host serves at once; 64 by default. */

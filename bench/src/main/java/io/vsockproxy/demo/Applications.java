@@ -9,6 +9,7 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.socket.SocketAccess;
 import io.vsockproxy.socket.UnixListeningSocket;
 import java.nio.file.Path;
 
@@ -37,7 +38,7 @@ final class Applications implements AutoCloseable {
     Applications(final Path hostSocket, final Path guestSocket) {
         hostPath = hostSocket.toString();
         guestPath = guestSocket.toString();
-        listening = UnixListeningSocket.open(hostPath);
+        listening = UnixListeningSocket.open(hostPath, SocketAccess.DEFAULT);
         // Applications wait in accept(2); the socket is made for an event loop.
         Syscalls.fcntl(listening.descriptor().fd(), Constants.F_SETFL, 0);
     }

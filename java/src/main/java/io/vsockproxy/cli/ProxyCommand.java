@@ -9,6 +9,7 @@ import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
 import io.vsockproxy.session.Extensions;
+import io.vsockproxy.socket.SocketAccess;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,6 +78,20 @@ abstract class ProxyCommand implements Callable<Integer> {
             + "latency for more CPU time. 100 is a good value; 0, the default, always sleeps.")
     private int spinMicros;
 
+    @Option(
+        names = "--socket-mode",
+        paramLabel = "MODE",
+        defaultValue = "0660",
+        description = "Permissions, in octal, of the unix sockets that the proxy listens on: who may write may "
+            + "connect. Default: 0660.")
+    private String socketMode;
+
+    @Option(
+        names = "--socket-group",
+        paramLabel = "GROUP",
+        description = "Group that owns these sockets. Default: the proxy's own.")
+    private String socketGroup;
+
     private volatile boolean failed;
 
     /** Which side this is. */
@@ -128,10 +143,19 @@ abstract class ProxyCommand implements Callable<Integer> {
             return context
                 .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
+                .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private static int octal(final String option, final String digits) {
+        try {
+            return Integer.parseUnsignedInt(digits, 8);
+        } catch (final NumberFormatException e) {
+            throw new IllegalArgumentException(option + " '" + digits + "' is no octal number", e);
         }
     }
 

@@ -25,9 +25,10 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
     /**
      * Makes a socket and listens.
      *
-     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT.
+     * @param access who may connect to it.
+     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT, EPERM.
      */
-    public static UnixListeningSocket open(final String path) {
+    public static UnixListeningSocket open(final String path, final SocketAccess access) {
         final OwnedFd socket = newSocket();
         try (SocketAddress address = SocketAddress.unix(path)) {
             int result = address.bind(socket.fd());
@@ -36,7 +37,13 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
                 result = address.bind(socket.fd());
             }
             PosixException.check(result, "bind to " + path);
-            PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
+            try {
+                access.apply(path);
+                PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
+            } catch (final PosixException e) {
+                Paths.unlink(path);
+                throw e;
+            }
             return new UnixListeningSocket(path, socket);
         } catch (final PosixException e) {
             socket.close();

@@ -49,6 +49,8 @@ class CommandLineTest {
         "host --listen unix:/tmp/x --forward =/tmp/y",
         "host --listen unix:/tmp/x --unknown",
         "host --listen unix:/tmp/x surplus",
+        "host --listen unix:/tmp/x --socket-mode 0888",
+        "host --listen unix:/tmp/x --socket-mode 4770",
     })
     void shouldEndWithTwoAndOneLineForBadArguments(final String arguments) {
         final String[] words = arguments.isEmpty() ? new String[0] : arguments.split(" ", -1);
