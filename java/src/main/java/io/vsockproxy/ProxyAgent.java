@@ -12,7 +12,9 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.session.AllowedPaths;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
@@ -49,6 +51,7 @@ final class ProxyAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
+    private final Admission admission;
     private final ArrayList<Session> sessions = new ArrayList<>();
     /** Have ended, but some of their readers may still be catching up. */
     private final ArrayList<Session> endedSessions = new ArrayList<>();
@@ -76,9 +79,9 @@ final class ProxyAgent {
             : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());
         resources = new SessionResources(
             loop, context.role() == Role.HOST, context.limits(), context.extensions(),
-            new AllowedPaths(context.allowedPaths()),
             new StreamCommons(loop, context.limits().maxPacketLength()),
             workers, new FileWindows(workers), mount);
+        admission = new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid());
     }
 
     void onStart() {
@@ -121,7 +124,7 @@ final class ProxyAgent {
         workers.close();
         resources.windows().close();
         resources.commons().close();
-        resources.allowedPaths().close();
+        admission.close();
         loop.close();
     }
 
@@ -131,7 +134,7 @@ final class ProxyAgent {
         final LinkAddress address = context.address();
         final OwnedFd socket = address.isUnix()
             ? listen(address.path())
-            : LinkSockets.listenVsock(address.cid(), address.port());
+            : LinkSockets.listenVsock(address.cid(), address.port(), context.vsockBufferLength());
         linkListener = new SocketListener(loop, socket, address.toString(), this::onLink);
         linkListener.resume();
     }
@@ -140,6 +143,7 @@ final class ProxyAgent {
         final LinkAddress address = context.address();
         linkConnector = SocketConnector.connect(
             loop, LinkSockets.family(address.isUnix()), hostAddress, LINK_CONNECT_TIMEOUT_NS,
+            this::configure,
             new SocketConnector.Completion() {
                 @Override
                 public void onConnected(final OwnedFd socket) {
@@ -166,12 +170,43 @@ final class ProxyAgent {
         if (sessions.size() >= context.maxSessions()) {
             LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
             socket.close();
+        } else if (context.address().isUnix()) {
+            configure(socket.fd());
+            begin(socket, admission.paths(), "");
+        } else {
+            onVsockLink(socket);
+        }
+    }
+
+    private void onVsockLink(final OwnedFd socket) {
+        final int cid;
+        try {
+            cid = SocketName.peer(socket.fd()).cid();
+        } catch (final PosixException e) {
+            // It has gone before it came.
+            socket.close();
+            onLinkLost();
             return;
         }
-        final boolean unix = context.address().isUnix();
-        LinkSockets.configure(socket, unix);
-        final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber;
-        final Session session = new Session(resources, name, socket, unix, this::onSessionEnded);
+        final AllowedPaths paths = context.role() == Role.HOST ? admission.paths(cid) : admission.paths();
+        final String unsignedCid = Integer.toUnsignedString(cid);
+        if (paths == null) {
+            LOGGER.log(Level.WARNING, "{0}: refused a guest, CID {1} may not connect", context.address(), unsignedCid);
+            socket.close();
+            return;
+        }
+        final long bufferLength = LinkSockets.vsockBufferLength(socket.fd());
+        if (bufferLength < context.vsockBufferLength()) {
+            LOGGER.log(Level.WARNING, "{0}: the kernel gives the link {1} bytes of buffer instead of {2}",
+                context.address(), Long.toString(bufferLength), Long.toString(context.vsockBufferLength()));
+        }
+        begin(socket, paths, " (CID " + unsignedCid + ")");
+    }
+
+    private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {
+        final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber + origin;
+        final Session session =
+            new Session(resources, paths, name, socket, context.address().isUnix(), this::onSessionEnded);
         sessions.add(session);
         session.start();
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
@@ -190,8 +225,20 @@ final class ProxyAgent {
             // New connections wait in the backlog until there is somewhere to take them.
             forwardListeners.forEach(SocketListener::pause);
         }
+        onLinkLost();
+    }
+
+    private void onLinkLost() {
         if (context.role() == Role.GUEST) {
             scheduleReconnect();
+        }
+    }
+
+    private void configure(final int fd) {
+        if (context.address().isUnix()) {
+            LinkSockets.configureUnix(fd);
+        } else {
+            LinkSockets.configureVsock(fd, context.vsockBufferLength());
         }
     }
 

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.socket.SocketAccess;
@@ -11,7 +12,11 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 
@@ -117,9 +122,15 @@ public final class VsockProxy implements AutoCloseable {
      * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once.
      */
     public static final class Context {
+        private static final long MIN_VSOCK_BUFFER_LENGTH = 64 << 10;
+        /** Receive credit travels as 32 bits (struct virtio_vsock_hdr), and the kernel's own sums with it. */
+        private static final long MAX_VSOCK_BUFFER_LENGTH = 1 << 30;
+
         private Role role;
         private LinkAddress address;
         private final List<String> allowedPaths = new ArrayList<>();
+        private final Set<Integer> allowedCids = new HashSet<>();
+        private final Map<Integer, List<String>> allowedPathsByCid = new HashMap<>();
         private final List<Forward> forwards = new ArrayList<>();
         private Path filesDirectory;
         private boolean filesAllowOther;
@@ -128,6 +139,7 @@ public final class VsockProxy implements AutoCloseable {
         private int fileWorkerThreads = 4;
         private long spinLimitNs;
         private int maxSessions = 64;
+        private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
         private boolean concluded;
 
@@ -162,6 +174,52 @@ public final class VsockProxy implements AutoCloseable {
         /** Paths that the other side may ask to be connected to. */
         public List<String> allowedPaths() {
             return List.copyOf(allowedPaths);
+        }
+
+        /**
+         * Lets the guest at {@code cid} connect to an AF_VSOCK host. By default every guest may; once this or {@link
+         * #allowConnect(int, String)} was called, only the guests that they name.
+         *
+         * @param cid context identifier, unsigned.
+         */
+        public Context allowCid(final int cid) {
+            allowedCids.add(cid);
+            return this;
+        }
+
+        /** The guests that may connect; none stands for every one. */
+        public Set<Integer> allowedCids() {
+            return Set.copyOf(allowedCids);
+        }
+
+        /**
+         * Lets the guest at {@code cid} connect, and ask for a connection to the unix socket {@code path}, besides
+         * those that every guest may ask for.
+         *
+         * @param cid context identifier, unsigned.
+         */
+        public Context allowConnect(final int cid, final String path) {
+            allowedPathsByCid.computeIfAbsent(cid, key -> new ArrayList<>()).add(path);
+            return allowCid(cid);
+        }
+
+        /** Paths that one guest may ask to be connected to, by its CID. */
+        public Map<Integer, List<String>> allowedPathsByCid() {
+            return Map.copyOf(allowedPathsByCid);
+        }
+
+        /**
+         * How many bytes the kernel is to hold for an AF_VSOCK link each way; {@link
+         * LinkSockets#DEFAULT_VSOCK_BUFFER_LENGTH} by default.
+         */
+        public Context vsockBufferLength(final long length) {
+            this.vsockBufferLength = length;
+            return this;
+        }
+
+        /** How many bytes the kernel is to hold for an AF_VSOCK link each way. */
+        public long vsockBufferLength() {
+            return vsockBufferLength;
         }
 
         /** Has a local unix socket stand for one on the other side. None by default. */
@@ -291,7 +349,16 @@ public final class VsockProxy implements AutoCloseable {
             if (fileWorkerThreads < 1) {
                 throw new IllegalArgumentException("fileWorkerThreads=" + fileWorkerThreads + ", min=1");
             }
+            if (!allowedCids.isEmpty() && (role != Role.HOST || address.isUnix())) {
+                throw new IllegalArgumentException(
+                    "guests are told apart by their CIDs by a host on a vsock address only");
+            }
+            if (vsockBufferLength < MIN_VSOCK_BUFFER_LENGTH || vsockBufferLength > MAX_VSOCK_BUFFER_LENGTH) {
+                throw new IllegalArgumentException("vsockBufferLength=" + vsockBufferLength + ", min="
+                    + MIN_VSOCK_BUFFER_LENGTH + ", max=" + MAX_VSOCK_BUFFER_LENGTH);
+            }
             allowedPaths.forEach(LinkAddress::checkPath);
+            allowedPathsByCid.values().forEach(paths -> paths.forEach(LinkAddress::checkPath));
             concluded = true;
             return this;
         }

@@ -5,6 +5,10 @@
 package io.vsockproxy.cli;
 
 import io.vsockproxy.Role;
+import io.vsockproxy.VsockProxy;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -23,6 +27,30 @@ final class HostCommand extends ProxyCommand {
         paramLabel = "ADDRESS",
         description = "vsock:PORT (any CID), vsock:CID:PORT or unix:PATH. The port is 9900 where vsock: has none.")
     private String address;
+
+    @Option(
+        names = "--allow-cid",
+        paramLabel = "CID",
+        description = "Serve the guest with this context identifier. May be given again; with none, and without "
+            + "--guests, every guest is served.")
+    private final List<String> allowedCids = new ArrayList<>();
+
+    @Option(
+        names = "--guests",
+        paramLabel = "FILE",
+        description = "Serve the guests that FILE lists, each line a CID, alone or with a unix socket that this guest "
+            + "may connect to besides those of --allow-connect; # begins a comment line.")
+    private Path guestFile;
+
+    @Override
+    void configure(final VsockProxy.Context context) {
+        for (final String cid : allowedCids) {
+            context.allowCid(GuestFile.cid("", cid));
+        }
+        if (guestFile != null) {
+            GuestFile.apply(guestFile, context);
+        }
+    }
 
     @Override
     Role role() {

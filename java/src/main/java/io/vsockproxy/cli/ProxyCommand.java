@@ -8,6 +8,7 @@ import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.socket.SocketAccess;
 import java.nio.file.Path;
@@ -92,6 +93,12 @@ abstract class ProxyCommand implements Callable<Integer> {
         description = "Group that owns these sockets. Default: the proxy's own.")
     private String socketGroup;
 
+    @Option(
+        names = "--vsock-buffer",
+        paramLabel = "BYTES",
+        description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
+    private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
+
     private volatile boolean failed;
 
     /** Which side this is. */
@@ -99,6 +106,10 @@ abstract class ProxyCommand implements Callable<Integer> {
 
     /** The address as it was given. */
     abstract String address();
+
+    /** Adds the options that this role alone has. */
+    void configure(final VsockProxy.Context context) {
+    }
 
     @Override
     public Integer call() {
@@ -139,11 +150,13 @@ abstract class ProxyCommand implements Callable<Integer> {
                     + "the host's is 2: vsock:2:" + Integer.toUnsignedString(context.address().port()));
             }
             allowedPaths.forEach(context::allowConnect);
+            configure(context);
             forwards.stream().map(Forward::parse).forEach(context::forward);
             return context
                 .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
+                .vsockBufferLength(vsockBufferLength)
                 .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {

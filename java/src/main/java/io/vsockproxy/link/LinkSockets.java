@@ -19,7 +19,7 @@ public final class LinkSockets {
     /** What the kernel holds for a unix link each way; two blobs of the usual read length and their overhead. */
     private static final int UNIX_BUFFER_LENGTH = 416 * 1024;
     /** Large, because some kernels reset a connection whose unread packets outgrow it. */
-    private static final long VSOCK_BUFFER_LENGTH = 2 << 20;
+    public static final long DEFAULT_VSOCK_BUFFER_LENGTH = 2 << 20;
     private static final int BACKLOG = 64;
 
     private LinkSockets() {
@@ -38,15 +38,16 @@ public final class LinkSockets {
     /**
      * A listening AF_VSOCK socket, which is the caller's.
      *
+     * @param bufferLength what the kernel is to hold for each connection, in bytes.
      * @throws PosixException when it cannot be made: EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT.
      */
-    public static OwnedFd listenVsock(final int cid, final int port) {
+    public static OwnedFd listenVsock(final int cid, final int port, final long bufferLength) {
         final OwnedFd socket = OwnedFd.of(PosixException.check(
             Syscalls.socket(
                 Constants.AF_VSOCK, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0),
             "socket(AF_VSOCK)"));
         try (SocketAddress address = SocketAddress.vsock(cid, port)) {
-            configure(socket, false);
+            configureVsock(socket.fd(), bufferLength);
             PosixException.check(address.bind(socket.fd()), "bind to vsock port " + Integer.toUnsignedString(port));
             PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen");
             return socket;
@@ -56,21 +57,39 @@ public final class LinkSockets {
         }
     }
 
-    /** Sets a link's buffers; what the kernel does not allow stays as it was. */
-    public static void configure(final OwnedFd socket, final boolean unix) {
-        if (unix) {
-            try (SocketOptions options = new SocketOptions()) {
-                options.set(socket.fd(), Constants.SO_SNDBUF, UNIX_BUFFER_LENGTH);
-            }
-            return;
+    /** Sets the buffers of a unix-socket link, whose descriptor is borrowed. */
+    public static void configureUnix(final int fd) {
+        try (SocketOptions options = new SocketOptions()) {
+            options.set(fd, Constants.SO_SNDBUF, UNIX_BUFFER_LENGTH);
         }
+    }
+
+    /**
+     * Sets the buffers of an AF_VSOCK link, best before it is connected: each side tells the other how much room it
+     * has. What the kernel does not allow stays as it was: see {@link #vsockBufferLength}.
+     *
+     * @param fd           borrowed.
+     * @param bufferLength what the kernel is to hold each way, in bytes.
+     */
+    public static void configureVsock(final int fd, final long bufferLength) {
         try (Memory value = Memory.allocate(Long.BYTES)) {
-            value.buffer().putLong(0, VSOCK_BUFFER_LENGTH);
+            value.buffer().putLong(0, bufferLength);
             // The maximum first: the size is clamped to it without a word.
             Syscalls.setsockopt(
-                socket.fd(), Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_MAX_SIZE, value.address(), Long.BYTES);
+                fd, Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_MAX_SIZE, value.address(), Long.BYTES);
             Syscalls.setsockopt(
-                socket.fd(), Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_SIZE, value.address(), Long.BYTES);
+                fd, Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_SIZE, value.address(), Long.BYTES);
+        }
+    }
+
+    /** What the kernel has made of an AF_VSOCK link's buffer length, in bytes; or {@code -errno}. */
+    public static long vsockBufferLength(final int fd) {
+        try (Memory memory = Memory.allocate(2 * Long.BYTES)) {
+            memory.buffer().putInt(Long.BYTES, Long.BYTES);
+            final int result = Syscalls.getsockopt(
+                fd, Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_SIZE, memory.address(),
+                memory.address() + Long.BYTES);
+            return result < 0 ? result : memory.buffer().getLong(0);
         }
     }
 }

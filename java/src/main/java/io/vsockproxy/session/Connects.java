@@ -21,6 +21,7 @@ import org.agrona.collections.Long2ObjectHashMap;
  */
 final class Connects implements AutoCloseable {
     private final SessionResources resources;
+    private final AllowedPaths allowedPaths;
     private final Session session;
     private final Outbox outbox;
     private final StreamTable streams;
@@ -30,11 +31,13 @@ final class Connects implements AutoCloseable {
 
     Connects(
         final SessionResources resources,
+        final AllowedPaths allowedPaths,
         final Session session,
         final Outbox outbox,
         final StreamTable streams,
         final Counters counters) {
         this.resources = resources;
+        this.allowedPaths = allowedPaths;
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
@@ -76,7 +79,7 @@ final class Connects implements AutoCloseable {
 
     void onRequest(final MessageDecoder message) {
         final long cookie = message.cookie();
-        final SocketAddress address = resources.allowedPaths().find(
+        final SocketAddress address = allowedPaths.find(
             message.buffer(), message.pathOffset(), message.pathLength());
         final int errno = address == null ? refusal(message) : busy();
         if (errno != 0) {
@@ -89,7 +92,7 @@ final class Connects implements AutoCloseable {
         attempt.connector = SocketConnector.connect(
             resources.loop(), Constants.AF_UNIX,
             address,
-            resources.limits().connectTimeoutNs(), attempt);
+            resources.limits().connectTimeoutNs(), fd -> { }, attempt);
     }
 
     /** The session is over. */

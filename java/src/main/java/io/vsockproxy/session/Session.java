@@ -58,6 +58,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private boolean ended;
 
     /**
+     * @param allowedPaths       the unix sockets that the peer may ask to be connected to. Borrowed.
      * @param name               for the log.
      * @param socket             connected to the peer. Takes ownership.
      * @param carriesDescriptors whether the socket is AF_UNIX.
@@ -65,6 +66,7 @@ public final class Session implements LinkHandler, StreamHandler {
      */
     public Session(
         final SessionResources resources,
+        final AllowedPaths allowedPaths,
         final String name,
         final OwnedFd socket,
         final boolean carriesDescriptors,
@@ -85,7 +87,7 @@ public final class Session implements LinkHandler, StreamHandler {
         streams.extension(extension);
         fileServer = new FileServer(
             resources.workers(), resources.windows(), new FileAnswers(this, outbox), limits.fileLimits());
-        connects = new Connects(resources, this, outbox, streams, counters);
+        connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
         receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);

@@ -17,7 +17,6 @@ import io.vsockproxy.stream.StreamCommons;
  * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
  * @param limits        what each peer is held to.
  * @param extensions    what is agreed with a peer of our kind.
- * @param allowedPaths  the unix sockets that a peer may ask to be connected to, exactly as it must spell them.
  * @param commons       what all streams share.
  * @param workers       wait for disks.
  * @param windows       map files of this side.
@@ -28,7 +27,6 @@ public record SessionResources(
     boolean host,
     SessionLimits limits,
     Extensions extensions,
-    AllowedPaths allowedPaths,
     StreamCommons commons,
     FileWorkers workers,
     FileWindows windows,

@@ -69,7 +69,7 @@ final class ServedLink implements AutoCloseable {
         peer = pair[1];
         final OwnedFd local = OwnedFd.of(Syscalls.fcntl(pair[0].fd(), Constants.F_DUPFD_CLOEXEC, 0));
         pair[0].close();
-        LinkSockets.configure(local, true);
+        LinkSockets.configureUnix(local.fd());
         link = new Link(loop, local, true, new InboundBuffer(1 << 16, 1 << 16), ring, new LinkHandler() {
             @Override
             public void onReceived() {

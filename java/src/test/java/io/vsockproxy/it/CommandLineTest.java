@@ -51,6 +51,11 @@ class CommandLineTest {
         "host --listen unix:/tmp/x surplus",
         "host --listen unix:/tmp/x --socket-mode 0888",
         "host --listen unix:/tmp/x --socket-mode 4770",
+        "host --listen unix:/tmp/x --allow-cid 42",
+        "host --listen unix:/tmp/x --allow-cid -1",
+        "host --listen unix:/tmp/x --guests /nowhere/at/all",
+        "host --listen unix:/tmp/x --vsock-buffer 1",
+        "guest --connect unix:/tmp/x --allow-cid 42",
     })
     void shouldEndWithTwoAndOneLineForBadArguments(final String arguments) {
         final String[] words = arguments.isEmpty() ? new String[0] : arguments.split(" ", -1);

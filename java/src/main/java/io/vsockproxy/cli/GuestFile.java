@@ -1,0 +1,77 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import io.vsockproxy.VsockProxy;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The file that {@code --guests} names: which guests may connect, and what each may connect to.
+ *
+ * <pre>
+ *   # Each line: a CID, alone or with one unix socket that this guest may connect to.
+ *   42 /run/display.sock
+ *   42 /run/sound.sock
+ *   43
+ * </pre>
+ */
+final class GuestFile {
+    private static final long MAX_CID = 0xFFFF_FFFFL;
+
+    private GuestFile() {
+    }
+
+    /**
+     * Reads the file into the context.
+     *
+     * @throws IllegalArgumentException whose message names the line that is wrong, or says why it cannot be read.
+     */
+    static void apply(final Path file, final VsockProxy.Context context) {
+        final List<String> lines;
+        try {
+            lines = Files.readAllLines(file);
+        } catch (final IOException e) {
+            throw new IllegalArgumentException("guest file " + file + " cannot be read: " + e, e);
+        }
+        for (int i = 0; i < lines.size(); i++) {
+            final String line = lines.get(i).strip();
+            if (line.isEmpty() || line.startsWith("#")) {
+                continue;
+            }
+            // The path is all the rest: it may have spaces.
+            final String[] words = line.split("\\s+", 2);
+            final String where = "guest file " + file + ", line " + (i + 1) + ": ";
+            if (words.length == 1) {
+                context.allowCid(cid(where, words[0]));
+            } else if (words[1].startsWith("/")) {
+                context.allowConnect(cid(where, words[0]), words[1]);
+            } else {
+                throw new IllegalArgumentException(where + "'" + words[1] + "' is no absolute path");
+            }
+        }
+    }
+
+    /**
+     * Reads a context identifier.
+     *
+     * @param where begins the message of the exception.
+     * @throws IllegalArgumentException when it is none.
+     */
+    static int cid(final String where, final String digits) {
+        try {
+            final long cid = Long.parseLong(digits);
+            // VMADDR_CID_ANY, the largest, is nobody's.
+            if (cid >= 0 && cid < MAX_CID) {
+                return (int) cid;
+            }
+        } catch (final NumberFormatException e) {
+            // Said below, with the numbers.
+        }
+        throw new IllegalArgumentException(where + "CID '" + digits + "' is not a number from 0 to " + (MAX_CID - 1));
+    }
+}
