@@ -67,7 +67,9 @@ static const named_value values[] = {
     SIZE(sockaddr_un), OFFSET(sockaddr_un, sun_family), OFFSET(sockaddr_un, sun_path),
     SIZE(sockaddr_vm), OFFSET(sockaddr_vm, svm_family), OFFSET(sockaddr_vm, svm_port), OFFSET(sockaddr_vm, svm_cid),
     SIZE(statx), OFFSET(statx, stx_mode), OFFSET(statx, stx_size), OFFSET(statx, stx_ino),
-    OFFSET(statx, stx_dev_major), OFFSET(statx, stx_dev_minor),
+    OFFSET(statx, stx_dev_major), OFFSET(statx, stx_dev_minor), OFFSET(statx, stx_nlink), OFFSET(statx, stx_blocks),
+    OFFSET(statx, stx_atime), OFFSET(statx, stx_mtime), OFFSET(statx, stx_ctime), OFFSET(statx_timestamp, tv_sec),
+    OFFSET(statx_timestamp, tv_nsec),
 
     /* Errors */
     VALUE(EPERM), VALUE(ENOENT), VALUE(EINTR), VALUE(EIO), VALUE(ENXIO), VALUE(EBADF), VALUE(EAGAIN), VALUE(ENOMEM),

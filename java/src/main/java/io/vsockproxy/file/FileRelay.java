@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.file;
 
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 
 /**
@@ -22,7 +23,10 @@ public interface FileRelay {
         /** Where what was read goes, or where what is to be written is. Stays until {@link #onDone}. */
         Memory data();
 
-        /** It was done: bytes, a size, 0; or {@code -errno}. */
+        /** Where a file's attributes go. Stays until {@link #onDone}. */
+        FileAttributes attributes();
+
+        /** It was done: bytes, or 0; or {@code -errno}. */
         void onDone(long result);
     }
 
@@ -32,7 +36,7 @@ public interface FileRelay {
     /** Writes {@code length} bytes of the completion's data to {@code offset}. */
     int write(long offset, int length, Completion completion);
 
-    /** Asks for the size. */
+    /** Asks for the attributes, which go into the completion's. */
     int examine(Completion completion);
 
     /** Cuts or extends. */

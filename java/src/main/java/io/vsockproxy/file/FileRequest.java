@@ -6,6 +6,7 @@ package io.vsockproxy.file;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
@@ -57,7 +58,9 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     Memory data;
     /** Where the answer of a mapped read lies, pinned. */
     FileWindow window;
-    /** A count, a size, or {@code -errno}. */
+    /** What an examination has found. */
+    final FileAttributes attributes = new FileAttributes();
+    /** A count, 0, or {@code -errno}. */
     long result;
     /** Whether the worker is to find out what kind of file it is as well. */
     boolean learns;
@@ -151,6 +154,11 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     }
 
     @Override
+    public FileAttributes attributes() {
+        return attributes;
+    }
+
+    @Override
     public void onDone(final long done) {
         // An owner that says it did more than it was asked to is not to be believed.
         result = hasRange() && done > length ? -Errno.EIO : done;
@@ -229,6 +237,9 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     private long examine() {
         final int error = Syscalls.statx(file.fd(), 0, Constants.STATX_BASIC_STATS, scratch.addressOffset());
-        return Errno.isError(error) ? error : scratch.getLong(Constants.STATX_SIZE_OFFSET);
+        if (!Errno.isError(error)) {
+            attributes.readStatx(scratch);
+        }
+        return error;
     }
 }

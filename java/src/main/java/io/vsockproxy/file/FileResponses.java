@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.file;
 
+import io.vsockproxy.posix.FileAttributes;
+
 /**
  * Where answers to file requests go: the session that asked. Each request gets exactly one, unless the session ends.
  * None of these methods throws.
@@ -40,8 +42,12 @@ public interface FileResponses {
     /** A write has been done, with {@code errno} 0, or failed. */
     void written(long cookie, int errno, long bytes);
 
-    /** The file's size is known, with {@code errno} 0, or not. */
-    void examined(long cookie, int errno, long size);
+    /**
+     * What the file's attributes are is known, with {@code errno} 0, or not.
+     *
+     * @param attributes read before this returns.
+     */
+    void examined(long cookie, int errno, FileAttributes attributes);
 
     /** The file has been cut or extended, with {@code errno} 0, or not. */
     void truncated(long cookie, int errno);

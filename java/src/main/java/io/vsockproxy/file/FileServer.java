@@ -9,6 +9,7 @@ import io.vsockproxy.file.FileRequest.State;
 import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
@@ -48,6 +49,7 @@ public final class FileServer implements AutoCloseable {
     private final FileRequestPool pool;
     private final BufferPool buffers = new BufferPool(MAX_FREE_BUFFER_LENGTH);
     private final Memory scratch = Memory.allocate(FileRequest.SCRATCH_LENGTH);
+    private final FileAttributes attributes = new FileAttributes();
     private final UnsafeBuffer copy = new UnsafeBuffer(0, 0);
     private final int maxWithWorkers;
     private final ArrayDeque<LocalFile> waitingForRoom = new ArrayDeque<>();
@@ -144,16 +146,17 @@ public final class FileServer implements AutoCloseable {
         submitWrite(file, cookie, buffer, index, length, offset, written);
     }
 
-    /** Tells the size. */
+    /** Tells size, mode, times and whatever else {@link FileAttributes} has. */
     public void examine(final LocalFile file, final long cookie) {
         if (!file.hasPendingChanges() && file.kind().hasLocalAttributes()) {
-            final long size = FileRequest.size(file.fd(), scratch.buffer());
-            responses.examined(cookie, Errno.isError(size) ? (int) -size : 0, Math.max(0, size));
+            final int error = Syscalls.statx(
+                file.fd(), Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.address());
+            responses.examined(cookie, Math.max(0, -error), attributes.readStatx(scratch.buffer()));
             return;
         }
         final FileRequest request = newRequest(file, Operation.EXAMINE, cookie, 0, 0);
         if (request == null) {
-            responses.examined(cookie, Errno.EAGAIN, 0);
+            responses.examined(cookie, Errno.EAGAIN, attributes);
         } else {
             submit(request);
         }
@@ -416,7 +419,7 @@ public final class FileServer implements AutoCloseable {
         switch (request.operation) {
             case READ -> responses.readWithoutData(request.cookie, errno);
             case WRITE -> responses.written(request.cookie, errno, Math.max(0, result));
-            case EXAMINE -> responses.examined(request.cookie, errno, Math.max(0, result));
+            case EXAMINE -> responses.examined(request.cookie, errno, request.attributes);
             case TRUNCATE -> responses.truncated(request.cookie, errno);
             default -> throw new IllegalStateException("operation " + request.operation);
         }

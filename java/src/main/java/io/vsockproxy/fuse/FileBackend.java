@@ -36,8 +36,9 @@ public interface FileBackend {
         FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
 
     /**
-     * Asks for the size. Answer: {@link FuseRequest#replyAttributes} or {@link FuseRequest#replyError}. Asked once
-     * before the file is opened (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
+     * Asks for the attributes, of which no more than the size need be known. Answer:
+     * {@link FuseRequest#replyAttributes} or {@link FuseRequest#replyError}. Asked once before the file is opened
+     * (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
      */
     void getattr(FuseRequest request);
 

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.posix.FileAttributes;
+import java.util.concurrent.TimeUnit;
 import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
@@ -46,39 +48,48 @@ final class FuseAttributes {
     /** What st_blksize says: how much buffered readers ask for at a time. Each of their reads is a round trip. */
     static final int BLOCK_SIZE = 65536;
 
-    private static final int SECTOR = 512;
+    /** What st_blocks counts in. */
+    static final int SECTOR = 512;
+    /** Permissions, and the set-id and sticky bits: no type. */
+    private static final int PERMISSIONS = 07777;
+    private static final long NS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
 
     private FuseAttributes() {
     }
 
-    /** Writes a {@code fuse_attr}. */
+    /**
+     * Writes a {@code fuse_attr}.
+     *
+     * @param type       S_IFREG or S_IFDIR, whatever the mode in {@code attributes} says.
+     * @param attributes of whose mode the permissions are shown.
+     */
     static void put(
         final MutableDirectBuffer buffer,
         final int offset,
         final long inode,
-        final long size,
-        final int mode,
-        final int links,
+        final int type,
+        final FileAttributes attributes,
         final int uid,
-        final int gid,
-        final long timeSeconds,
-        final int timeNanoseconds) {
+        final int gid) {
         buffer.putLong(offset, inode);
-        buffer.putLong(offset + 8, size);
-        buffer.putLong(offset + 16, size / SECTOR + (size % SECTOR == 0 ? 0 : 1));
-        buffer.putLong(offset + 24, timeSeconds);
-        buffer.putLong(offset + 32, timeSeconds);
-        buffer.putLong(offset + 40, timeSeconds);
-        buffer.putInt(offset + 48, timeNanoseconds);
-        buffer.putInt(offset + 52, timeNanoseconds);
-        buffer.putInt(offset + 56, timeNanoseconds);
-        buffer.putInt(offset + 60, mode);
-        buffer.putInt(offset + 64, links);
+        buffer.putLong(offset + 8, attributes.size());
+        buffer.putLong(offset + 16, attributes.blocks());
+        putTime(buffer, offset + 24, offset + 48, attributes.accessTimeNs());
+        putTime(buffer, offset + 32, offset + 52, attributes.modificationTimeNs());
+        putTime(buffer, offset + 40, offset + 56, attributes.changeTimeNs());
+        buffer.putInt(offset + 60, type | (attributes.mode() & PERMISSIONS));
+        buffer.putInt(offset + 64, attributes.links());
         buffer.putInt(offset + 68, uid);
         buffer.putInt(offset + 72, gid);
         buffer.putInt(offset + 76, 0);
         buffer.putInt(offset + 80, BLOCK_SIZE);
         buffer.putInt(offset + 84, 0);
+    }
+
+    private static void putTime(
+        final MutableDirectBuffer buffer, final int secondsOffset, final int nanosecondsOffset, final long timeNs) {
+        buffer.putLong(secondsOffset, Math.floorDiv(timeNs, NS_PER_SECOND));
+        buffer.putInt(nanosecondsOffset, (int) Math.floorMod(timeNs, NS_PER_SECOND));
     }
 
     /** Writes what precedes the attributes in a {@code fuse_attr_out}; returns where they begin. */

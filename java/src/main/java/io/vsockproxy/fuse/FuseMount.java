@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A mount that gives out real descriptors for files that a {@link FileBackend} answers for.
@@ -82,7 +83,7 @@ public final class FuseMount implements AutoCloseable {
         this.random = random;
         final FuseChannel channel = new FuseChannel(mountPoint.device());
         server = new FuseServer(
-            channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid(), this::onSized);
+            channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid(), this::onExamined);
         registration = loop.register(channel.fd(), Constants.EPOLLIN, events -> onReady());
     }
 
@@ -152,12 +153,12 @@ public final class FuseMount implements AutoCloseable {
         final int granted = flags & (Constants.O_ACCMODE | Constants.O_APPEND);
         final Instant now = Instant.now();
         final FuseNode node = new FuseNode(
-            nodes.nextId(), name, granted, backend, now.getEpochSecond(), now.getNano());
+            nodes.nextId(), name, granted, backend, TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano());
         nodes.add(node);
         final PendingOpen pending = new PendingOpen(
             loop, node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
         pendingOpens.put(node, pending);
-        if (!server.askSize(node)) {
+        if (!server.askFirst(node)) {
             fail(pending, Errno.ENOMEM);
         }
     }
@@ -256,8 +257,8 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** The size is known (or cannot be): a worker can open the file, which waits for nobody but this thread. */
-    private void onSized(final FuseNode node) {
+    /** The attributes are known (or cannot be): a worker can open the file, which waits for nobody but this thread. */
+    private void onExamined(final FuseNode node) {
         final PendingOpen pending = pendingOpens.get(node);
         if (pending != null) {
             try {

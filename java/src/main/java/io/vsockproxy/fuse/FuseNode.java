@@ -5,6 +5,7 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.FileAttributes;
 
 /**
  * One file that was given out, as the kernel knows it: from the making of its name to the kernel's last FORGET.
@@ -18,30 +19,29 @@ final class FuseNode {
     private final long id;
     private final int flags;
     private final FuseName name;
-    private final long openedSeconds;
-    private final int openedNanoseconds;
+    private final long openedNs;
+    private final FileAttributes attributes = new FileAttributes();
     private FileBackend backend;
     private long lookups;
     private int openFiles;
     private boolean opening = true;
-    private long sizeWhenOpened;
 
     /**
-     * @param flags of open(2): the access that is granted.
+     * @param flags    of open(2): the access that is granted.
+     * @param openedNs when it is given out, in nanoseconds since 1970: what its times are if its owner tells none.
      */
     FuseNode(
         final long id,
         final FuseName name,
         final int flags,
         final FileBackend backend,
-        final long openedSeconds,
-        final int openedNanoseconds) {
+        final long openedNs) {
         this.id = id;
         this.name = name;
         this.flags = flags;
         this.backend = backend;
-        this.openedSeconds = openedSeconds;
-        this.openedNanoseconds = openedNanoseconds;
+        this.openedNs = openedNs;
+        setSizeOnly(0);
     }
 
     /** The kernel's node number, which is the inode number too. */
@@ -54,27 +54,29 @@ final class FuseNode {
         return name;
     }
 
-    /** When it was given out, which is all that its timestamps say. */
-    long openedSeconds() {
-        return openedSeconds;
+    /** What is to be shown: what its owner has last told, or as much of it as is known. */
+    FileAttributes attributes() {
+        return attributes;
     }
 
-    int openedNanoseconds() {
-        return openedNanoseconds;
+    /** The owner has told what its attributes are. */
+    void onExamined(final FileAttributes seen) {
+        if (seen.isComplete()) {
+            attributes.set(seen);
+        } else {
+            setSizeOnly(seen.size());
+        }
+    }
+
+    /** It has been cut or extended to {@code size} bytes; what else that has changed will be asked for when needed. */
+    void onTruncated(final long size) {
+        attributes.set(size, attributes.mode(), attributes.links(), attributes.blocks(),
+            attributes.accessTimeNs(), attributes.modificationTimeNs(), attributes.changeTimeNs());
     }
 
     /** Who answers, or null once released. */
     FileBackend backend() {
         return backend;
-    }
-
-    /** The size in bytes to show before anybody asks for it. */
-    long sizeWhenOpened() {
-        return sizeWhenOpened;
-    }
-
-    void sizeWhenOpened(final long size) {
-        sizeWhenOpened = size;
     }
 
     boolean isReadable() {
@@ -93,11 +95,6 @@ final class FuseNode {
     boolean allows(final int openFlags) {
         final int access = openFlags & Constants.O_ACCMODE;
         return (access == Constants.O_RDONLY || isWritable()) && (access == Constants.O_WRONLY || isReadable());
-    }
-
-    /** st_mode. */
-    int mode() {
-        return Constants.S_IFREG | (isReadable() ? READ_PERMISSION : 0) | (isWritable() ? WRITE_PERMISSION : 0);
     }
 
     void onLookedUp() {
@@ -138,5 +135,12 @@ final class FuseNode {
             backend = null;
             released.released();
         }
+    }
+
+    /** Shows what is granted and when it was given out, for want of anything better. */
+    private void setSizeOnly(final long size) {
+        final int permissions = (isReadable() ? READ_PERMISSION : 0) | (isWritable() ? WRITE_PERMISSION : 0);
+        final long blocks = size / FuseAttributes.SECTOR + (size % FuseAttributes.SECTOR == 0 ? 0 : 1);
+        attributes.set(size, Constants.S_IFREG | permissions, 1, blocks, openedNs, openedNs, openedNs);
     }
 }

@@ -55,6 +55,7 @@ final class FuseProtocol {
     static final long FUSE_BIG_WRITES = 1L << 5;
     static final long FUSE_ASYNC_DIO = 1L << 15;
     static final long FUSE_PARALLEL_DIROPS = 1L << 18;
+    static final long FUSE_HANDLE_KILLPRIV = 1L << 19;
     static final long FUSE_MAX_PAGES = 1L << 22;
     /** The flags go on in flags2. */
     static final long FUSE_INIT_EXT = 1L << 30;

@@ -17,11 +17,11 @@ interface FuseReplies {
     /** The outcome of a write. */
     void written(long unique, int length);
 
-    /** A file's attributes. */
-    void attributes(long unique, FuseNode node, long size);
+    /** A file's attributes, which are those of {@code node} now. */
+    void attributes(long unique, FuseNode node);
 
-    /** The size of a file that is to be opened. */
-    void sized(FuseNode node, long size);
+    /** The attributes of a file that is to be opened are known, or cannot be. */
+    void examined(FuseNode node);
 
     /** The backend has answered: the request may be used again. */
     void ended(FuseRequest request);

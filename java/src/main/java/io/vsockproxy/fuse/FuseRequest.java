@@ -5,6 +5,7 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 
 /**
@@ -21,10 +22,10 @@ public final class FuseRequest {
         READ,
         /** How many bytes were written. */
         WRITE,
-        /** A size, for an fstat. */
+        /** Attributes, for an fstat. */
         GETATTR,
-        /** A size, before the file is opened; the kernel does not know of this one. */
-        SIZE,
+        /** Attributes, before the file is opened; the kernel does not know of this one. */
+        FIRST_GETATTR,
         /** That it was done. */
         TRUNCATE,
         /** That it was done. */
@@ -120,18 +121,25 @@ public final class FuseRequest {
         end();
     }
 
-    /** Answers {@link FileBackend#getattr}: the file has {@code size} bytes. Less than none: EIO. */
-    public void replyAttributes(final long size) {
-        if (kind != Kind.SIZE) {
+    /**
+     * Answers {@link FileBackend#getattr}. A size of less than nothing: EIO.
+     *
+     * @param attributes read before this returns. Of the mode, the type is not heeded: this is a regular file.
+     */
+    public void replyAttributes(final FileAttributes attributes) {
+        if (kind != Kind.FIRST_GETATTR) {
             require(Kind.GETATTR);
         }
         if (state == State.WAITING) {
-            if (size < 0) {
+            if (attributes.size() < 0) {
                 sendError(Errno.EIO);
-            } else if (kind == Kind.SIZE) {
-                replies.sized(node, size);
             } else {
-                replies.attributes(unique, node, size);
+                node.onExamined(attributes);
+                if (kind == Kind.FIRST_GETATTR) {
+                    replies.examined(node);
+                } else {
+                    replies.attributes(unique, node);
+                }
             }
         }
         end();
@@ -144,7 +152,8 @@ public final class FuseRequest {
         }
         if (state == State.WAITING) {
             if (kind == Kind.TRUNCATE) {
-                replies.attributes(unique, node, offset);
+                node.onTruncated(offset);
+                replies.attributes(unique, node);
             } else {
                 replies.error(unique, 0);
             }
@@ -182,7 +191,7 @@ public final class FuseRequest {
     void abandon(final int errno) {
         if (state == State.WAITING) {
             state = State.ABANDONED;
-            if (kind != Kind.SIZE) {
+            if (kind != Kind.FIRST_GETATTR) {
                 replies.error(unique, errno);
             }
         }
@@ -190,7 +199,7 @@ public final class FuseRequest {
 
     /** Whether it is the kernel's request {@code number}, and unanswered. */
     boolean isWaiting(final long number) {
-        return unique == number && state == State.WAITING && kind != Kind.SIZE;
+        return unique == number && state == State.WAITING && kind != Kind.FIRST_GETATTR;
     }
 
     /** The buffer with a write that the backend had no room for, or null. */
@@ -212,9 +221,9 @@ public final class FuseRequest {
     }
 
     private void sendError(final int errno) {
-        if (kind == Kind.SIZE) {
+        if (kind == Kind.FIRST_GETATTR) {
             // The file may well be read although its size cannot be told.
-            replies.sized(node, 0);
+            replies.examined(node);
         } else {
             replies.error(unique, errno);
         }

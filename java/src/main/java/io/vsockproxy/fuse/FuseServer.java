@@ -6,6 +6,7 @@ package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import java.util.ArrayList;
 import java.util.function.Consumer;
@@ -28,10 +29,12 @@ final class FuseServer implements FuseReplies {
     private static final int MAX_BACKGROUND = 1024;
     /** 1 MiB that begins in the middle of a page touches one more page; where the kernel's limit is 256 that holds. */
     private static final int MAX_PAGES = FuseChannel.MAX_DATA_LENGTH / 4096 + 1;
+    /** HANDLE_KILLPRIV: set-id bits go where the owner's kernel writes, not by a chmod that would be refused here. */
     private static final long WANTED_FLAGS = FuseProtocol.FUSE_ASYNC_READ
         | FuseProtocol.FUSE_BIG_WRITES
         | FuseProtocol.FUSE_ASYNC_DIO
         | FuseProtocol.FUSE_PARALLEL_DIROPS
+        | FuseProtocol.FUSE_HANDLE_KILLPRIV
         | FuseProtocol.FUSE_MAX_PAGES
         | FuseProtocol.FUSE_INIT_EXT
         | FuseProtocol.FUSE_DIRECT_IO_ALLOW_MMAP
@@ -41,8 +44,6 @@ final class FuseServer implements FuseReplies {
         | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES;
     private static final int OWNER_CHANGES =
         FuseProtocol.FATTR_MODE | FuseProtocol.FATTR_UID | FuseProtocol.FATTR_GID;
-    private static final int ROOT_MODE = 0500;
-    private static final int ROOT_LINKS = 2;
     private static final int READ_OK = 4;
     private static final int WRITE_OK = 2;
     private static final int EXECUTE_OK = 1;
@@ -52,7 +53,9 @@ final class FuseServer implements FuseReplies {
     private final FuseRequests requests = new FuseRequests(MAX_REQUESTS);
     private final int uid;
     private final int gid;
-    private final Consumer<FuseNode> onSized;
+    /** Readable for its owner, with the two links of an empty directory. */
+    private final FileAttributes root = new FileAttributes().set(0, 0500, 2, 0, 0, 0, 0);
+    private final Consumer<FuseNode> onExamined;
     private final UnsafeBuffer reply;
     private final ArrayList<FuseRequest> parkedWrites = new ArrayList<>();
     private UnsafeBuffer buffer;
@@ -61,19 +64,19 @@ final class FuseServer implements FuseReplies {
 
     /**
      * @param uid     shown as the owner of everything, as {@code gid} is as the group.
-     * @param onSized is told when a node that {@link #askSize} was called for has its size.
+     * @param onExamined is told when a node that {@link #askFirst} was called for has its attributes.
      */
     FuseServer(
         final FuseChannel channel,
         final FuseNodes nodes,
         final int uid,
         final int gid,
-        final Consumer<FuseNode> onSized) {
+        final Consumer<FuseNode> onExamined) {
         this.channel = channel;
         this.nodes = nodes;
         this.uid = uid;
         this.gid = gid;
-        this.onSized = onSized;
+        this.onExamined = onExamined;
         buffer = channel.request().buffer();
         reply = channel.reply();
     }
@@ -116,13 +119,13 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** Asks {@code node}'s backend for the size that is shown first; false when there are too many requests. */
-    boolean askSize(final FuseNode node) {
+    /** Asks {@code node}'s backend for the attributes that are shown first; false when there are too many requests. */
+    boolean askFirst(final FuseNode node) {
         final FuseRequest request = requests.acquire(this);
         if (request == null) {
             return false;
         }
-        node.backend().getattr(request.begin(FuseRequest.Kind.SIZE, 0, node, 0, 0));
+        node.backend().getattr(request.begin(FuseRequest.Kind.FIRST_GETATTR, 0, node, 0, 0));
         return true;
     }
 
@@ -226,17 +229,16 @@ final class FuseServer implements FuseReplies {
     }
 
     @Override
-    public void attributes(final long unique, final FuseNode node, final long size) {
+    public void attributes(final long unique, final FuseNode node) {
         if (!channel.isClosed()) {
-            putAttributes(FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET), node, size);
+            putAttributes(FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET), node);
             channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
         }
     }
 
     @Override
-    public void sized(final FuseNode node, final long size) {
-        node.sizeWhenOpened(size);
-        onSized.accept(node);
+    public void examined(final FuseNode node) {
+        onExamined.accept(node);
     }
 
     @Override
@@ -244,10 +246,8 @@ final class FuseServer implements FuseReplies {
         requests.release(request);
     }
 
-    private void putAttributes(final int offset, final FuseNode node, final long size) {
-        FuseAttributes.put(
-            reply, offset, node.id(), size, node.mode(), 1, uid, gid,
-            node.openedSeconds(), node.openedNanoseconds());
+    private void putAttributes(final int offset, final FuseNode node) {
+        FuseAttributes.put(reply, offset, node.id(), Constants.S_IFREG, node.attributes(), uid, gid);
     }
 
     // ---- Requests for a file's backend
@@ -318,8 +318,7 @@ final class FuseServer implements FuseReplies {
     private void getattr(final long unique, final long nodeId) {
         if (nodeId == FuseProtocol.ROOT_ID) {
             final int offset = FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET);
-            FuseAttributes.put(
-                reply, offset, FuseProtocol.ROOT_ID, 0, Constants.S_IFDIR | ROOT_MODE, ROOT_LINKS, uid, gid, 0, 0);
+            FuseAttributes.put(reply, offset, FuseProtocol.ROOT_ID, Constants.S_IFDIR, root, uid, gid);
             channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
             return;
         }
@@ -413,7 +412,7 @@ final class FuseServer implements FuseReplies {
         }
         // The size decides what a mapping or asynchronous I/O gets before anybody has called fstat.
         putAttributes(
-            FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node, node.sizeWhenOpened());
+            FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node);
         // An answer that nobody waited for is no reference that a FORGET would take back.
         if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
             node.onLookedUp();

@@ -114,6 +114,13 @@ public final class Constants {
     public static final int STATX_INO_OFFSET = of("offsetof.statx.stx_ino");
     public static final int STATX_DEV_MAJOR_OFFSET = of("offsetof.statx.stx_dev_major");
     public static final int STATX_DEV_MINOR_OFFSET = of("offsetof.statx.stx_dev_minor");
+    public static final int STATX_NLINK_OFFSET = of("offsetof.statx.stx_nlink");
+    public static final int STATX_BLOCKS_OFFSET = of("offsetof.statx.stx_blocks");
+    public static final int STATX_ATIME_OFFSET = of("offsetof.statx.stx_atime");
+    public static final int STATX_MTIME_OFFSET = of("offsetof.statx.stx_mtime");
+    public static final int STATX_CTIME_OFFSET = of("offsetof.statx.stx_ctime");
+    public static final int STATX_TIMESTAMP_SECONDS_OFFSET = of("offsetof.statx_timestamp.tv_sec");
+    public static final int STATX_TIMESTAMP_NANOSECONDS_OFFSET = of("offsetof.statx_timestamp.tv_nsec");
 
     private Constants() {
     }

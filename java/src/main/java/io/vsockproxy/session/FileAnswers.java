@@ -7,9 +7,11 @@ package io.vsockproxy.session;
 import io.vsockproxy.file.FileBytes;
 import io.vsockproxy.file.FileResponses;
 import io.vsockproxy.link.ExternalPiece;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
 import java.util.ArrayList;
+import java.util.function.BooleanSupplier;
 import org.agrona.MutableDirectBuffer;
 
 /**
@@ -18,11 +20,16 @@ import org.agrona.MutableDirectBuffer;
 final class FileAnswers implements FileResponses {
     private final Session session;
     private final Outbox outbox;
+    private final BooleanSupplier tellsAttributes;
     private final ArrayList<RidingAnswer> free = new ArrayList<>();
 
-    FileAnswers(final Session session, final Outbox outbox) {
+    /**
+     * @param tellsAttributes whether the peer has greeted, and so understands more of a file than its size.
+     */
+    FileAnswers(final Session session, final Outbox outbox, final BooleanSupplier tellsAttributes) {
         this.session = session;
         this.outbox = outbox;
+        this.tellsAttributes = tellsAttributes;
     }
 
     @Override
@@ -77,9 +84,13 @@ final class FileAnswers implements FileResponses {
     }
 
     @Override
-    public void examined(final long cookie, final int errno, final long size) {
+    public void examined(final long cookie, final int errno, final FileAttributes attributes) {
         try {
-            outbox.sendFstatResponse(cookie, errno, size);
+            if (errno == 0 && tellsAttributes.getAsBoolean()) {
+                outbox.sendAttributes(cookie, attributes);
+            } else {
+                outbox.sendFstatResponse(cookie, errno, errno == 0 ? attributes.size() : 0);
+            }
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }

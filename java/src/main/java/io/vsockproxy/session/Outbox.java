@@ -8,6 +8,7 @@ import io.vsockproxy.link.ExternalPiece;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.wire.DataHeader;
 import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
@@ -220,6 +221,12 @@ final class Outbox {
     void sendFstatResponse(final long cookie, final int errno, final long size) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
         commitControl(index, MessageEncoder.fstatResponse(ring.buffer(), index, cookie, errno, size));
+    }
+
+    /** As a successful {@link #sendFstatResponse}, with everything that is known; only to a peer that has greeted. */
+    void sendAttributes(final long cookie, final FileAttributes attributes) {
+        final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
+        commitControl(index, MessageEncoder.fstatResponse(ring.buffer(), index, cookie, attributes));
     }
 
     void sendFtruncateRequest(final long cookie, final long handle, final long length) {

@@ -48,13 +48,18 @@ final class ReceivedFile implements FileBackend, FileRelay {
             request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
         }
     };
-    private static final RemoteFiles.Completion SIZE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+    private static final RemoteFiles.AttributesCompletion ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);
         } else {
-            request.replyAttributes(value);
+            request.replyAttributes(attributes);
         }
+    };
+    private static final RemoteFiles.AttributesCompletion RELAYED_ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
+        final FileRelay.Completion relayed = (FileRelay.Completion) context;
+        relayed.attributes().set(attributes);
+        relayed.onDone(-errno);
     };
     private static final RemoteFiles.Completion TRUNCATE_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
@@ -117,7 +122,7 @@ final class ReceivedFile implements FileBackend, FileRelay {
 
     @Override
     public void getattr(final FuseRequest request) {
-        if (orphaned || !remote.fstat(handle, SIZE_ANSWER, request)) {
+        if (orphaned || !remote.fstat(handle, ATTRIBUTES_ANSWER, request)) {
             request.replyError(refusal());
         }
     }
@@ -149,7 +154,7 @@ final class ReceivedFile implements FileBackend, FileRelay {
 
     @Override
     public int examine(final FileRelay.Completion completion) {
-        return begun(!orphaned && remote.fstat(handle, RELAYED_ANSWER, completion));
+        return begun(!orphaned && remote.fstat(handle, RELAYED_ATTRIBUTES_ANSWER, completion));
     }
 
     @Override

@@ -5,6 +5,7 @@
 package io.vsockproxy.session;
 
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.PwriteRequestHeader;
@@ -26,7 +27,7 @@ public final class RemoteFiles {
          *
          * @param context what was given with the request.
          * @param errno  0, or why it could not be done.
-         * @param value  bytes written, or the file's size; 0 for other requests.
+         * @param value  bytes written; 0 for other requests.
          * @param buffer holds the bytes read, which must be used before this returns; null for other requests.
          * @param offset where they begin.
          * @param length how many there are; fewer than asked for at the end of the file.
@@ -34,10 +35,25 @@ public final class RemoteFiles {
         void onAnswer(Object context, int errno, long value, DirectBuffer buffer, int offset, int length);
     }
 
+    /** Is told a file's attributes, once. */
+    @FunctionalInterface
+    public interface AttributesCompletion {
+        /**
+         * The answer.
+         *
+         * @param context    what was given with the request.
+         * @param errno      0, or why they are not known.
+         * @param attributes must be used before this returns; from a peer without the extension, the size and no more.
+         */
+        void onAnswer(Object context, int errno, FileAttributes attributes);
+    }
+
     /** A request that waits for its answer; used again for another when it has it. */
     private static final class Pending {
         private int responseCommand;
+        /** One of these two is null. */
         private Completion completion;
+        private AttributesCompletion attributesCompletion;
         private Object context;
     }
 
@@ -54,6 +70,7 @@ public final class RemoteFiles {
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
+    private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
     private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
@@ -120,7 +137,7 @@ public final class RemoteFiles {
         if (!outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, completion, context);
+        expect(cookie, Command.PWRITE_RESPONSE, context).completion = completion;
         return true;
     }
 
@@ -160,13 +177,15 @@ public final class RemoteFiles {
         }
     }
 
-    /** Asks for the size; as {@link #pread}. */
-    public boolean fstat(final long handle, final Completion completion, final Object context) {
+    /** Asks for the attributes; as {@link #pread}. */
+    public boolean fstat(final long handle, final AttributesCompletion completion, final Object context) {
         if (!hasRoom()) {
             return false;
         }
         try {
-            outbox.sendFstatRequest(begin(Command.FSTAT_RESPONSE, completion, context), handle);
+            final long cookie = session.newHandle();
+            expect(cookie, Command.FSTAT_RESPONSE, context).attributesCompletion = completion;
+            outbox.sendFstatRequest(cookie, handle);
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -195,8 +214,10 @@ public final class RemoteFiles {
         }
         pending.remove(message.cookie());
         final Completion completion = request.completion;
+        final AttributesCompletion attributesCompletion = request.attributesCompletion;
         final Object context = request.context;
         request.completion = null;
+        request.attributesCompletion = null;
         request.context = null;
         idle.push(request);
         final int errno = message.errorCode();
@@ -204,7 +225,9 @@ public final class RemoteFiles {
             case Command.PREAD_RESPONSE -> completion.onAnswer(
                 context, errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
             case Command.PWRITE_RESPONSE -> completion.onAnswer(context, errno, message.bytesWritten(), null, 0, 0);
-            case Command.FSTAT_RESPONSE -> completion.onAnswer(context, errno, message.size(), null, 0, 0);
+            case Command.FSTAT_RESPONSE -> attributesCompletion.onAnswer(context, errno, attributes.set(
+                message.size(), message.mode(), message.links(), message.blocks(), message.accessTimeNs(),
+                message.modificationTimeNs(), message.changeTimeNs()));
             default -> completion.onAnswer(context, errno, 0, null, 0, 0);
         }
         return true;
@@ -216,7 +239,11 @@ public final class RemoteFiles {
         pending.forEach(left::add);
         pending.clear();
         for (final Pending request : left) {
-            request.completion.onAnswer(request.context, Errno.EIO, 0, null, 0, 0);
+            if (request.responseCommand == Command.FSTAT_RESPONSE) {
+                request.attributesCompletion.onAnswer(request.context, Errno.EIO, attributes.setSizeOnly(0));
+            } else {
+                request.completion.onAnswer(request.context, Errno.EIO, 0, null, 0, 0);
+            }
         }
         final ArrayList<WaitingWrite> unsent = new ArrayList<>(waitingWrites);
         waitingWrites.clear();
@@ -231,25 +258,24 @@ public final class RemoteFiles {
             cookie, write.handle, write.fileOffset, write.buffer, write.offset, write.length)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, write.completion, write.context);
+        expect(cookie, Command.PWRITE_RESPONSE, write.context).completion = write.completion;
         return true;
     }
 
     private long begin(final int responseCommand, final Completion completion, final Object context) {
         final long cookie = session.newHandle();
-        expect(cookie, responseCommand, completion, context);
+        expect(cookie, responseCommand, context).completion = completion;
         return cookie;
     }
 
-    private void expect(
-        final long cookie, final int responseCommand, final Completion completion, final Object context) {
+    private Pending expect(final long cookie, final int responseCommand, final Object context) {
         Pending request = idle.poll();
         if (request == null) {
             request = new Pending();
         }
         request.responseCommand = responseCommand;
-        request.completion = completion;
         request.context = context;
         pending.put(cookie, request);
+        return request;
     }
 }

@@ -86,7 +86,8 @@ public final class Session implements LinkHandler, StreamHandler {
             resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2);
         streams.extension(extension);
         fileServer = new FileServer(
-            resources.workers(), resources.windows(), new FileAnswers(this, outbox), limits.fileLimits());
+            resources.workers(), resources.windows(), new FileAnswers(this, outbox, extension::isAgreed),
+            limits.fileLimits());
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());

@@ -51,6 +51,13 @@ public final class MessageDecoder {
     private long subject;
     private long amount;
     private int reason;
+    private boolean hasAttributes;
+    private int mode;
+    private int links;
+    private long blocks;
+    private long accessTimeNs;
+    private long modificationTimeNs;
+    private long changeTimeNs;
 
     /**
      * @param maxTransferredDescriptors the most descriptors that one Data message may list; a message with more is
@@ -173,6 +180,36 @@ public final class MessageDecoder {
         return reason;
     }
 
+    /** Of an FstatResponse: type and permissions; 0 when the peer has sent no more than the size. */
+    public int mode() {
+        return mode;
+    }
+
+    /** Of an FstatResponse: names that the file has. */
+    public int links() {
+        return links;
+    }
+
+    /** Of an FstatResponse: blocks of 512 bytes that it takes up. */
+    public long blocks() {
+        return blocks;
+    }
+
+    /** Of an FstatResponse: nanoseconds since 1970. */
+    public long accessTimeNs() {
+        return accessTimeNs;
+    }
+
+    /** Of an FstatResponse: nanoseconds since 1970. */
+    public long modificationTimeNs() {
+        return modificationTimeNs;
+    }
+
+    /** Of an FstatResponse: nanoseconds since 1970. */
+    public long changeTimeNs() {
+        return changeTimeNs;
+    }
+
     /** Of a Data, PreadResponse or PwriteRequest: where in the buffer the blob starts. */
     public int blobOffset() {
         return bodyOffset + blobPosition;
@@ -245,8 +282,23 @@ public final class MessageDecoder {
                 case MessageLayout.SUBJECT -> subject = readVarint(limit);
                 case MessageLayout.AMOUNT -> amount = readVarint(limit);
                 case MessageLayout.REASON -> reason = (int) readVarint(limit);
-                default -> skipField(tag, limit, 1);
+                case MessageLayout.UNKNOWN -> skipField(tag, limit, 1);
+                default -> parseAttribute(MessageLayout.meaning(command, tag), limit);
             }
+        }
+    }
+
+    private void parseAttribute(final int meaning, final int limit) {
+        hasAttributes = true;
+        final long value = readVarint(limit);
+        switch (meaning) {
+            case MessageLayout.MODE -> mode = (int) value;
+            case MessageLayout.LINKS -> links = (int) value;
+            case MessageLayout.BLOCKS -> blocks = value;
+            case MessageLayout.ACCESS_TIME_NS -> accessTimeNs = value;
+            case MessageLayout.MODIFICATION_TIME_NS -> modificationTimeNs = value;
+            case MessageLayout.CHANGE_TIME_NS -> changeTimeNs = value;
+            default -> throw new IllegalStateException("meaning " + meaning);
         }
     }
 
@@ -387,6 +439,19 @@ public final class MessageDecoder {
         subject = 0;
         amount = 0;
         reason = 0;
+        if (hasAttributes) {
+            resetAttributes();
+        }
+    }
+
+    private void resetAttributes() {
+        hasAttributes = false;
+        mode = 0;
+        links = 0;
+        blocks = 0;
+        accessTimeNs = 0;
+        modificationTimeNs = 0;
+        changeTimeNs = 0;
     }
 
     private int checkIndex(final int index) {

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.wire;
 
+import io.vsockproxy.posix.FileAttributes;
 import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
@@ -18,7 +19,7 @@ import org.agrona.MutableDirectBuffer;
 public final class MessageEncoder {
     /** The longest frame that any method here writes, {@link #connectRequest} excepted, in bytes. */
     public static final int MAX_CONTROL_LENGTH =
-        FrameDescriptor.SIZE_LENGTH + 1 + 1 + 4 * (1 + Varint.MAX_LENGTH);
+        FrameDescriptor.SIZE_LENGTH + 1 + 1 + 8 * (1 + Varint.MAX_LENGTH);
 
     private static final int TRANSFERRED_FD = 3;
 
@@ -148,6 +149,32 @@ public final class MessageEncoder {
         final int errorCode,
         final long size) {
         return threeFields(buffer, offset, Command.FSTAT_RESPONSE, cookie, errorCode, size);
+    }
+
+    /** Answers an FstatRequest with everything that is known; for peers that have greeted. */
+    public static int fstatResponse(
+        final MutableDirectBuffer buffer, final int offset, final long cookie, final FileAttributes attributes) {
+        final long mode = Integer.toUnsignedLong(attributes.mode());
+        final long links = Integer.toUnsignedLong(attributes.links());
+        final int messageLength = Field.varintLength(cookie)
+            + Field.varintLength(attributes.size())
+            + Field.varintLength(mode)
+            + Field.varintLength(links)
+            + Field.varintLength(attributes.blocks())
+            + Field.varintLength(attributes.accessTimeNs())
+            + Field.varintLength(attributes.modificationTimeNs())
+            + Field.varintLength(attributes.changeTimeNs());
+        int position = Field.putFrameStart(buffer, offset, Command.FSTAT_RESPONSE, messageLength);
+        position = Field.putVarint(buffer, position, 1, cookie);
+        position = Field.putVarint(buffer, position, 3, attributes.size());
+        position = Field.putVarint(buffer, position, MessageLayout.MODE_FIELD, mode);
+        position = Field.putVarint(buffer, position, MessageLayout.LINKS_FIELD, links);
+        position = Field.putVarint(buffer, position, MessageLayout.BLOCKS_FIELD, attributes.blocks());
+        position = Field.putVarint(buffer, position, MessageLayout.ACCESS_TIME_FIELD, attributes.accessTimeNs());
+        position =
+            Field.putVarint(buffer, position, MessageLayout.MODIFICATION_TIME_FIELD, attributes.modificationTimeNs());
+        position = Field.putVarint(buffer, position, MessageLayout.CHANGE_TIME_FIELD, attributes.changeTimeNs());
+        return position - offset;
     }
 
     /** Asks to cut or extend a file to {@code length} bytes. */

@@ -26,6 +26,20 @@ final class MessageLayout {
     static final int SUBJECT = 13;
     static final int AMOUNT = 14;
     static final int REASON = 15;
+    static final int MODE = 16;
+    static final int LINKS = 17;
+    static final int BLOCKS = 18;
+    static final int ACCESS_TIME_NS = 19;
+    static final int MODIFICATION_TIME_NS = 20;
+    static final int CHANGE_TIME_NS = 21;
+
+    /** Numbers of the FstatResponse's fields that are an extension: docs/protocol-extensions.md. */
+    static final int MODE_FIELD = 10;
+    static final int LINKS_FIELD = 11;
+    static final int BLOCKS_FIELD = 12;
+    static final int ACCESS_TIME_FIELD = 13;
+    static final int MODIFICATION_TIME_FIELD = 14;
+    static final int CHANGE_TIME_FIELD = 15;
 
     /** Tags of the fields of a {@code FileDescriptor}. */
     static final int DESCRIPTOR_TYPE_TAG = Field.varintTag(1);
@@ -53,6 +67,12 @@ final class MessageLayout {
         define(Command.PWRITE_RESPONSE, COOKIE, ERROR_CODE, BYTES_WRITTEN);
         define(Command.FSTAT_REQUEST, COOKIE, HANDLE);
         define(Command.FSTAT_RESPONSE, COOKIE, ERROR_CODE, SIZE);
+        defineVarint(Command.FSTAT_RESPONSE, MODE_FIELD, MODE);
+        defineVarint(Command.FSTAT_RESPONSE, LINKS_FIELD, LINKS);
+        defineVarint(Command.FSTAT_RESPONSE, BLOCKS_FIELD, BLOCKS);
+        defineVarint(Command.FSTAT_RESPONSE, ACCESS_TIME_FIELD, ACCESS_TIME_NS);
+        defineVarint(Command.FSTAT_RESPONSE, MODIFICATION_TIME_FIELD, MODIFICATION_TIME_NS);
+        defineVarint(Command.FSTAT_RESPONSE, CHANGE_TIME_FIELD, CHANGE_TIME_NS);
         define(Command.FTRUNCATE_REQUEST, COOKIE, HANDLE, LENGTH);
         define(Command.FTRUNCATE_RESPONSE, COOKIE, ERROR_CODE);
     }

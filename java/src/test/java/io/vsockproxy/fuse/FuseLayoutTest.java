@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.FileAttributes;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -66,9 +68,12 @@ class FuseLayoutTest {
     @Test
     void shouldWriteAttributes() {
         final String attributes = "0900000000000000 0102000000000000 0200000000000000"
-            + "0506000000000000 0506000000000000 0506000000000000 07000000 07000000 07000000"
-            + "a4810000 01000000 e8030000 e9030000 00000000 00000100 00000000";
-        FuseAttributes.put(out, OFFSET, 9, 0x201, 0100644, 1, 1000, 1001, 0x605, 7);
+            + "0506000000000000 0100000000000000 feffffffffffffff 07000000 08000000 fec99a3b"
+            + "a48b0000 03000000 e8030000 e9030000 00000000 00000100 00000000";
+        // Whatever type the owner claims; a second and a bit before 1970.
+        final FileAttributes of = new FileAttributes()
+            .set(0x201, Constants.S_IFDIR | 05644, 3, 2, 0x605 * 1_000_000_000L + 7, 1_000_000_008L, -1_000_000_002L);
+        FuseAttributes.put(out, OFFSET, 9, Constants.S_IFREG, of, 1000, 1001);
         assertWritten(attributes);
 
         assertEquals(OFFSET + 16, FuseAttributes.beginAttrOut(out, OFFSET));
@@ -81,8 +86,11 @@ class FuseLayoutTest {
 
     @Test
     void shouldCountSectorsOfTheLargestFile() {
-        FuseAttributes.put(out, OFFSET, 9, Long.MAX_VALUE, 0, 1, 0, 0, 0, 0);
+        final FuseNode node = new FuseNode(9, new FuseName(1, 2), Constants.O_RDWR, null, 77);
+        node.onExamined(new FileAttributes().setSizeOnly(Long.MAX_VALUE));
+        FuseAttributes.put(out, OFFSET, 9, Constants.S_IFREG, node.attributes(), 0, 0);
         assertEquals(1L << 54, out.getLong(OFFSET + 16));
+        assertEquals(77, out.getInt(OFFSET + 48));
     }
 
     @Test

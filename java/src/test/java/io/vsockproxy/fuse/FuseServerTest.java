@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
@@ -39,7 +40,7 @@ class FuseServerTest {
     private final FuseNodes nodes = new FuseNodes();
     private final MemoryBackend backend = new MemoryBackend(new byte[100]);
     private int descriptorsBefore;
-    private final List<FuseNode> sized = new ArrayList<>();
+    private final List<FuseNode> examined = new ArrayList<>();
     private OwnedFd kernel;
     private FuseServer server;
     private FuseNode node;
@@ -62,8 +63,8 @@ class FuseServerTest {
                 memory.address()),
             "socketpair");
         kernel = OwnedFd.of(message.getInt(0));
-        server = new FuseServer(new FuseChannel(OwnedFd.of(message.getInt(4))), nodes, 1000, 1001, sized::add);
-        node = new FuseNode(nodes.nextId(), NAME, Constants.O_RDWR, backend, 0, 0);
+        server = new FuseServer(new FuseChannel(OwnedFd.of(message.getInt(4))), nodes, 1000, 1001, examined::add);
+        node = new FuseNode(nodes.nextId(), NAME, Constants.O_RDWR, backend, 0);
         nodes.add(node);
     }
 
@@ -92,7 +93,8 @@ class FuseServerTest {
         final long flags = (message.getInt(16 + 12) & 0xFFFFFFFFL) | ((long) message.getInt(16 + 32) << 32);
         assertEquals(
             FuseProtocol.FUSE_ASYNC_READ | FuseProtocol.FUSE_BIG_WRITES | FuseProtocol.FUSE_ASYNC_DIO
-                | FuseProtocol.FUSE_PARALLEL_DIROPS | FuseProtocol.FUSE_MAX_PAGES | FuseProtocol.FUSE_INIT_EXT
+                | FuseProtocol.FUSE_PARALLEL_DIROPS | FuseProtocol.FUSE_HANDLE_KILLPRIV | FuseProtocol.FUSE_MAX_PAGES
+                | FuseProtocol.FUSE_INIT_EXT
                 | FuseProtocol.FUSE_DIRECT_IO_ALLOW_MMAP | FuseProtocol.FUSE_NO_EXPORT_SUPPORT,
             flags);
         assertEquals(FuseMount.MAX_DATA_LENGTH, message.getInt(16 + 20));
@@ -249,19 +251,21 @@ class FuseServerTest {
     }
 
     @Test
-    void shouldAskForTheSizeBeforeTheFileIsLookedUp() {
-        assertTrue(server.askSize(node));
-        assertEquals(List.of(node), sized);
+    void shouldAskForTheAttributesBeforeTheFileIsLookedUp() {
+        // Size 0 where the owner cannot tell.
+        backend.errno = Errno.EIO;
+        assertTrue(server.askFirst(node));
+        assertEquals(0, lookUp(NAME));
+        assertEquals(0, message.getLong(FuseOutHeader.LENGTH + 40 + 8));
+        backend.errno = 0;
+        examined.clear();
+        assertTrue(server.askFirst(node));
+        assertEquals(List.of(node), examined);
         assertEquals(0, server.requestCount());
         assertEquals(0, lookUp(NAME));
         assertEquals(node.id(), message.getLong(FuseOutHeader.LENGTH));
         assertEquals(100, message.getLong(FuseOutHeader.LENGTH + 40 + 8));
-        assertEquals(1, backend.getattrs.get());
-        // Size 0 where the owner cannot tell.
-        backend.errno = Errno.EIO;
-        assertTrue(server.askSize(node));
-        assertEquals(0, lookUp(NAME));
-        assertEquals(0, message.getLong(FuseOutHeader.LENGTH + 40 + 8));
+        assertEquals(2, backend.getattrs.get());
     }
 
     @Test
@@ -380,7 +384,7 @@ class FuseServerTest {
         assertEquals(NO_ANSWER, ask(FuseProtocol.READ, node.id(), 40));
         final FuseRequest request = backend.held.get(0).request();
         assertThrows(IllegalStateException.class, () -> request.replyWritten(1));
-        assertThrows(IllegalStateException.class, () -> request.replyAttributes(1));
+        assertThrows(IllegalStateException.class, () -> request.replyAttributes(new FileAttributes()));
         assertThrows(IllegalStateException.class, request::replySuccess);
         // More than was asked for is its sender's fault, and the reader's error.
         request.replyData(backend.memory.address(), 11);

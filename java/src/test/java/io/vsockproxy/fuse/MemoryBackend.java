@@ -5,6 +5,7 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +28,7 @@ class MemoryBackend implements FileBackend {
     final CountDownLatch released = new CountDownLatch(1);
     final List<Held> held = new ArrayList<>();
     final Memory memory;
+    final FileAttributes attributes = new FileAttributes();
     int size;
     int errno;
     boolean holdsReads;
@@ -106,7 +108,7 @@ class MemoryBackend implements FileBackend {
         if (errno != 0) {
             request.replyError(errno);
         } else {
-            request.replyAttributes(size);
+            request.replyAttributes(attributes.setSizeOnly(size));
         }
     }
 

@@ -10,6 +10,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Paths;
@@ -88,6 +89,12 @@ public final class FileCalls {
     public static int mode(final Endpoint file) {
         final int error = statx(file);
         return error < 0 ? error : MEMORY.get().buffer().getShort(Constants.STATX_MODE_OFFSET) & 0xFFFF;
+    }
+
+    /** What fstat shows, asked of whoever serves the file. */
+    public static FileAttributes attributes(final Endpoint file) {
+        PosixException.check(statx(file), "statx");
+        return new FileAttributes().readStatx(MEMORY.get().buffer());
     }
 
     /** lseek; or {@code -errno}. */

@@ -31,12 +31,20 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 public final class MountedPair implements BeforeAllCallback, AfterAllCallback, AfterEachCallback {
     private final Deque<Endpoint> opened = new ArrayDeque<>();
+    private final String[] arguments;
     private Path directory;
     private Endpoint hostServer;
     private Endpoint guestServer;
     private ProxyProcess host;
     private ProxyProcess guest;
     private int[] descriptorsBefore;
+
+    /**
+     * A pair that is started with these arguments too, both of them.
+     */
+    public MountedPair(final String... arguments) {
+        this.arguments = arguments;
+    }
 
     /** The process of that side. */
     public ProxyProcess proxy(final Role side) {
@@ -113,8 +121,8 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         directory = Files.createTempDirectory("vp");
         hostServer = Endpoint.listen(ProxyPair.hostTarget(directory));
         guestServer = Endpoint.listen(ProxyPair.guestTarget(directory));
-        host = ProxyProcess.start(hostArguments(directory)).awaitReady();
-        guest = ProxyProcess.start(guestArguments(directory)).awaitReady();
+        host = ProxyProcess.start(with(arguments, hostArguments(directory))).awaitReady();
+        guest = ProxyProcess.start(with(arguments, guestArguments(directory))).awaitReady();
         try (Endpoint warm = FileCalls.memfd(new byte[0])) {
             // Loads what opens descriptors of its own.
             FileCalls.size(warm);
@@ -178,9 +186,12 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
     }
 
     private static String[] withMount(final String[] arguments, final Path mount) {
+        return with(new String[] {"--files", mount.toString()}, arguments);
+    }
+
+    private static String[] with(final String[] more, final String[] arguments) {
         final List<String> all = new ArrayList<>(List.of(arguments));
-        all.add("--files");
-        all.add(mount.toString());
+        all.addAll(List.of(more));
         return all.toArray(new String[0]);
     }
 }

@@ -4,9 +4,11 @@
  */
 package io.vsockproxy.wire;
 
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.proto.Close;
 import io.vsockproxy.proto.Data;
 import io.vsockproxy.proto.FileDescriptor;
+import io.vsockproxy.proto.FstatResponse;
 import io.vsockproxy.proto.PreadRequest;
 import io.vsockproxy.proto.PreadResponse;
 import io.vsockproxy.proto.PwriteRequest;
@@ -60,12 +62,7 @@ final class FlyweightEncoder {
                 message.getPwriteResponse().getBytesWritten());
             case FSTAT_REQUEST -> MessageEncoder.fstatRequest(
                 buffer, offset, message.getFstatRequest().getCookie(), message.getFstatRequest().getHandle());
-            case FSTAT_RESPONSE -> MessageEncoder.fstatResponse(
-                buffer,
-                offset,
-                message.getFstatResponse().getCookie(),
-                message.getFstatResponse().getErrorCode(),
-                message.getFstatResponse().getSize());
+            case FSTAT_RESPONSE -> fstatResponse(buffer, offset, message.getFstatResponse());
             case FTRUNCATE_REQUEST -> MessageEncoder.ftruncateRequest(
                 buffer,
                 offset,
@@ -122,6 +119,16 @@ final class FlyweightEncoder {
             request.getOffset(),
             blob.length);
         return Reference.bytes(frame, start, frame.capacity() - start);
+    }
+
+    private static int fstatResponse(
+        final MutableDirectBuffer buffer, final int offset, final FstatResponse response) {
+        return response.getMode() == 0
+            ? MessageEncoder.fstatResponse(
+                buffer, offset, response.getCookie(), response.getErrorCode(), response.getSize())
+            : MessageEncoder.fstatResponse(buffer, offset, response.getCookie(), new FileAttributes().set(
+                response.getSize(), response.getMode(), response.getLinks(), response.getBlocks(),
+                response.getAccessTimeNs(), response.getModificationTimeNs(), response.getChangeTimeNs()));
     }
 
     private static byte[] data(final Data data) {

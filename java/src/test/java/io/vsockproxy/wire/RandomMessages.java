@@ -63,8 +63,7 @@ final class RandomMessages {
                     .setCookie(integer()).setErrorCode((int) integer()).setBytesWritten(integer()));
             case Command.FSTAT_REQUEST -> message.setFstatRequest(
                 FstatRequest.newBuilder().setCookie(integer()).setHandle(integer()));
-            case Command.FSTAT_RESPONSE -> message.setFstatResponse(
-                FstatResponse.newBuilder().setCookie(integer()).setErrorCode((int) integer()).setSize(integer()));
+            case Command.FSTAT_RESPONSE -> message.setFstatResponse(fstatResponse());
             case Command.FTRUNCATE_REQUEST -> message.setFtruncateRequest(
                 FtruncateRequest.newBuilder().setCookie(integer()).setHandle(integer()).setLength(integer()));
             case Command.FTRUNCATE_RESPONSE -> message.setFtruncateResponse(
@@ -115,6 +114,15 @@ final class RandomMessages {
                 .setFlags((int) integer()));
         }
         return data.build();
+    }
+
+    /** The size or an error, or everything that is known. */
+    private FstatResponse.Builder fstatResponse() {
+        final FstatResponse.Builder response = FstatResponse.newBuilder().setCookie(integer());
+        return random.nextBoolean()
+            ? response.setErrorCode((int) integer()).setSize(integer())
+            : response.setSize(integer()).setMode((int) integer() | 1).setLinks((int) integer()).setBlocks(integer())
+                .setAccessTimeNs(integer()).setModificationTimeNs(integer()).setChangeTimeNs(integer());
     }
 
     /** A blob or an error, as a peer would send it; sometimes neither. */

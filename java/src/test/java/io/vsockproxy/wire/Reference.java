@@ -96,7 +96,10 @@ final class Reference {
                 FstatRequest.newBuilder().setCookie(decoder.cookie()).setHandle(decoder.handle()));
             case Command.FSTAT_RESPONSE -> message.setFstatResponse(
                 FstatResponse.newBuilder()
-                    .setCookie(decoder.cookie()).setErrorCode(decoder.errorCode()).setSize(decoder.size()));
+                    .setCookie(decoder.cookie()).setErrorCode(decoder.errorCode()).setSize(decoder.size())
+                    .setMode(decoder.mode()).setLinks(decoder.links()).setBlocks(decoder.blocks())
+                    .setAccessTimeNs(decoder.accessTimeNs()).setModificationTimeNs(decoder.modificationTimeNs())
+                    .setChangeTimeNs(decoder.changeTimeNs()));
             case Command.FTRUNCATE_REQUEST -> message.setFtruncateRequest(
                 FtruncateRequest.newBuilder()
                     .setCookie(decoder.cookie()).setHandle(decoder.handle()).setLength(decoder.length()));
