@@ -20,8 +20,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.Syscalls;
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
+import io.vsockproxy.testing.ChildJvm;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -342,21 +341,11 @@ class FuseLifecycleTest {
     @Test
     void shouldClearAwayWhatAKilledProcessHasLeft() throws Exception {
         final Path left = parent.resolve("left");
-        final Process server = new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
-            "-XX:+UseSerialGC",
-            "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
-            "-cp", System.getProperty("java.class.path"),
-            MountingProcess.class.getName(), left.toString())
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
-        try (BufferedReader out = new BufferedReader(
-            new InputStreamReader(server.getInputStream(), StandardCharsets.UTF_8))) {
-            assertEquals("mounted", out.readLine());
+        final ChildJvm server = ChildJvm.start(MountingProcess.class, left.toString());
+        try {
+            assertEquals("mounted", server.answer());
         } finally {
-            server.destroyForcibly();
-            assertTrue(server.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            server.kill();
         }
         assertEquals(-Errno.ENOTCONN, Paths.open(left.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC));
 

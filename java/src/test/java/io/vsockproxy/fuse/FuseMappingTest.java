@@ -14,11 +14,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
+import io.vsockproxy.testing.ChildJvm;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
@@ -48,9 +44,7 @@ class FuseMappingTest {
     private final byte[] content = new byte[LENGTH];
     private Fixture fixture;
     private MemoryBackend backend;
-    private Process application;
-    private BufferedReader answers;
-    private PrintStream commands;
+    private ChildJvm application;
     private int descriptorsBefore;
 
     @BeforeEach
@@ -59,15 +53,7 @@ class FuseMappingTest {
         System.out.println("seed " + seed);
         new Random(seed).nextBytes(content);
         descriptorsBefore = Descriptors.count();
-        application = new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
-            "-XX:+UseSerialGC",
-            "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
-            "-cp", System.getProperty("java.class.path"), MappingProcess.class.getName())
-            .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-        answers = new BufferedReader(new InputStreamReader(application.getInputStream(), StandardCharsets.US_ASCII));
-        commands = new PrintStream(application.getOutputStream(), true, StandardCharsets.US_ASCII);
+        application = ChildJvm.start(MappingProcess.class);
         fixture = new Fixture(directory.resolve("files"));
         backend = new MemoryBackend(content);
     }
@@ -76,9 +62,7 @@ class FuseMappingTest {
     void unmount() throws Exception {
         if (fixture != null) {
             // Ends with its input, its mappings still there when a test has failed.
-            commands.close();
-            assertTrue(application.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the application hangs");
-            answers.close();
+            application.close();
             fixture.end();
             assertEquals(1, backend.releases.get(), "released");
             backend.free();
@@ -204,26 +188,26 @@ class FuseMappingTest {
         return fd;
     }
 
-    private long mapShared(final long fd, final int protection) throws IOException {
+    private long mapShared(final long fd, final int protection) {
         final long address = tell("map", fd, MAPPED, protection, Constants.MAP_SHARED);
         assumeTrue(address != -Errno.ENODEV, "skipped: this kernel maps no direct I/O file as shared (before 6.6)");
         assertFalse(Errno.isError(address), () -> Errno.name((int) -address));
         return address;
     }
 
-    private long map(final long fd, final int protection, final int flags) throws IOException {
+    private long map(final long fd, final int protection, final int flags) {
         final long address = tell("map", fd, MAPPED, protection, flags);
         assertFalse(Errno.isError(address), () -> Errno.name((int) -address));
         return address;
     }
 
-    private long tell(final Object... words) throws IOException {
+    private long tell(final Object... words) {
         final StringBuilder line = new StringBuilder();
         for (final Object word : words) {
             line.append(line.isEmpty() ? "" : " ").append(word);
         }
-        commands.println(line);
-        return Long.parseLong(answers.readLine());
+        application.tell(line.toString());
+        return Long.parseLong(application.answer());
     }
 
     private static long crc(final byte[] bytes, final int offset, final int length) {
