@@ -64,6 +64,7 @@ final class ProxyAgent {
     private long reconnectDelayNs = MIN_RECONNECT_NS;
     private int sessionNumber;
     private boolean announced;
+    private boolean draining;
 
     /**
      * @param readyListener is told once, in a line for people, that the proxy serves.
@@ -102,6 +103,27 @@ final class ProxyAgent {
 
     void wakeUp() {
         loop.wakeUp();
+    }
+
+    /** Brings every session to an orderly end, for no longer than the context says. */
+    void drain() {
+        final long deadlineNs = System.nanoTime() + context.drainTimeoutNs();
+        draining = true;
+        loop.cancel(reconnect);
+        if (linkListener != null) {
+            linkListener.pause();
+        }
+        forwardListeners.forEach(SocketListener::pause);
+        for (long leftNs = context.drainTimeoutNs(); leftNs > 0 && !isDrained();
+            leftNs = deadlineNs - System.nanoTime()) {
+            new ArrayList<>(sessions).forEach(Session::drain);
+            loop.turn(leftNs);
+        }
+    }
+
+    private boolean isDrained() {
+        endedSessions.removeIf(Session::isSettled);
+        return sessions.isEmpty() && endedSessions.isEmpty();
     }
 
     void onClose() {
@@ -167,7 +189,9 @@ final class ProxyAgent {
 
     /** A connection to the other side, of which it takes ownership: a session begins. */
     private void onLink(final OwnedFd socket) {
-        if (sessions.size() >= context.maxSessions()) {
+        if (draining) {
+            socket.close();
+        } else if (sessions.size() >= context.maxSessions()) {
             LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
             socket.close();
         } else if (context.address().isUnix()) {
@@ -229,7 +253,7 @@ final class ProxyAgent {
     }
 
     private void onLinkLost() {
-        if (context.role() == Role.GUEST) {
+        if (context.role() == Role.GUEST && !draining) {
             scheduleReconnect();
         }
     }

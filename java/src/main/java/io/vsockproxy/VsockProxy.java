@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A running proxy: one thread that carries unix-domain streams, pipes, datagrams and descriptors between applications
@@ -84,7 +85,10 @@ public final class VsockProxy implements AutoCloseable {
         }
     }
 
-    /** Stops: closes every session, removes the sockets, and waits for the thread. Idempotent. */
+    /**
+     * Stops: accepts nothing more, brings each session to an orderly end for up to {@link Context#drainTimeoutNs}, then
+     * closes what is left, removes the sockets, and waits for the thread. Idempotent.
+     */
     @Override
     public void close() {
         stopping = true;
@@ -108,6 +112,7 @@ public final class VsockProxy implements AutoCloseable {
             while (!stopping) {
                 agent.turn(-1);
             }
+            agent.drain();
         } catch (final RuntimeException e) {
             failure = e;
             LOGGER.log(Level.DEBUG, "the proxy failed", e);
@@ -139,6 +144,7 @@ public final class VsockProxy implements AutoCloseable {
         private int fileWorkerThreads = 4;
         private long spinLimitNs;
         private int maxSessions = 64;
+        private long drainTimeoutNs = TimeUnit.SECONDS.toNanos(5);
         private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
         private boolean concluded;
@@ -316,6 +322,20 @@ public final class VsockProxy implements AutoCloseable {
         /** Who may connect to the unix sockets that this proxy listens on. */
         public SocketAccess socketAccess() {
             return socketAccess;
+        }
+
+        /**
+         * How long, in ns, a proxy that stops may take to send what applications have written and to deliver what it
+         * has received; 5 s by default, 0 for not at all.
+         */
+        public Context drainTimeoutNs(final long timeoutNs) {
+            this.drainTimeoutNs = timeoutNs;
+            return this;
+        }
+
+        /** How long a proxy that stops may take to send and deliver what it has, in ns. */
+        public long drainTimeoutNs() {
+            return drainTimeoutNs;
         }
 
         /** How many guests a host serves at once; 64 by default. */

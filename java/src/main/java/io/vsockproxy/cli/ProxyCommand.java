@@ -94,6 +94,14 @@ abstract class ProxyCommand implements Callable<Integer> {
     private String socketGroup;
 
     @Option(
+        names = "--drain-timeout",
+        paramLabel = "SECONDS",
+        defaultValue = "5",
+        description = "How long a proxy that is told to stop may take to send what applications have written and to "
+            + "deliver what it has received. Default: 5; 0 stops at once.")
+    private int drainTimeoutSeconds;
+
+    @Option(
         names = "--vsock-buffer",
         paramLabel = "BYTES",
         description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
@@ -157,6 +165,7 @@ abstract class ProxyCommand implements Callable<Integer> {
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)
+                .drainTimeoutNs(TimeUnit.SECONDS.toNanos(drainTimeoutSeconds))
                 .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {

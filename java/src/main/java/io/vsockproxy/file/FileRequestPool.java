@@ -35,6 +35,11 @@ final class FileRequestPool implements AutoCloseable {
         return free.remove(free.size() - 1);
     }
 
+    /** Whether all are free. */
+    boolean isIdle() {
+        return inUse == 0;
+    }
+
     /** It is over. */
     void release(final FileRequest request) {
         request.file = null;

@@ -146,6 +146,11 @@ public final class FileServer implements AutoCloseable {
         submitWrite(file, cookie, buffer, index, length, offset, written);
     }
 
+    /** Whether every request has been answered. */
+    public boolean isIdle() {
+        return pool.isIdle();
+    }
+
     /** Tells size, mode, times and whatever else {@link FileAttributes} has. */
     public void examine(final LocalFile file, final long cookie) {
         if (!file.hasPendingChanges() && file.kind().hasLocalAttributes()) {

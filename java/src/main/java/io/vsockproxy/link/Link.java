@@ -46,6 +46,8 @@ public final class Link implements AutoCloseable {
     private long bytesReceived;
     private boolean roomWanted;
     private boolean writeFailed;
+    private boolean inputEnded;
+    private boolean outputEnding;
     private boolean closed;
 
     /**
@@ -120,6 +122,15 @@ public final class Link implements AutoCloseable {
         loop.atEndOfTurn(flushTask);
     }
 
+    /**
+     * Tells the peer, once everything committed has left, that no more will come (shutdown(2)); its answer is to close.
+     * What is committed afterwards is lost.
+     */
+    public void endOutput() {
+        outputEnding = true;
+        loop.atEndOfTurn(flushTask);
+    }
+
     /** Bytes received so far. */
     public long bytesReceived() {
         return bytesReceived;
@@ -190,14 +201,29 @@ public final class Link implements AutoCloseable {
             bytesReceived += received;
             inbound.received(received);
             handler.onReceived();
-        } else if (received == 0 || received != -Errno.EAGAIN) {
+        } else if (received == 0) {
+            inputEnded = true;
+            registration.disable(Constants.EPOLLIN);
+            handler.onInputEnded();
+            flush();
+        } else if (received != -Errno.EAGAIN) {
             registration.cancel();
             handler.onEnded(-received);
         }
     }
 
+    private void onFlushed() {
+        if (inputEnded) {
+            registration.cancel();
+            handler.onEnded(0);
+        } else if (outputEnding) {
+            outputEnding = false;
+            Syscalls.shutdown(socket.fd(), Constants.SHUT_WR);
+        }
+    }
+
     private void flush() {
-        if (closed) {
+        if (closed || !registration.isActive()) {
             return;
         }
         final int result = writeFailed ? discard() : outbound.flush(socket.fd());
@@ -210,6 +236,10 @@ public final class Link implements AutoCloseable {
             discard();
         } else {
             registration.disable(Constants.EPOLLOUT);
+        }
+        if (outbound.isEmpty() && (inputEnded || outputEnding)) {
+            onFlushed();
+            return;
         }
         if (roomWanted && outbound.hasDataRoom()) {
             roomWanted = false;

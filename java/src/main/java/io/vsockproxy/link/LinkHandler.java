@@ -15,6 +15,12 @@ public interface LinkHandler {
     void onRoom();
 
     /**
+     * The peer will send no more; everything received before has been handed over. What waits to be sent still is, for
+     * the peer may have closed one direction only; {@link #onEnded} follows when it has left, or cannot.
+     */
+    void onInputEnded();
+
+    /**
      * The connection has ended; everything received before has been handed over. Called once, last.
      *
      * @param errno 0 when the peer closed in order.

@@ -39,6 +39,11 @@ public final class Registration {
         this.handler = handler;
     }
 
+    /** Whether it has not been cancelled. */
+    public boolean isActive() {
+        return active;
+    }
+
     /** The events waited for. */
     public int interest() {
         return interest;

@@ -28,6 +28,7 @@ final class Connects implements AutoCloseable {
     private final Counters counters;
     private final Long2ObjectHashMap<OwnedFd> requested = new Long2ObjectHashMap<>();
     private final Set<Attempt> attempts = new HashSet<>();
+    private boolean refusing;
 
     Connects(
         final SessionResources resources,
@@ -95,6 +96,16 @@ final class Connects implements AutoCloseable {
             resources.limits().connectTimeoutNs(), fd -> { }, attempt);
     }
 
+    /** Whether none is being made. */
+    boolean isIdle() {
+        return requested.isEmpty() && attempts.isEmpty();
+    }
+
+    /** Refuses what the peer asks for from now on; what is being made goes on. */
+    void refuseMore() {
+        refusing = true;
+    }
+
     /** The session is over. */
     @Override
     public void close() {
@@ -120,6 +131,9 @@ final class Connects implements AutoCloseable {
     }
 
     private int busy() {
+        if (refusing) {
+            return Errno.ECONNREFUSED;
+        }
         final boolean room = attempts.size() < resources.limits().maxPendingConnects() && session.hasHandleRoom(1);
         return room ? 0 : Errno.EAGAIN;
     }

@@ -11,6 +11,7 @@ import io.vsockproxy.link.Link;
 import io.vsockproxy.link.LinkHandler;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
@@ -55,6 +56,9 @@ public final class Session implements LinkHandler, StreamHandler {
     private final Heartbeat heartbeat;
     private final EndOfTurnTask tearDown;
     private long lastHandle;
+    private final Timer lastWords = new Timer(() -> end("the peer closed the connection, and takes nothing more"));
+    private boolean inputEnded;
+    private boolean draining;
     private boolean ended;
 
     /**
@@ -164,6 +168,23 @@ public final class Session implements LinkHandler, StreamHandler {
         }
     }
 
+    /**
+     * Brings the session to an orderly end: what applications have written so far is sent, then the peer is told that
+     * no more will come, and what it still sends is delivered; when it closes, the session ends. To be called again
+     * after each turn, until {@link #hasEnded}.
+     */
+    public void drain() {
+        connects.refuseMore();
+        if (!ended && !draining) {
+            guarded(() -> {
+                if (connects.isIdle() && streams.endIdleInputs() && fileServer.isIdle()) {
+                    draining = true;
+                    link.endOutput();
+                }
+            });
+        }
+    }
+
     /** Ends the session and closes everything at once, with no time for readers to catch up. */
     public void close() {
         end("closed");
@@ -190,6 +211,13 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
+    public void onInputEnded() {
+        // What has been read from applications is on its way; it would never end if more were.
+        inputEnded = true;
+        resources.loop().schedule(lastWords, resources.limits().lingerTimeoutNs());
+    }
+
+    @Override
     public void onEnded(final int errno) {
         final int unread = link.inbound().available();
         end((errno == 0 ? "the peer closed the connection" : "the connection failed: " + Errno.name(errno))
@@ -200,7 +228,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     @Override
     public int claim(final Stream stream, final int minimum, final int maximum) {
-        final int room = ended ? 0 : outbox.claimBlob(minimum, maximum, stream.carriesDescriptors());
+        final int room = ended || inputEnded ? 0 : outbox.claimBlob(minimum, maximum, stream.carriesDescriptors());
         if (room == 0) {
             waitingForRoom.add(stream);
         }
@@ -437,6 +465,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private void tearDown() {
         if (!link.isClosed()) {
             link.close();
+            resources.loop().cancel(lastWords);
             heartbeat.stop();
             connects.close();
             waitingForRoom.clear();

@@ -158,6 +158,26 @@ final class StreamTable {
         streams.clear();
     }
 
+    /**
+     * Ends the input of each stream whose application has sent nothing that was not read yet.
+     *
+     * @return whether that was all of them.
+     */
+    boolean endIdleInputs() {
+        boolean idle = true;
+        // Ending a stream's input may end the stream.
+        final ArrayList<Stream> all = new ArrayList<>(streams.size());
+        streams.forEach(all::add);
+        for (final Stream stream : all) {
+            if (stream.hasInput()) {
+                idle = false;
+            } else {
+                stream.endInput();
+            }
+        }
+        return idle;
+    }
+
     /** Whether nothing is left, nor waits for a reader. */
     boolean isSettled() {
         finishing.removeIf(Stream::isClosed);

@@ -17,6 +17,7 @@ import io.vsockproxy.posix.Syscalls;
  * <p>Owns its descriptor. Never changes the descriptor's O_NONBLOCK flag, which an application may share.
  */
 abstract class DescriptorStream extends Stream {
+    final StreamCommons commons;
     OwnedFd descriptor;
     Registration registration;
 
@@ -25,15 +26,21 @@ abstract class DescriptorStream extends Stream {
         final StreamKind kind,
         final long handle,
         final OwnedFd descriptor,
-        final ChunkPool pool,
+        final StreamCommons commons,
         final StreamHandler handler) {
-        super(loop, kind, handle, pool, handler);
+        super(loop, kind, handle, commons.pool(), handler);
+        this.commons = commons;
         this.descriptor = descriptor;
     }
 
     @Override
     public void start() {
         registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
+    }
+
+    @Override
+    public boolean hasInput() {
+        return readInterest() != 0 && !hasReadEnded() && commons.unreadBytes(descriptor.fd()) > 0;
     }
 
     /** The events that mean something can be read, or 0 for one that is only written. */

@@ -20,7 +20,6 @@ import org.agrona.DirectBuffer;
  * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
  */
 public final class PipeStream extends DescriptorStream {
-    private final StreamCommons commons;
     private final boolean reader;
     private final int readLength;
     private int callFlags = Constants.RWF_NOWAIT;
@@ -38,8 +37,7 @@ public final class PipeStream extends DescriptorStream {
         final int readLength,
         final StreamCommons commons,
         final StreamHandler handler) {
-        super(loop, kind, handle, descriptor, commons.pool(), handler);
-        this.commons = commons;
+        super(loop, kind, handle, descriptor, commons, handler);
         this.reader = kind == StreamKind.PIPE_READER;
         this.readLength = readLength;
     }

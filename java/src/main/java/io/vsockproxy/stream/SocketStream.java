@@ -27,7 +27,6 @@ public final class SocketStream extends DescriptorStream {
     private static final int SEND_BUFFER_LENGTH = 416 * 1024;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
-    private final StreamCommons commons;
     private final boolean unixFamily;
     private final boolean packets;
     private final int readLength;
@@ -49,8 +48,7 @@ public final class SocketStream extends DescriptorStream {
         final int readLength,
         final StreamCommons commons,
         final StreamHandler handler) {
-        super(loop, kind, handle, descriptor, commons.pool(), handler);
-        this.commons = commons;
+        super(loop, kind, handle, descriptor, commons, handler);
         this.unixFamily = unixFamily;
         this.packets = kind.keepsBoundaries();
         this.readLength = readLength;

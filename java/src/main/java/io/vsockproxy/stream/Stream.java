@@ -222,6 +222,16 @@ public abstract class Stream implements AutoCloseable {
         return kind + " " + handle;
     }
 
+    /** Whether its application has sent something, or ended, that has not been read yet. */
+    public abstract boolean hasInput();
+
+    /** Ends its input where it is, if it has any, as if the application had said that there is no more. */
+    public final void endInput() {
+        if (!readEnded && kind != StreamKind.PIPE_WRITER) {
+            endOfFile();
+        }
+    }
+
     /** Has it look for something to send from now on, or no more. */
     abstract void wantReading(boolean wanted);
 

@@ -77,6 +77,11 @@ final class ServedLink implements AutoCloseable {
             }
 
             @Override
+            public void onInputEnded() {
+                // onEnded() follows.
+            }
+
+            @Override
             public void onRoom() {
                 server().onRoom();
             }

@@ -48,6 +48,7 @@ public final class RunningGuest implements AutoCloseable {
         final Path link = directory.resolve("link");
         listening = Endpoint.listen(link);
         guest = VsockProxy.launch(new VsockProxy.Context().role(Role.GUEST).limits(limits).extensions(extensions)
+            .drainTimeoutNs(0)
             .address(LinkAddress.unix(link.toString()))
             .forward(new Forward(forward().toString(), REMOTE_PATH)));
         host = RawPeer.hostOf(listening);
