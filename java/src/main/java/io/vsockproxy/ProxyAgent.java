@@ -52,11 +52,13 @@ final class ProxyAgent {
     private final FuseMount mount;
     private final SessionResources resources;
     private final Admission admission;
+    private final InheritedSockets inheritedSockets;
     private final ArrayList<Session> sessions = new ArrayList<>();
     /** Have ended, but some of their readers may still be catching up. */
     private final ArrayList<Session> endedSessions = new ArrayList<>();
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
+    private final Timer liveness = new Timer(this::showLife);
     private final Timer reconnect = new Timer(this::connectToHost);
     private SocketListener linkListener;
     private SocketConnector linkConnector;
@@ -72,6 +74,7 @@ final class ProxyAgent {
     ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
         this.context = context;
         this.readyListener = readyListener;
+        inheritedSockets = new InheritedSockets(context.listeningSockets(), context.listeningAddresses());
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
         workers = new FileWorkers(loop, context.fileWorkerThreads());
         // Apart from those that wait for disks: opening what has come in only waits for this loop.
@@ -86,6 +89,9 @@ final class ProxyAgent {
     }
 
     void onStart() {
+        if (context.livenessIntervalNs() > 0) {
+            showLife();
+        }
         if (context.role() == Role.HOST) {
             listenForGuests();
             listenForApplications();
@@ -103,6 +109,11 @@ final class ProxyAgent {
 
     void wakeUp() {
         loop.wakeUp();
+    }
+
+    private void showLife() {
+        context.livenessTask().run();
+        loop.schedule(liveness, context.livenessIntervalNs());
     }
 
     /** Brings every session to an orderly end, for no longer than the context says. */
@@ -147,6 +158,7 @@ final class ProxyAgent {
         resources.windows().close();
         resources.commons().close();
         admission.close();
+        inheritedSockets.close();
         loop.close();
     }
 
@@ -154,9 +166,7 @@ final class ProxyAgent {
 
     private void listenForGuests() {
         final LinkAddress address = context.address();
-        final OwnedFd socket = address.isUnix()
-            ? listen(address.path())
-            : LinkSockets.listenVsock(address.cid(), address.port(), context.vsockBufferLength());
+        final OwnedFd socket = listen(address);
         linkListener = new SocketListener(loop, socket, address.toString(), this::onLink);
         linkListener.resume();
     }
@@ -272,7 +282,8 @@ final class ProxyAgent {
         for (final Forward forward : context.forwards()) {
             final DirectBuffer remote = new UnsafeBuffer(forward.remote().getBytes(StandardCharsets.UTF_8));
             forwardListeners.add(new SocketListener(
-                loop, listen(forward.local()), forward.toString(), accepted -> onApplication(accepted, remote)));
+                loop, listen(LinkAddress.unix(forward.local())), forward.toString(),
+                accepted -> onApplication(accepted, remote)));
         }
     }
 
@@ -285,8 +296,16 @@ final class ProxyAgent {
         }
     }
 
-    private OwnedFd listen(final String path) {
-        final UnixListeningSocket socket = UnixListeningSocket.open(path, context.socketAccess());
+    private OwnedFd listen(final LinkAddress address) {
+        final OwnedFd inherited = inheritedSockets.take(address);
+        if (inherited != null) {
+            // Its path, and who may connect to it, are their affair who made it.
+            return inherited;
+        }
+        if (!address.isUnix()) {
+            return LinkSockets.listenVsock(address.cid(), address.port(), context.vsockBufferLength());
+        }
+        final UnixListeningSocket socket = UnixListeningSocket.open(address.path(), context.socketAccess());
         listeningSockets.add(socket);
         return socket.descriptor();
     }

@@ -5,6 +5,7 @@
 package io.vsockproxy;
 
 import io.vsockproxy.link.LinkSockets;
+import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.socket.SocketAccess;
@@ -144,6 +145,9 @@ public final class VsockProxy implements AutoCloseable {
         private int fileWorkerThreads = 4;
         private long spinLimitNs;
         private int maxSessions = 64;
+        private final List<OwnedFd> listeningSockets = new ArrayList<>();
+        private long livenessIntervalNs;
+        private Runnable livenessTask;
         private long drainTimeoutNs = TimeUnit.SECONDS.toNanos(5);
         private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
@@ -322,6 +326,51 @@ public final class VsockProxy implements AutoCloseable {
         /** Who may connect to the unix sockets that this proxy listens on. */
         public SocketAccess socketAccess() {
             return socketAccess;
+        }
+
+        /**
+         * A socket that listens already on one of this proxy's addresses, and is used instead of making one;
+         * its path is not removed in the end. Takes ownership.
+         */
+        public Context listeningSocket(final OwnedFd socket) {
+            listeningSockets.add(socket);
+            return this;
+        }
+
+        /** Sockets that listen already. */
+        public List<OwnedFd> listeningSockets() {
+            return List.copyOf(listeningSockets);
+        }
+
+        Set<LinkAddress> listeningAddresses() {
+            final Set<LinkAddress> addresses = new HashSet<>();
+            if (role == Role.HOST) {
+                addresses.add(address);
+            }
+            forwards.forEach(forward -> addresses.add(LinkAddress.unix(forward.local())));
+            return addresses;
+        }
+
+        /**
+         * Has the proxy's own thread run {@code task} every {@code intervalNs}, as a sign that it is not stuck;
+         * none by default.
+         *
+         * @param task must not block.
+         */
+        public Context livenessTask(final long intervalNs, final Runnable task) {
+            this.livenessIntervalNs = intervalNs;
+            this.livenessTask = task;
+            return this;
+        }
+
+        /** How often {@link #livenessTask()} runs, in ns; 0 when there is none. */
+        public long livenessIntervalNs() {
+            return livenessIntervalNs;
+        }
+
+        /** What is run as a sign of life, or null. */
+        public Runnable livenessTask() {
+            return livenessTask;
         }
 
         /**

@@ -11,9 +11,11 @@ import io.vsockproxy.VsockProxy;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.socket.SocketAccess;
+import io.vsockproxy.systemd.ServiceManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
@@ -122,8 +124,10 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         final VsockProxy.Context context = context();
+        final ServiceManager manager;
         final VsockProxy proxy;
         try {
+            manager = serviceManager(context);
             proxy = VsockProxy.launch(context);
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
@@ -132,6 +136,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         }
         // SIGTERM and SIGINT start the JVM's shutdown, which would end with 128 + signal: the hook ends it with 0.
         final Thread stopper = new Thread(() -> {
+            manager.stopping();
             proxy.close();
             if (!failed) {
                 Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
@@ -139,13 +144,27 @@ abstract class ProxyCommand implements Callable<Integer> {
         }, "vsock-proxy-stop");
         Runtime.getRuntime().addShutdownHook(stopper);
         try {
-            System.out.println("ready: " + proxy.ready().join());
+            final String status = proxy.ready().join();
+            System.out.println("ready: " + status);
             System.out.flush();
+            manager.ready(status);
             proxy.awaitEnd();
             return CommandLine.ExitCode.OK;
         } catch (final InterruptedException | RuntimeException e) {
             return fail(e);
         }
+    }
+
+    private static ServiceManager serviceManager(final VsockProxy.Context context) {
+        final Map<String, String> environment = System.getenv();
+        final long pid = ProcessHandle.current().pid();
+        final ServiceManager manager = ServiceManager.of(environment, pid);
+        if (manager.watchdogNs() > 0) {
+            // Half of it, as sd_watchdog_enabled(3) advises.
+            context.livenessTask(manager.watchdogNs() / 2, manager::keepAlive);
+        }
+        ServiceManager.inheritedSockets(environment, pid).forEach(context::listeningSocket);
+        return manager;
     }
 
     private VsockProxy.Context context() {

@@ -52,6 +52,25 @@ public final class SocketAddress implements AutoCloseable {
     }
 
     /**
+     * The address of a unix socket in the abstract namespace (unix(7)).
+     *
+     * @param name without the NUL in front of it.
+     * @throws IllegalArgumentException when the name is longer than {@link #MAX_PATH_LENGTH}.
+     */
+    public static SocketAddress unixAbstract(final String name) {
+        final byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length > MAX_PATH_LENGTH) {
+            throw new IllegalArgumentException(
+                "abstract unix socket name of " + bytes.length + " bytes, at most " + MAX_PATH_LENGTH);
+        }
+        // Its length ends it: a NUL at the end would be part of the name.
+        final SocketAddress address = new SocketAddress(Constants.SOCKADDR_UN_PATH_OFFSET + 1 + bytes.length);
+        address.memory.buffer().putShort(Constants.SOCKADDR_UN_FAMILY_OFFSET, (short) Constants.AF_UNIX);
+        address.memory.buffer().putBytes(Constants.SOCKADDR_UN_PATH_OFFSET + 1, bytes);
+        return address;
+    }
+
+    /**
      * The address of an AF_VSOCK socket.
      *
      * @param cid  context identifier, unsigned; VMADDR_CID_ANY to bind to any.

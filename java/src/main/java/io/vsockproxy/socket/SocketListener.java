@@ -35,7 +35,7 @@ public final class SocketListener implements AutoCloseable {
     private boolean resumed;
 
     /**
-     * @param socket   listens. Takes ownership.
+     * @param socket   listens, and does not block. Takes ownership.
      * @param name     for the log.
      * @param acceptor takes ownership of each accepted socket.
      */

@@ -1,0 +1,77 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketName;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.Syscalls;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Listening sockets that somebody else has made for this proxy, each used where the proxy is told to listen on its
+ * address. Owns those that were not taken.
+ */
+final class InheritedSockets implements AutoCloseable {
+    private final Map<LinkAddress, OwnedFd> byAddress = new HashMap<>();
+
+    /**
+     * Takes ownership of the sockets, also when it throws.
+     *
+     * @param addresses where this proxy will listen.
+     * @throws IllegalArgumentException when one is no listening stream socket of AF_UNIX or AF_VSOCK, or has another
+     *                                  address: nobody would ever serve it.
+     */
+    InheritedSockets(final List<OwnedFd> sockets, final Set<LinkAddress> addresses) {
+        try {
+            for (final OwnedFd socket : sockets) {
+                final LinkAddress address = addressOf(socket.fd());
+                if (!addresses.contains(address) || byAddress.containsKey(address)) {
+                    throw new IllegalArgumentException("handed over to be listened on: " + address
+                        + ", which is not, or not once, among this proxy's addresses " + addresses);
+                }
+                // For accept(2), which may find that a connection has gone again.
+                Syscalls.fcntl(
+                    socket.fd(), Constants.F_SETFL,
+                    Syscalls.fcntl(socket.fd(), Constants.F_GETFL, 0) | Constants.O_NONBLOCK);
+                byAddress.put(address, socket);
+            }
+        } catch (final RuntimeException e) {
+            sockets.forEach(OwnedFd::close);
+            throw e;
+        }
+    }
+
+    /** The socket that listens on {@code address}, which is the caller's then; or null. */
+    OwnedFd take(final LinkAddress address) {
+        return byAddress.remove(address);
+    }
+
+    @Override
+    public void close() {
+        byAddress.values().forEach(OwnedFd::close);
+        byAddress.clear();
+    }
+
+    private static LinkAddress addressOf(final int fd) {
+        final SocketName name = SocketName.local(fd);
+        try (SocketOptions options = new SocketOptions()) {
+            final boolean listens = options.get(fd, Constants.SO_ACCEPTCONN) == 1
+                && options.get(fd, Constants.SO_TYPE) == Constants.SOCK_STREAM;
+            if (listens && name.family() == Constants.AF_VSOCK) {
+                return LinkAddress.vsock(name.cid(), name.port());
+            }
+            if (listens && name.path() != null) {
+                return LinkAddress.unix(name.path());
+            }
+        }
+        throw new IllegalArgumentException("descriptor " + fd
+            + ", handed over to be listened on, is no listening stream socket of AF_VSOCK or with a path: " + name);
+    }
+}
