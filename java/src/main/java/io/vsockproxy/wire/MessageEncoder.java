@@ -17,9 +17,12 @@ import org.agrona.MutableDirectBuffer;
  * {@link PwriteRequestHeader}.
  */
 public final class MessageEncoder {
-    /** The longest frame that any method here writes, {@link #connectRequest} excepted, in bytes. */
+    /**
+     * The longest frame that any method here writes, {@link #connectRequest} excepted, in bytes: an fstatResponse with
+     * six fields of 64 bits and two of 32.
+     */
     public static final int MAX_CONTROL_LENGTH =
-        FrameDescriptor.SIZE_LENGTH + 1 + 1 + 8 * (1 + Varint.MAX_LENGTH);
+        FrameDescriptor.SIZE_LENGTH + 1 + 1 + 6 * (1 + Varint.MAX_LENGTH) + 2 * (1 + Varint.MAX_INT_LENGTH);
 
     private static final int TRANSFERRED_FD = 3;
 

@@ -24,6 +24,9 @@ public final class Varint {
     /** The most bytes that a varint takes. */
     public static final int MAX_LENGTH = 10;
 
+    /** The most bytes that a value of 32 bits takes, as unsigned. */
+    static final int MAX_INT_LENGTH = 5;
+
     /** Result of {@link #end}: the limit comes before the last byte. */
     static final int TRUNCATED = -1;
 

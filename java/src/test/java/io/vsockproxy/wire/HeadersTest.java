@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.testing.Seeds;
 import java.util.HexFormat;
 import java.util.Random;
@@ -72,7 +73,8 @@ class HeadersTest {
     @Test
     void shouldReachTheLongestControlFrame() {
         final UnsafeBuffer exact = new UnsafeBuffer(new byte[MessageEncoder.MAX_CONTROL_LENGTH]);
-        assertEquals(MessageEncoder.MAX_CONTROL_LENGTH, MessageEncoder.preadRequest(exact, 0, -1, -1, -1, -1));
+        final FileAttributes longest = new FileAttributes().set(-1, -1, -1, -1, -1, -1, -1);
+        assertEquals(MessageEncoder.MAX_CONTROL_LENGTH, MessageEncoder.fstatResponse(exact, 0, -1, longest));
     }
 
     @Test
