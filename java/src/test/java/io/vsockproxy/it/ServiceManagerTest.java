@@ -62,6 +62,7 @@ class ServiceManagerTest {
                 guest.send(Messages.connectRequest(-1, "/nowhere"));
                 assertEquals(Errno.EACCES, guest.receive().getConnectResponse().getErrorCode());
                 try (Endpoint application = Endpoint.connect(forward)) {
+                    assertTrue(application.fd() >= 0);
                     assertEquals("/there", guest.receive().getConnectRequest().getPath());
                 }
             }
