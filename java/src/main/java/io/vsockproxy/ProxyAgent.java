@@ -60,6 +60,7 @@ final class ProxyAgent {
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
     private final Timer reconnect = new Timer(this::connectToHost);
+    private DescriptorSocket descriptorSocket;
     private SocketListener linkListener;
     private SocketConnector linkConnector;
     private SocketAddress hostAddress;
@@ -92,6 +93,7 @@ final class ProxyAgent {
         if (context.livenessIntervalNs() > 0) {
             showLife();
         }
+        openDescriptorSocket();
         if (context.role() == Role.HOST) {
             listenForGuests();
             listenForApplications();
@@ -146,6 +148,9 @@ final class ProxyAgent {
         if (linkListener != null) {
             linkListener.close();
         }
+        if (descriptorSocket != null) {
+            descriptorSocket.close();
+        }
         forwardListeners.forEach(SocketListener::close);
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
@@ -169,6 +174,20 @@ final class ProxyAgent {
         final OwnedFd socket = listen(address);
         linkListener = new SocketListener(loop, socket, address.toString(), this::onLink);
         linkListener.resume();
+    }
+
+    private void openDescriptorSocket() {
+        final String path = context.descriptorSocket();
+        if (path != null) {
+            descriptorSocket = new DescriptorSocket(
+                loop, path, context.role() == Role.HOST ? listen(LinkAddress.unix(path)) : null,
+                context.limits().stallTimeoutNs());
+        }
+    }
+
+    private int maxSessions() {
+        // Which guest a connection for descriptors comes from cannot be told.
+        return descriptorSocket == null ? context.maxSessions() : 1;
     }
 
     private void connectToHost() {
@@ -201,7 +220,7 @@ final class ProxyAgent {
     private void onLink(final OwnedFd socket) {
         if (draining) {
             socket.close();
-        } else if (sessions.size() >= context.maxSessions()) {
+        } else if (sessions.size() >= maxSessions()) {
             LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
             socket.close();
         } else if (context.address().isUnix()) {
@@ -239,8 +258,9 @@ final class ProxyAgent {
 
     private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {
         final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber + origin;
-        final Session session =
-            new Session(resources, paths, name, socket, context.address().isUnix(), this::onSessionEnded);
+        final Session session = new Session(
+            resources, paths, name, socket, context.address().isUnix() && descriptorSocket == null,
+            descriptorSocket == null ? null : descriptorSocket.open(name), this::onSessionEnded);
         sessions.add(session);
         session.start();
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());

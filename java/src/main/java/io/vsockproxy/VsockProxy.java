@@ -138,6 +138,7 @@ public final class VsockProxy implements AutoCloseable {
         private final Set<Integer> allowedCids = new HashSet<>();
         private final Map<Integer, List<String>> allowedPathsByCid = new HashMap<>();
         private final List<Forward> forwards = new ArrayList<>();
+        private String descriptorSocket;
         private Path filesDirectory;
         private boolean filesAllowOther;
         private SessionLimits limits = SessionLimits.DEFAULTS;
@@ -243,6 +244,21 @@ public final class VsockProxy implements AutoCloseable {
             return List.copyOf(forwards);
         }
 
+        /**
+         * A unix socket beside the link for descriptors that are no sockets, pipes or regular files: the host listens
+         * on it, the guest connects to it, and the host serves one guest at a time. For links that do not carry them:
+         * AF_VSOCK, or a unix socket with something in between. None by default.
+         */
+        public Context descriptorSocket(final String path) {
+            this.descriptorSocket = path;
+            return this;
+        }
+
+        /** The unix socket beside the link for descriptors, or null. */
+        public String descriptorSocket() {
+            return descriptorSocket;
+        }
+
         /** A directory for regular files that the other side passes. None by default: they are refused. */
         public Context filesDirectory(final Path directory) {
             this.filesDirectory = directory;
@@ -346,6 +362,9 @@ public final class VsockProxy implements AutoCloseable {
             final Set<LinkAddress> addresses = new HashSet<>();
             if (role == Role.HOST) {
                 addresses.add(address);
+                if (descriptorSocket != null) {
+                    addresses.add(LinkAddress.unix(descriptorSocket));
+                }
             }
             forwards.forEach(forward -> addresses.add(LinkAddress.unix(forward.local())));
             return addresses;
@@ -427,6 +446,9 @@ public final class VsockProxy implements AutoCloseable {
                     + MIN_VSOCK_BUFFER_LENGTH + ", max=" + MAX_VSOCK_BUFFER_LENGTH);
             }
             allowedPaths.forEach(LinkAddress::checkPath);
+            if (descriptorSocket != null) {
+                LinkAddress.checkPath(descriptorSocket);
+            }
             allowedPathsByCid.values().forEach(paths -> paths.forEach(LinkAddress::checkPath));
             concluded = true;
             return this;

@@ -66,6 +66,14 @@ abstract class ProxyCommand implements Callable<Integer> {
     private boolean filesAllowOther;
 
     @Option(
+        names = "--descriptor-socket",
+        paramLabel = "PATH",
+        description = "Carry descriptors that are no sockets, pipes or regular files over a unix socket beside the "
+            + "link: the host listens on PATH, the guest connects to it. For links that do not carry them: AF_VSOCK, "
+            + "or a unix socket with something in between. A host with it serves one guest at a time.")
+    private String descriptorSocket;
+
+    @Option(
         names = "--extensions",
         paramLabel = "on|off",
         defaultValue = "on",
@@ -185,6 +193,7 @@ abstract class ProxyCommand implements Callable<Integer> {
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)
                 .drainTimeoutNs(TimeUnit.SECONDS.toNanos(drainTimeoutSeconds))
+                .descriptorSocket(descriptorSocket)
                 .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {

@@ -7,6 +7,7 @@ package io.vsockproxy.session;
 import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.file.LocalFile;
 import io.vsockproxy.fuse.FuseMount;
+import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.OwnedFd;
@@ -18,6 +19,7 @@ import io.vsockproxy.wire.DescriptorType;
 import io.vsockproxy.wire.MessageEncoder;
 import java.util.Arrays;
 import org.agrona.collections.LongArrayList;
+import org.agrona.collections.LongHashSet;
 
 /**
  * The way out for descriptors: what an application passed gets a handle, under which this side keeps it, and an entry
@@ -27,12 +29,17 @@ import org.agrona.collections.LongArrayList;
  * the application meant can no longer be said.
  */
 final class DescriptorExport {
+    /** Descriptors sent beside the link that the peer has not confirmed yet. */
+    private static final int MAX_IN_TRANSIT = 1024;
+
     private final DescriptorInspector inspector;
     private final Session session;
     private final StreamTable streams;
     private final HandleTable<LocalFile> files;
     private final FuseMount mount;
     private final boolean linkCarriesDescriptors;
+    private final DescriptorChannel channel;
+    private final LongHashSet inTransit = new LongHashSet();
     /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
     private final LongArrayList unwatched = new LongArrayList();
     private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
@@ -42,13 +49,15 @@ final class DescriptorExport {
         final Session session,
         final StreamTable streams,
         final HandleTable<LocalFile> files,
-        final boolean linkCarriesDescriptors) {
+        final boolean linkCarriesDescriptors,
+        final DescriptorChannel channel) {
         this.inspector = resources.commons().inspector();
         this.session = session;
         this.streams = streams;
         this.files = files;
         this.mount = resources.mount();
         this.linkCarriesDescriptors = linkCarriesDescriptors;
+        this.channel = channel;
     }
 
     /**
@@ -74,15 +83,16 @@ final class DescriptorExport {
         for (int i = 0; i < count; i++) {
             final int fd = control.descriptor(i);
             final int flags = inspector.statusFlags(fd);
-            final boolean rides = classes[i] == DescriptorClass.OTHER;
+            final boolean rides = classes[i] == DescriptorClass.OTHER && linkCarriesDescriptors;
             final long handle = rides ? 0 : session.newHandle();
             if (rides) {
                 riding = Arrays.copyOf(riding, riding.length + 1);
                 riding[riding.length - 1] = fd;
-            } else {
-                if (!keep(classes[i], handle, OwnedFd.of(fd))) {
-                    unwatched.addLong(handle);
-                }
+            } else if (classes[i] == DescriptorClass.OTHER) {
+                inTransit.add(handle);
+                channel.send(OwnedFd.of(fd));
+            } else if (!keep(classes[i], handle, OwnedFd.of(fd))) {
+                unwatched.addLong(handle);
             }
             end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(classes[i]), handle, flags);
         }
@@ -99,14 +109,36 @@ final class DescriptorExport {
         if (!session.hasHandleRoom(count)) {
             return "no handles left for " + count + " descriptors, open=" + session.handleCount();
         }
+        int beside = 0;
         for (int i = 0; i < count; i++) {
             classes[i] = inspector.inspect(control.descriptor(i));
             if (classes[i] == DescriptorClass.OTHER && !linkCarriesDescriptors) {
-                return "descriptor " + (i + 1) + " of " + count
-                    + " is no socket, pipe or regular file, which this link cannot carry";
+                beside++;
+                final String obstacle = findObstacleBeside(beside);
+                if (obstacle != null) {
+                    return "descriptor " + (i + 1) + " of " + count + " is no socket, pipe or regular file, which "
+                        + obstacle;
+                }
             }
         }
         return null;
+    }
+
+    /** Why {@code count} descriptors cannot be sent beside the link, or null. */
+    private String findObstacleBeside(final int count) {
+        if (channel == null) {
+            return "this link cannot carry";
+        }
+        if (channel.failure() != null) {
+            return "cannot be carried: " + channel.failure();
+        }
+        return inTransit.size() + count <= MAX_IN_TRANSIT ? null
+            : "cannot be carried: " + inTransit.size() + " such descriptors have not been confirmed";
+    }
+
+    /** The peer has received what was sent beside the link under {@code handle}: true when that is so. */
+    boolean confirm(final long handle) {
+        return inTransit.remove(handle);
     }
 
     /** Keeps the descriptor under its handle; false when that cannot be. Takes ownership. */

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.ReceivedDescriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
@@ -29,6 +30,7 @@ final class DescriptorImport {
     private final StreamTable streams;
     private final ReceivedFiles files;
     private final ReceivedDescriptors received;
+    private final DescriptorChannel channel;
     private final StandIns standIns = new StandIns();
     private boolean lost;
 
@@ -36,11 +38,13 @@ final class DescriptorImport {
         final Session session,
         final StreamTable streams,
         final ReceivedFiles files,
-        final ReceivedDescriptors received) {
+        final ReceivedDescriptors received,
+        final DescriptorChannel channel) {
         this.session = session;
         this.streams = streams;
         this.files = files;
         this.received = received;
+        this.channel = channel;
     }
 
     /** A Data with descriptors. */
@@ -65,10 +69,12 @@ final class DescriptorImport {
             final String obstacle = make(message, i, descriptors);
             if (obstacle != null) {
                 counters.undeliverableDescriptors += count;
-                undo(message, i, descriptors);
+                undo(message, i, descriptors, outbox);
                 // The one that failed has been taken from the link, if it was to ride there.
                 for (int made = 0; made <= i; made++) {
-                    closeAtOwner(message, made, outbox);
+                    if (!comesBeside(message, made)) {
+                        closeAtOwner(message, made, outbox);
+                    }
                 }
                 refuse(message, i + 1, outbox);
                 streams.fail(stream, "descriptor " + (i + 1) + " of " + count + " ("
@@ -77,15 +83,16 @@ final class DescriptorImport {
             }
         }
         counters.bytesIn += message.blobLength();
-        deliver(message, stream, descriptors);
+        deliver(message, stream, descriptors, outbox);
         for (int i = 0; i < count; i++) {
-            if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
+            if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE && !comesBeside(message, i)) {
                 closeAtOwner(message, i, outbox);
             }
         }
     }
 
-    private void deliver(final MessageDecoder message, final Stream stream, final int[] descriptors) {
+    private void deliver(
+        final MessageDecoder message, final Stream stream, final int[] descriptors, final Outbox outbox) {
         if (!hasMissing(descriptors)) {
             stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
             return;
@@ -96,8 +103,54 @@ final class DescriptorImport {
         for (int i = 0; i < descriptors.length; i++) {
             if (message.descriptorType(i) == DescriptorType.REGULAR_FILE) {
                 files.open(files.get(message.descriptorHandle(i)), message.descriptorFlags(i), delivery, i, stream);
+            } else if (comesBeside(message, i)) {
+                channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
             }
         }
+    }
+
+    /** Whether entry {@code index} comes beside the link, and is confirmed to its owner when it has come. */
+    private boolean comesBeside(final MessageDecoder message, final int index) {
+        return channel != null && message.descriptorType(index) == DescriptorType.TRANSPORTABLE
+            && message.descriptorHandle(index) != 0;
+    }
+
+    private DescriptorChannel.Receiver receiver(
+        final long handle, final Delivery delivery, final int index, final Stream stream, final Outbox outbox) {
+        return new DescriptorChannel.Receiver() {
+            @Override
+            public void onDescriptor(final OwnedFd descriptor) {
+                delivery.supply(index, descriptor);
+                session.guarded(() -> outbox.sendClose(handle));
+            }
+
+            @Override
+            public void onLost(final String reason) {
+                session.guarded(() -> {
+                    outbox.sendClose(handle);
+                    if (!delivery.isAbandoned()) {
+                        streams.fail(stream, "descriptor " + (index + 1) + ": " + reason);
+                    }
+                });
+                stream.close();
+            }
+        };
+    }
+
+    /** Takes the next descriptor that comes beside the link out of the way of those after it. */
+    private void dispose(final long handle, final Outbox outbox) {
+        channel.receive(new DescriptorChannel.Receiver() {
+            @Override
+            public void onDescriptor(final OwnedFd descriptor) {
+                descriptor.close();
+                session.guarded(() -> outbox.sendClose(handle));
+            }
+
+            @Override
+            public void onLost(final String reason) {
+                session.guarded(() -> outbox.sendClose(handle));
+            }
+        });
     }
 
     private static boolean hasMissing(final int[] descriptors) {
@@ -140,6 +193,10 @@ final class DescriptorImport {
     private String make(final MessageDecoder message, final int index, final int[] descriptors) {
         final int type = message.descriptorType(index);
         final int flags = message.descriptorFlags(index);
+        if (comesBeside(message, index)) {
+            descriptors[index] = Delivery.MISSING;
+            return channel.failure();
+        }
         if (type == DescriptorType.TRANSPORTABLE) {
             final int descriptor = takeReceived();
             if (descriptor < 0) {
@@ -173,9 +230,12 @@ final class DescriptorImport {
     }
 
     /** Takes back the stand-ins made for the first {@code count} entries. */
-    private void undo(final MessageDecoder message, final int count, final int[] descriptors) {
+    private void undo(
+        final MessageDecoder message, final int count, final int[] descriptors, final Outbox outbox) {
         for (int i = 0; i < count; i++) {
-            if (descriptors[i] == Delivery.MISSING) {
+            if (comesBeside(message, i)) {
+                dispose(message.descriptorHandle(i), outbox);
+            } else if (descriptors[i] == Delivery.MISSING) {
                 files.forget(message.descriptorHandle(i));
             } else {
                 Syscalls.close(descriptors[i]);
@@ -184,9 +244,13 @@ final class DescriptorImport {
         }
     }
 
-    /** Closes what rode on the link for entries {@code from} on, and the others at their owner. */
+    /** Closes what rode on the link, or comes beside it, for entries {@code from} on, and the others at their owner. */
     private void refuse(final MessageDecoder message, final int from, final Outbox outbox) {
         for (int i = from; i < message.descriptorCount(); i++) {
+            if (comesBeside(message, i)) {
+                dispose(message.descriptorHandle(i), outbox);
+                continue;
+            }
             if (message.descriptorType(i) == DescriptorType.TRANSPORTABLE) {
                 final int descriptor = takeReceived();
                 if (descriptor >= 0) {

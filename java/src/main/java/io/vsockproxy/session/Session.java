@@ -6,6 +6,7 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.file.FileServer;
 import io.vsockproxy.file.LocalFile;
+import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.link.LinkHandler;
@@ -41,6 +42,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private final BiConsumer<Session, String> endListener;
     private final Counters counters = new Counters();
     private final Link link;
+    private final DescriptorChannel descriptorChannel;
     private final Outbox outbox;
     private final Inbox inbox;
     private final StreamTable streams;
@@ -65,7 +67,9 @@ public final class Session implements LinkHandler, StreamHandler {
      * @param allowedPaths       the unix sockets that the peer may ask to be connected to. Borrowed.
      * @param name               for the log.
      * @param socket             connected to the peer. Takes ownership.
-     * @param carriesDescriptors whether the socket is AF_UNIX.
+     * @param carriesDescriptors whether the link carries descriptors itself: the socket is AF_UNIX, and nothing lies
+     *                           between it and the peer.
+     * @param descriptorChannel  carries them beside a link that does not; or null. Takes ownership.
      * @param endListener        is told, once, that the session has ended, and why.
      */
     public Session(
@@ -74,9 +78,11 @@ public final class Session implements LinkHandler, StreamHandler {
         final String name,
         final OwnedFd socket,
         final boolean carriesDescriptors,
+        final DescriptorChannel descriptorChannel,
         final BiConsumer<Session, String> endListener) {
         this.resources = resources;
         this.name = name;
+        this.descriptorChannel = descriptorChannel;
         this.endListener = endListener;
         final SessionLimits limits = resources.limits();
         link = new Link(
@@ -94,9 +100,10 @@ public final class Session implements LinkHandler, StreamHandler {
             limits.fileLimits());
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
-        export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors());
+        export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors(),
+            descriptorChannel);
         receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
-        imports = new DescriptorImport(this, streams, receivedFiles, link.descriptors());
+        imports = new DescriptorImport(this, streams, receivedFiles, link.descriptors(), descriptorChannel);
         heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
@@ -177,7 +184,8 @@ public final class Session implements LinkHandler, StreamHandler {
         connects.refuseMore();
         if (!ended && !draining) {
             guarded(() -> {
-                if (connects.isIdle() && streams.endIdleInputs() && fileServer.isIdle()) {
+                if (connects.isIdle() && streams.endIdleInputs() && fileServer.isIdle()
+                    && (descriptorChannel == null || descriptorChannel.isIdle())) {
                     draining = true;
                     link.endOutput();
                 }
@@ -420,7 +428,7 @@ public final class Session implements LinkHandler, StreamHandler {
         final LocalFile file = files.remove(handle);
         if (file != null) {
             fileServer.close(file);
-        } else if (!receivedFiles.onClosedByOwner(handle)) {
+        } else if (!receivedFiles.onClosedByOwner(handle) && !export.confirm(handle)) {
             counters.unknownHandles++;
         }
     }
@@ -475,6 +483,9 @@ public final class Session implements LinkHandler, StreamHandler {
             files.clear();
             remoteFiles.close();
             receivedFiles.close();
+            if (descriptorChannel != null) {
+                descriptorChannel.close();
+            }
         }
     }
 }
