@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
@@ -127,6 +128,8 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
             // Loads what opens descriptors of its own.
             FileCalls.size(warm);
         }
+        // A JVM that has just started still has some descriptors open that it is about to close.
+        Await.stable(() -> Arrays.stream(descriptorCounts()).sum());
         descriptorsBefore = descriptorCounts();
     }
 
