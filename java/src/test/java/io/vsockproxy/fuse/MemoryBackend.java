@@ -88,7 +88,7 @@ class MemoryBackend implements FileBackend {
         }
         writes.incrementAndGet();
         final long at = appends ? size : offset;
-        if (errno != 0 || at + length > memory.length()) {
+        if (errno != 0 || at > memory.length() - length) {
             request.replyError(errno != 0 ? errno : Errno.ENOSPC);
         } else {
             memory.buffer().putBytes((int) at, buffer, index, length);

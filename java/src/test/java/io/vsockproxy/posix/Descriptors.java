@@ -32,6 +32,11 @@ public final class Descriptors {
         return list().size();
     }
 
+    /** Those that are open, for messages. */
+    public static String describe() {
+        return list().toString();
+    }
+
     /**
      * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads come and go,
      * and one that was just being closed when the number was taken is no leak.

@@ -191,11 +191,20 @@ public final class Endpoint implements AutoCloseable {
 
     /** Receives once, at most {@code maxLength} bytes. */
     public Received receive(final int maxLength) {
-        final Scratch scratch = SCRATCH.get();
-        int received = receiveInto(scratch, maxLength);
-        while (received == -Errno.EAGAIN) {
+        Received received = receiveNow(maxLength);
+        while (received == null) {
             await(Constants.EPOLLIN, "something to receive");
-            received = receiveInto(scratch, maxLength);
+            received = receiveNow(maxLength);
+        }
+        return received;
+    }
+
+    /** Receives once, at most {@code maxLength} bytes, without waiting: null when there is nothing. */
+    public Received receiveNow(final int maxLength) {
+        final Scratch scratch = SCRATCH.get();
+        final int received = receiveInto(scratch, maxLength);
+        if (received == -Errno.EAGAIN) {
+            return null;
         }
         PosixException.check(received, "recvmsg");
         final byte[] bytes = new byte[received];

@@ -34,12 +34,23 @@ public final class Mounts {
 
     /** Skips the test where there is nothing to mount with, and says so. */
     public static void assumeMountable() throws IOException {
+        final String obstacle = obstacle();
+        assumeTrue(obstacle == null, () -> "skipped: " + obstacle);
+    }
+
+    /** Whether something can be mounted. */
+    public static boolean isMountable() throws IOException {
+        return obstacle() == null;
+    }
+
+    private static String obstacle() throws IOException {
         final int fd = Paths.open("/dev/fuse", Constants.O_RDWR | Constants.O_CLOEXEC);
-        assumeTrue(fd >= 0, () -> "skipped: cannot open /dev/fuse: " + Errno.name(-fd));
+        if (fd < 0) {
+            return "cannot open /dev/fuse: " + Errno.name(-fd);
+        }
         Syscalls.close(fd);
-        assumeTrue(
-            Integer.valueOf(0).equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid")),
-            "skipped: mounting takes root");
+        return Integer.valueOf(0).equals(Files.getAttribute(Path.of("/proc/self"), "unix:uid")) ? null
+            : "mounting takes root";
     }
 
     /** Lines of /proc/self/mountinfo about mount points in {@code directory} and below. */

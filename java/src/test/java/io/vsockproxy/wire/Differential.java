@@ -15,7 +15,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  * every field of it. The decoder sees it twice, among different neighbours, and must not notice.
  */
 final class Differential {
-    private static final int MAX_BODY = 1 << 18;
+    static final int MAX_BODY = 1 << 18;
 
     /** No fuzzed body lists more descriptors, for want of bytes. */
     private final MessageDecoder decoder = new MessageDecoder(MAX_BODY / 2);

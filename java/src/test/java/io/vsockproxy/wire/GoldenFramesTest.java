@@ -8,12 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.protobuf.TextFormat;
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.vsockproxy.proto.VSockMessage;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
+import io.vsockproxy.testing.GoldenFrame;
 import java.util.List;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,28 +20,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Bytes that the C++ protobuf compiler made, in {@code frames.tsv}: a message's text form and its frame in hex.
  */
 class GoldenFramesTest {
-    record Vector(String text, String hex) {
-        byte[] frame() {
-            return HexFormat.of().parseHex(hex);
-        }
-
-        VSockMessage message() {
-            try {
-                return TextFormat.parse(text, VSockMessage.class);
-            } catch (final TextFormat.ParseException e) {
-                throw new IllegalStateException(text, e);
-            }
-        }
-
-        @Override
-        public String toString() {
-            return text.isEmpty() ? "(empty)" : text;
-        }
-    }
-
     @ParameterizedTest
     @MethodSource("vectors")
-    void shouldDecodeEveryGoldenFrame(final Vector vector) {
+    void shouldDecodeEveryGoldenFrame(final GoldenFrame vector) {
         final UnsafeBuffer frame = new UnsafeBuffer(vector.frame());
         final int bodyLength = vector.frame().length - FrameDescriptor.SIZE_LENGTH;
         assertEquals(bodyLength, FrameDescriptor.bodyLength(frame, 0));
@@ -56,7 +34,7 @@ class GoldenFramesTest {
 
     @ParameterizedTest
     @MethodSource("vectors")
-    void shouldEncodeEveryGoldenFrame(final Vector vector) throws IOException {
+    void shouldEncodeEveryGoldenFrame(final GoldenFrame vector) throws InvalidProtocolBufferException {
         final byte[] encoded = FlyweightEncoder.frame(vector.message());
         if (vector.message().hasPwriteRequest()) {
             // Our order of fields is not the canonical one; the fields and the length are the same.
@@ -69,19 +47,9 @@ class GoldenFramesTest {
         }
     }
 
-    static List<Vector> vectors() throws IOException {
-        try (InputStream in = GoldenFramesTest.class.getResourceAsStream("/frames.tsv")) {
-            final List<Vector> vectors = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines()
-                .filter(line -> !line.startsWith("#"))
-                .map(GoldenFramesTest::vector)
-                .toList();
-            assertTrue(vectors.size() >= 21, () -> "vectors: " + vectors.size());
-            return vectors;
-        }
-    }
-
-    private static Vector vector(final String line) {
-        final int tab = line.indexOf('\t');
-        return new Vector(line.substring(0, tab), line.substring(tab + 1));
+    static List<GoldenFrame> vectors() {
+        final List<GoldenFrame> vectors = GoldenFrame.all();
+        assertTrue(vectors.size() >= 21, () -> "vectors: " + vectors.size());
+        return vectors;
     }
 }
