@@ -9,6 +9,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
+import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.MessageDecoder;
 import java.util.HashSet;
@@ -73,7 +74,7 @@ final class Connects implements AutoCloseable {
         } else if (!session.hasHandleRoom(1)) {
             accepted.close();
             outbox.sendClose(handle);
-        } else if (!streams.open(StreamKind.SOCKET_STREAM, handle, accepted, true)) {
+        } else if (!streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY)) {
             outbox.sendClose(handle);
         }
     }
@@ -151,7 +152,7 @@ final class Connects implements AutoCloseable {
         public void onConnected(final OwnedFd socket) {
             attempts.remove(this);
             final long handle = session.newHandle();
-            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, true);
+            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY);
             session.guarded(() -> outbox.sendConnectResponse(cookie, opened ? 0 : Errno.ENOMEM, opened ? handle : 0));
         }
 

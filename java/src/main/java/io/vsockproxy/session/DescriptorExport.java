@@ -13,6 +13,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.DescriptorClass;
 import io.vsockproxy.stream.DescriptorInspector;
+import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.DescriptorType;
@@ -147,7 +148,8 @@ final class DescriptorExport {
             files.put(handle, new LocalFile(descriptor, relayOf(descriptor.fd())));
             return true;
         }
-        return streams.open(kind(what), handle, descriptor, inspector.isUnixSocket(descriptor.fd()));
+        final Origin origin = inspector.isUnixSocket(descriptor.fd()) ? Origin.APPLICATION_UNIX : Origin.APPLICATION;
+        return streams.open(kind(what), handle, descriptor, origin);
     }
 
     /** Who is asked for a file that has come from the other side, or from another peer; or null. */

@@ -10,6 +10,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.stream.Delivery;
+import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.StandIns;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
@@ -222,7 +223,7 @@ final class DescriptorImport {
             return Errno.name(error);
         }
         descriptors[index] = standIns.applicationEnd();
-        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), true)) {
+        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), Origin.PROXY)) {
             Syscalls.close(descriptors[index]);
             return "cannot be watched";
         }

@@ -64,6 +64,7 @@ final class PeerExtension {
         switch (message.notice()) {
             case Notice.CREDIT -> onCredit(message.subject(), message.amount());
             case Notice.HALF_CLOSE -> onHalfClose(message.subject());
+            case Notice.STOP_SENDING -> onStopSending(message.subject());
             case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount());
             default -> {
                 // A PONG has said what it had to say by coming; anything else is of a later version.
@@ -118,6 +119,13 @@ final class PeerExtension {
         return true;
     }
 
+    /** The application here takes no more, and has something left to be read. */
+    void stopSending(final Stream stream) {
+        if (greeted) {
+            outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0);
+        }
+    }
+
     private void onCredit(final long handle, final long amount) {
         final Stream stream = streams.get(handle);
         if (amount < 0 || amount > Integer.MAX_VALUE) {
@@ -125,6 +133,13 @@ final class PeerExtension {
         }
         if (stream != null && stream.credit() != null) {
             stream.allow(amount);
+        }
+    }
+
+    private void onStopSending(final long handle) {
+        final Stream stream = streams.get(handle);
+        if (stream != null && stream.canHalfClose()) {
+            stream.stopSending();
         }
     }
 

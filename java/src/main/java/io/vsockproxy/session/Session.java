@@ -287,6 +287,11 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
+    public void onReaderGone(final Stream stream) {
+        guarded(() -> extension.stopSending(stream));
+    }
+
+    @Override
     public void onTaken(final Stream stream, final long cost) {
         if (!ended) {
             try {

@@ -9,6 +9,7 @@ import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.PipeStream;
 import io.vsockproxy.stream.SocketStream;
 import io.vsockproxy.stream.Stream;
@@ -86,13 +87,13 @@ final class StreamTable {
      *
      * @return false, with the descriptor closed, when epoll cannot watch it (ENOSPC, ENOMEM).
      */
-    boolean open(final StreamKind kind, final long handle, final OwnedFd descriptor, final boolean unixSocket) {
+    boolean open(final StreamKind kind, final long handle, final OwnedFd descriptor, final Origin origin) {
         final int readLength = resources.limits().readLength();
         final Stream stream = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER
             ? new PipeStream(
                 resources.loop(), kind, handle, descriptor, readLength, resources.commons(), handler)
             : new SocketStream(
-                resources.loop(), kind, handle, descriptor, unixSocket, readLength, resources.commons(), handler);
+                resources.loop(), kind, handle, descriptor, origin, readLength, resources.commons(), handler);
         stream.credit(extension.newCredit(kind));
         try {
             stream.start();

@@ -83,6 +83,11 @@ abstract class DescriptorStream extends Stream {
         descriptor.close();
     }
 
+    /** Whether {@code events} of an end that is not read now say that nobody takes anything there any more. */
+    boolean hasLostReader(final int events) {
+        return false;
+    }
+
     /** A write end's readers are gone. */
     void onReaderGone() {
         close();
@@ -112,6 +117,9 @@ abstract class DescriptorStream extends Stream {
             read(events);
         } else if ((events & Constants.EPOLLERR) != 0 && readInterest() == 0) {
             onReaderGone();
+        } else if (isOpen() && hasLostReader(events)) {
+            // What it has left can be read when there is room for it; until then, this at least is known.
+            stopWriting();
         }
     }
 

@@ -27,16 +27,18 @@ public final class SocketStream extends DescriptorStream {
     private static final int SEND_BUFFER_LENGTH = 416 * 1024;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
-    private final boolean unixFamily;
+    private final Origin origin;
     private final boolean packets;
     private final int readLength;
     private boolean widened;
+    /** The other end was closed with something unread, which the kernel has said, as it does once. */
+    private boolean reset;
     /** Came with no byte that they could ride on; they go with the next. */
     private int[] heldDescriptors = NO_DESCRIPTORS;
 
     /**
      * @param descriptor connected. Takes ownership.
-     * @param unixFamily whether it is AF_UNIX and so can carry descriptors.
+     * @param origin     of the descriptor.
      * @param readLength most bytes read at once from a stream socket.
      */
     public SocketStream(
@@ -44,19 +46,19 @@ public final class SocketStream extends DescriptorStream {
         final StreamKind kind,
         final long handle,
         final OwnedFd descriptor,
-        final boolean unixFamily,
+        final Origin origin,
         final int readLength,
         final StreamCommons commons,
         final StreamHandler handler) {
         super(loop, kind, handle, descriptor, commons, handler);
-        this.unixFamily = unixFamily;
+        this.origin = origin;
         this.packets = kind.keepsBoundaries();
         this.readLength = readLength;
     }
 
     @Override
     public boolean carriesDescriptors() {
-        return unixFamily;
+        return origin.isUnixFamily();
     }
 
     @Override
@@ -69,7 +71,7 @@ public final class SocketStream extends DescriptorStream {
     @Override
     public void start() {
         super.start();
-        if (kind() == StreamKind.SOCKET_DGRAM && unixFamily) {
+        if (kind() == StreamKind.SOCKET_DGRAM && origin.isUnixFamily()) {
             commons.datagramWatch().add(this);
         }
     }
@@ -87,9 +89,7 @@ public final class SocketStream extends DescriptorStream {
             // A packet that does not fit is cut by the kernel, its rest lost: so its length comes first.
             final int length = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
             if (length < 0) {
-                if (length != -Errno.EAGAIN) {
-                    end(-length);
-                }
+                onReadFailed(-length);
                 return;
             }
             minimum = Math.max(1, length);
@@ -117,9 +117,7 @@ public final class SocketStream extends DescriptorStream {
             descriptor.fd(), handler.claimedAddress(), room, RECEIVE_FLAGS, control.address());
         if (received < 0) {
             handler.abort();
-            if (received != -Errno.EAGAIN) {
-                end(-received);
-            }
+            onReadFailed(-received);
         } else if (control.isTruncated()) {
             // Out of descriptors: some are gone for ever, so what the application meant can no longer be said.
             handler.abort();
@@ -128,7 +126,7 @@ public final class SocketStream extends DescriptorStream {
         } else if (received == 0 && control.count() == 0 && isEndOfFile(events)) {
             handler.abort();
             if ((events & Constants.EPOLLHUP) != 0) {
-                end(0);
+                end(reset ? Errno.ECONNRESET : 0);
             } else {
                 endOfFile();
             }
@@ -202,15 +200,39 @@ public final class SocketStream extends DescriptorStream {
         }
     }
 
+    @Override
+    void refuseInput() {
+        if (origin == Origin.PROXY) {
+            Syscalls.shutdown(descriptor.fd(), Constants.SHUT_RD);
+        }
+    }
+
+    @Override
+    boolean hasLostReader(final int events) {
+        return kind() != StreamKind.SOCKET_DGRAM && (events & Constants.EPOLLHUP) != 0;
+    }
+
+    private void onReadFailed(final int errno) {
+        if (errno == Errno.ECONNRESET && !reset && isOpen()) {
+            // What the application sent before it closed its end may still be there, and is read next.
+            reset = true;
+        } else if (errno != Errno.EAGAIN) {
+            end(errno);
+        }
+    }
+
     /** Nobody reads there any more. What the application wrote before it went has still to be passed on. */
     private void onWriteFailed(final int errno) {
         final boolean gone = errno == Errno.EPIPE || errno == Errno.ECONNRESET || errno == Errno.ECONNREFUSED;
-        if (gone && isOpen()
-            && Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS) > 0) {
-            stopWriting();
-        } else {
-            end(errno);
+        if (gone && isOpen()) {
+            final int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
+            // One that has only shut down its receiving side may still send.
+            if (next > 0 || (next == -Errno.EAGAIN && errno == Errno.EPIPE)) {
+                stopWriting();
+                return;
+            }
         }
+        end(errno);
     }
 
     /** Whether reading 0 bytes meant the end, and not an empty packet. */
@@ -229,7 +251,7 @@ public final class SocketStream extends DescriptorStream {
 
     /** The reader is slower than what comes: fewer, larger writes from now on. */
     private void widenSendBuffer() {
-        if (unixFamily && !packets && !widened) {
+        if (origin.isUnixFamily() && !packets && !widened) {
             widened = true;
             commons.sendBuffer(descriptor.fd(), SEND_BUFFER_LENGTH);
         }

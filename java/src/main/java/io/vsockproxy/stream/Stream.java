@@ -102,6 +102,14 @@ public abstract class Stream implements AutoCloseable {
         return readEnded;
     }
 
+    /** The other side's application takes no more: reads no more, and has this one see that when it sends. */
+    public final void stopSending() {
+        stopReading();
+        if (state == State.OPEN) {
+            refuseInput();
+        }
+    }
+
     /** The other side will send no more: has the application see an end of file once it has taken everything. */
     public final void shutDownAfterQueue() {
         if (state == State.OPEN && !shutDown) {
@@ -191,6 +199,7 @@ public abstract class Stream implements AutoCloseable {
             } else {
                 state = State.FINISHING;
                 wantReading(false);
+                refuseInput();
                 wantDraining(true);
             }
         }
@@ -243,6 +252,11 @@ public abstract class Stream implements AutoCloseable {
 
     /** Has the application see an end of file; the queue is empty. */
     abstract void endOutput();
+
+    /** Has the application see an error when it sends, unless others who have this end could still read that. */
+    void refuseInput() {
+        // Nothing that an end can do in general.
+    }
 
     /** Lets go of the local end; called once. */
     abstract void release();
@@ -349,10 +363,13 @@ public abstract class Stream implements AutoCloseable {
 
     /** Writes no more, and drops what waits; what the application has left to be read still is. */
     final void stopWriting() {
-        readerGone = true;
-        queue.close();
-        reportCharge();
-        wantDraining(false);
+        if (!readerGone) {
+            readerGone = true;
+            queue.close();
+            reportCharge();
+            wantDraining(false);
+            handler.onReaderGone(this);
+        }
     }
 
     final boolean isOpen() {

@@ -48,6 +48,9 @@ public interface StreamHandler {
      */
     void onEndOfFile(Stream stream);
 
+    /** The application takes no more, but has left something to be read: what comes for it is dropped from now on. */
+    void onReaderGone(Stream stream);
+
     /** The application has taken something that cost {@code cost} of the stream's {@link Credit}. */
     void onTaken(Stream stream, long cost);
 

@@ -20,6 +20,8 @@ public final class Notice {
     public static final int PING = 4;
     /** Answers a {@link #PING}. */
     public static final int PONG = 5;
+    /** subject's application takes no more bytes, although its own may still come. */
+    public static final int STOP_SENDING = 6;
 
     static final int NOTICE_FIELD = 11;
     static final int SUBJECT_FIELD = 12;

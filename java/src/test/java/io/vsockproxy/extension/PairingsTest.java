@@ -9,11 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.posix.Constants;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
+import io.vsockproxy.testing.Pairing;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.SessionProbe.StreamState;
 import java.nio.charset.StandardCharsets;
@@ -32,34 +33,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 class PairingsTest {
     private static final byte[] MUCH = Pattern.bytes(21, 3 << 20);
     private static final byte[] MUCH_BACK = Pattern.bytes(22, 2 << 20);
-
-    /** Which side has the extension. */
-    enum Pairing {
-        NEW_HOST_NEW_GUEST(true, true),
-        NEW_HOST_OLD_GUEST(true, false),
-        OLD_HOST_NEW_GUEST(false, true),
-        OLD_HOST_OLD_GUEST(false, false);
-
-        private final boolean host;
-        private final boolean guest;
-
-        Pairing(final boolean host, final boolean guest) {
-            this.host = host;
-            this.guest = guest;
-        }
-
-        MixedPair start() {
-            return new MixedPair(settings(host), settings(guest), SessionLimits.DEFAULTS);
-        }
-
-        boolean agreed() {
-            return host && guest;
-        }
-
-        private static Extensions settings(final boolean enabled) {
-            return enabled ? Extensions.DEFAULTS : Extensions.OFF;
-        }
-    }
+    private static final int PACKET_LENGTH = 4096;
+    /** More than a window, and less than what may wait for a reader where there are none. */
+    private static final int SOME_LENGTH = 1 << 20;
+    private static final int STALL_MS = 300;
 
     @ParameterizedTest
     @EnumSource
@@ -173,6 +150,54 @@ class PairingsTest {
             ends[1].close();
             pair.expectNothingLeft();
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldTellAWriterThatReadsNothingThatItsReaderHasGone(final Pairing pairing) {
+        try (MixedPair pair = pairing.start()) {
+            for (final Role from : Role.values()) {
+                final Endpoint[] ends = pair.connect(from);
+                sendWhatFits(ends[1], SOME_LENGTH);
+                sendWhatFits(ends[0], SOME_LENGTH);
+                ends[1].close();
+                Await.until(() -> ends[0].trySend(MUCH, 0, 1) == -Errno.EPIPE, () -> "EPIPE, from the " + from);
+                ends[0].close();
+            }
+            pair.expectNothingLeft();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldDeliverEachPacketOfASocketThatWasClosedWithSomethingUnread(final Pairing pairing) {
+        try (MixedPair pair = pairing.start()) {
+            final Endpoint[] ends = pair.connect(Role.HOST);
+            final Endpoint[] sockets = Endpoint.socketPair(Constants.SOCK_SEQPACKET);
+            ends[0].pass("seqpacket", sockets[1]);
+            final Endpoint passed = ends[1].receive().only();
+            sockets[0].send("never received");
+            passed.await(Constants.EPOLLIN, "a packet that is not received");
+            final int count = sendWhatFits(passed, SOME_LENGTH) / PACKET_LENGTH;
+            passed.close();
+            for (int i = 0; i < count; i++) {
+                assertEquals(PACKET_LENGTH, sockets[0].receive().bytes().length, i + " of " + count);
+            }
+            sockets[0].close();
+            Endpoint.closeAll(ends);
+            pair.expectNothingLeft();
+        }
+    }
+
+    /** In packets, unless there are none; as many of {@code maxLength} bytes as are taken with nobody receiving. */
+    private static int sendWhatFits(final Endpoint socket, final int maxLength) {
+        int done = 0;
+        int sent = 0;
+        while (done < maxLength && (sent >= 0 || socket.poll(Constants.EPOLLOUT, STALL_MS) != 0)) {
+            sent = socket.trySend(MUCH, done, PACKET_LENGTH);
+            done += Math.max(0, sent);
+        }
+        return done;
     }
 
     private static void passPipes(final Endpoint sender, final Endpoint receiver) {

@@ -227,6 +227,28 @@ public final class Endpoint implements AutoCloseable {
         return received;
     }
 
+    /**
+     * Receives once without waiting: bytes received or {@code -errno}.
+     *
+     * @param bytes       as many as it has room for are received.
+     * @param descriptors what came along is added; the receiver's to close.
+     */
+    public int tryReceive(final byte[] bytes, final List<Endpoint> descriptors) {
+        final Scratch scratch = SCRATCH.get();
+        final int received = receiveInto(scratch, bytes.length);
+        if (received >= 0) {
+            scratch.memory.buffer().getBytes(0, bytes, 0, received);
+            for (int i = 0; i < scratch.control.count(); i++) {
+                descriptors.add(new Endpoint(scratch.control.descriptor(i)));
+            }
+            if (scratch.control.isTruncated()) {
+                throw new AssertionError("descriptors were lost on the way: MSG_CTRUNC");
+            }
+            scratch.control.clear();
+        }
+        return received;
+    }
+
     private int receiveInto(final Scratch scratch, final int maxLength) {
         return Syscalls.recvmsg(
             fd(), scratch.memory.address(0, maxLength), maxLength,
@@ -384,7 +406,8 @@ public final class Endpoint implements AutoCloseable {
         Arrays.asList(endpoints).forEach(Endpoint::close);
     }
 
-    private int poll(final int events, final int timeoutMs) {
+    /** Waits for any of {@code events}, up to {@code timeoutMs}: which there are, EPOLLERR and EPOLLHUP among them. */
+    public int poll(final int events, final int timeoutMs) {
         final Scratch scratch = SCRATCH.get();
         final int epoll = PosixException.check(Syscalls.epollCreate1(Constants.EPOLL_CLOEXEC), "epoll_create1");
         try {
