@@ -124,10 +124,7 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         guestServer = Endpoint.listen(ProxyPair.guestTarget(directory));
         host = ProxyProcess.start(with(arguments, hostArguments(directory))).awaitReady();
         guest = ProxyProcess.start(with(arguments, guestArguments(directory))).awaitReady();
-        try (Endpoint warm = FileCalls.memfd(new byte[0])) {
-            // Loads what opens descriptors of its own.
-            FileCalls.size(warm);
-        }
+        FileCalls.load();
         // A JVM that has just started still has some descriptors open that it is about to close.
         Await.stable(() -> Arrays.stream(descriptorCounts()).sum());
         descriptorsBefore = descriptorCounts();
