@@ -8,6 +8,7 @@ import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
@@ -44,15 +45,21 @@ final class DescriptorSocket implements AutoCloseable {
 
     /**
      * @param listening takes ownership of it; null for the side that connects.
+     * @param reserve   what accepted connections may not use up.
      * @param timeoutNs how long an entry in a frame may wait for its descriptor.
      */
-    DescriptorSocket(final EventLoop loop, final String path, final OwnedFd listening, final long timeoutNs) {
+    DescriptorSocket(
+        final EventLoop loop,
+        final String path,
+        final OwnedFd listening,
+        final DescriptorReserve reserve,
+        final long timeoutNs) {
         this.loop = loop;
         this.path = path;
         this.timeoutNs = timeoutNs;
         if (listening != null) {
             address = null;
-            listener = new SocketListener(loop, listening, path, this::onAccepted);
+            listener = new SocketListener(loop, listening, path, reserve, this::onAccepted);
             listener.resume();
         } else {
             address = SocketAddress.unix(path);
@@ -97,7 +104,7 @@ final class DescriptorSocket implements AutoCloseable {
         }
         loop.cancel(reconnect);
         connector = SocketConnector.connect(
-            loop, Constants.AF_UNIX, address, CONNECT_TIMEOUT_NS, fd -> { },
+            loop, Constants.AF_UNIX, address, CONNECT_TIMEOUT_NS, fd -> true,
             new SocketConnector.Completion() {
                 @Override
                 public void onConnected(final OwnedFd socket) {

@@ -172,7 +172,8 @@ final class ProxyAgent {
     private void listenForGuests() {
         final LinkAddress address = context.address();
         final OwnedFd socket = listen(address);
-        linkListener = new SocketListener(loop, socket, address.toString(), this::onLink);
+        linkListener = new SocketListener(
+            loop, socket, address.toString(), resources.commons().reserve(), this::onLink);
         linkListener.resume();
     }
 
@@ -181,7 +182,7 @@ final class ProxyAgent {
         if (path != null) {
             descriptorSocket = new DescriptorSocket(
                 loop, path, context.role() == Role.HOST ? listen(LinkAddress.unix(path)) : null,
-                context.limits().stallTimeoutNs());
+                resources.commons().reserve(), context.limits().stallTimeoutNs());
         }
     }
 
@@ -194,7 +195,7 @@ final class ProxyAgent {
         final LinkAddress address = context.address();
         linkConnector = SocketConnector.connect(
             loop, LinkSockets.family(address.isUnix()), hostAddress, LINK_CONNECT_TIMEOUT_NS,
-            this::configure,
+            this::isConfigured,
             new SocketConnector.Completion() {
                 @Override
                 public void onConnected(final OwnedFd socket) {
@@ -288,6 +289,12 @@ final class ProxyAgent {
         }
     }
 
+    /** A guest's link is worth one of the spare descriptors. */
+    private boolean isConfigured(final int fd) {
+        configure(fd);
+        return true;
+    }
+
     private void configure(final int fd) {
         if (context.address().isUnix()) {
             LinkSockets.configureUnix(fd);
@@ -302,7 +309,7 @@ final class ProxyAgent {
         for (final Forward forward : context.forwards()) {
             final DirectBuffer remote = new UnsafeBuffer(forward.remote().getBytes(StandardCharsets.UTF_8));
             forwardListeners.add(new SocketListener(
-                loop, listen(LinkAddress.unix(forward.local())), forward.toString(),
+                loop, listen(LinkAddress.unix(forward.local())), forward.toString(), resources.commons().reserve(),
                 accepted -> onApplication(accepted, remote)));
         }
     }

@@ -9,7 +9,6 @@ import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
 import io.vsockproxy.link.LinkSockets;
-import io.vsockproxy.session.Extensions;
 import io.vsockproxy.socket.SocketAccess;
 import io.vsockproxy.systemd.ServiceManager;
 import java.nio.file.Path;
@@ -20,6 +19,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -117,6 +117,11 @@ abstract class ProxyCommand implements Callable<Integer> {
         description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
     private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
 
+    @ArgGroup(
+        validate = false,
+        heading = "%nLimits (SIZE: bytes, or with K, M or G; TIME: seconds, or with ms, s or m):%n")
+    private LimitOptions limits = new LimitOptions();
+
     private volatile boolean failed;
 
     /** Which side this is. */
@@ -188,7 +193,8 @@ abstract class ProxyCommand implements Callable<Integer> {
             configure(context);
             forwards.stream().map(Forward::parse).forEach(context::forward);
             return context
-                .extensions(extensions == Switch.ON ? Extensions.DEFAULTS : Extensions.OFF)
+                .limits(limits.sessionLimits())
+                .extensions(limits.extensions(extensions == Switch.ON))
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)

@@ -94,7 +94,7 @@ final class Connects implements AutoCloseable {
         attempt.connector = SocketConnector.connect(
             resources.loop(), Constants.AF_UNIX,
             address,
-            resources.limits().connectTimeoutNs(), fd -> { }, attempt);
+            resources.limits().connectTimeoutNs(), fd -> !resources.commons().reserve().isSpare(fd), attempt);
     }
 
     /** Whether none is being made. */

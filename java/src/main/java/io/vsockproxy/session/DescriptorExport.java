@@ -10,6 +10,7 @@ import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.DescriptorClass;
 import io.vsockproxy.stream.DescriptorInspector;
@@ -34,6 +35,7 @@ final class DescriptorExport {
     private static final int MAX_IN_TRANSIT = 1024;
 
     private final DescriptorInspector inspector;
+    private final DescriptorReserve reserve;
     private final Session session;
     private final StreamTable streams;
     private final HandleTable<LocalFile> files;
@@ -53,6 +55,7 @@ final class DescriptorExport {
         final boolean linkCarriesDescriptors,
         final DescriptorChannel channel) {
         this.inspector = resources.commons().inspector();
+        this.reserve = resources.commons().reserve();
         this.session = session;
         this.streams = streams;
         this.files = files;
@@ -120,6 +123,9 @@ final class DescriptorExport {
                     return "descriptor " + (i + 1) + " of " + count + " is no socket, pipe or regular file, which "
                         + obstacle;
                 }
+            }
+            if (classes[i] != DescriptorClass.OTHER && reserve.isSpare(control.descriptor(i))) {
+                return "out of descriptors for " + count + " that came, spare from=" + reserve.firstSpare();
             }
         }
         return null;

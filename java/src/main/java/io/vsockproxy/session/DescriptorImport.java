@@ -6,6 +6,7 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.ReceivedDescriptors;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
@@ -32,7 +33,7 @@ final class DescriptorImport {
     private final ReceivedFiles files;
     private final ReceivedDescriptors received;
     private final DescriptorChannel channel;
-    private final StandIns standIns = new StandIns();
+    private final StandIns standIns;
     private boolean lost;
 
     DescriptorImport(
@@ -40,8 +41,10 @@ final class DescriptorImport {
         final StreamTable streams,
         final ReceivedFiles files,
         final ReceivedDescriptors received,
-        final DescriptorChannel channel) {
+        final DescriptorChannel channel,
+        final DescriptorReserve reserve) {
         this.session = session;
+        this.standIns = new StandIns(reserve);
         this.streams = streams;
         this.files = files;
         this.received = received;

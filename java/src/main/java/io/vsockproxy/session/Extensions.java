@@ -20,6 +20,18 @@ import java.util.concurrent.TimeUnit;
  */
 public record Extensions(
     boolean enabled, int windowLength, int maxWindowLength, long heartbeatIntervalNs, long linkTimeoutNs) {
+    /**
+     * Checks each.
+     *
+     * @throws IllegalArgumentException when one is out of its range, which the message gives.
+     */
+    public Extensions {
+        SessionLimits.check("windowLength", windowLength, 1, 1 << 30);
+        SessionLimits.check("maxWindowLength", maxWindowLength, windowLength, 1 << 30);
+        SessionLimits.check("heartbeatIntervalNs", heartbeatIntervalNs, 0, SessionLimits.MAX_TIMEOUT_NS);
+        SessionLimits.check("linkTimeoutNs", linkTimeoutNs, 0, SessionLimits.MAX_TIMEOUT_NS);
+    }
+
     /** The defaults. */
     public static final Extensions DEFAULTS = new Extensions(
         true, 256 << 10, 4 << 20, TimeUnit.SECONDS.toNanos(15), TimeUnit.SECONDS.toNanos(60));

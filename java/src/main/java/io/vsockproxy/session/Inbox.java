@@ -70,6 +70,7 @@ final class Inbox {
     /** Room has come back, maybe enough to go on. */
     void unblock() {
         if (blocked && session.queuedBytes() <= limits.maxSessionQueueLength() / 2
+            && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2
             && (blockedBy == null || blockedBy.isClosed()
                 || blockedBy.queueLength() <= limits.maxStreamQueueLength() / 2)) {
             blocked = false;
@@ -105,6 +106,10 @@ final class Inbox {
             final Stream stream = session.writableStream(decoder.handle());
             if (stream != null && stream.queueLength() >= limits.maxStreamQueueLength()) {
                 return block(stream);
+            }
+            final int waiting = session.queuedDescriptors();
+            if (waiting > 0 && waiting + decoder.descriptorCount() > limits.maxDescriptorsInFlight()) {
+                return block(null);
             }
         }
         session.dispatch(decoder);

@@ -103,7 +103,8 @@ public final class Session implements LinkHandler, StreamHandler {
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors(),
             descriptorChannel);
         receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
-        imports = new DescriptorImport(this, streams, receivedFiles, link.descriptors(), descriptorChannel);
+        imports = new DescriptorImport(
+            this, streams, receivedFiles, link.descriptors(), descriptorChannel, resources.commons().reserve());
         heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
@@ -303,8 +304,8 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
-    public void onQueueShrunk(final Stream stream, final int length) {
-        streams.onQueueShrunk(length);
+    public void onQueueShrunk(final Stream stream, final int length, final int descriptors) {
+        streams.onQueueShrunk(length, descriptors);
     }
 
     // ---- What the peer says
@@ -360,6 +361,11 @@ public final class Session implements LinkHandler, StreamHandler {
     /** Bytes that wait for local readers. */
     long queuedBytes() {
         return streams.queuedBytes();
+    }
+
+    /** Descriptors that wait for local readers. */
+    int queuedDescriptors() {
+        return streams.queuedDescriptors();
     }
 
     /** The link is not read any further because of what waits for local readers. */

@@ -5,6 +5,7 @@
 package io.vsockproxy.session;
 
 import io.vsockproxy.file.FileLimits;
+import io.vsockproxy.posix.ControlData;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -21,6 +22,8 @@ import java.util.concurrent.TimeUnit;
  * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further; a packet counts
  *                                64 bytes more than its own, a descriptor 4 KiB.
  * @param maxSessionQueueLength   what may wait for all of them before the link is read no further.
+ * @param maxDescriptorsInFlight  received descriptors that wait, with the bytes that they go with, for local readers; a
+ *                                message beyond them is not read from the link until some have been taken.
  * @param stallTimeoutNs          how long the link may go unread before a local reader that has taken nothing for as
  *                                long is closed: the one with too much queued, or else the one that has been slow for
  *                                longest.
@@ -40,12 +43,16 @@ public record SessionLimits(
     int maxFileReadLength,
     int maxStreamQueueLength,
     long maxSessionQueueLength,
+    int maxDescriptorsInFlight,
     long stallTimeoutNs,
     long lingerTimeoutNs,
     long connectTimeoutNs,
     int inboundWindowLength,
     int outboundLength,
     int readLength) {
+
+    /** A year, far from where sums of such times overflow. */
+    static final long MAX_TIMEOUT_NS = TimeUnit.DAYS.toNanos(365);
 
     /** The defaults. */
     public static final SessionLimits DEFAULTS = new SessionLimits(
@@ -58,12 +65,34 @@ public record SessionLimits(
         1 << 20,
         4 << 20,
         64L << 20,
+        1024,
         TimeUnit.SECONDS.toNanos(10),
         TimeUnit.SECONDS.toNanos(30),
         TimeUnit.SECONDS.toNanos(10),
         2 << 20,
         4 << 20,
         256 << 10);
+
+    /**
+     * Checks each.
+     *
+     * @throws IllegalArgumentException when one is out of its range, which the message gives.
+     */
+    public SessionLimits {
+        check("maxFrameLength", maxFrameLength, 1024, 1 << 30);
+        check("maxHandles", maxHandles, 1, 1 << 24);
+        check("maxDescriptorsPerFrame", maxDescriptorsPerFrame, 0, ControlData.MAX_DESCRIPTORS);
+        check("maxPendingConnects", maxPendingConnects, 1, 1 << 20);
+        check("maxPendingFileRequests", maxPendingFileRequests, 1, 1 << 20);
+        check("maxPendingFileWriteLength", maxPendingFileWriteLength, 1, 1L << 40);
+        check("maxFileReadLength", maxFileReadLength, 1, 1 << 30);
+        check("maxStreamQueueLength", maxStreamQueueLength, 1, 1 << 30);
+        check("maxSessionQueueLength", maxSessionQueueLength, 1, 1L << 40);
+        check("maxDescriptorsInFlight", maxDescriptorsInFlight, 1, 1 << 20);
+        check("stallTimeoutNs", stallTimeoutNs, 1, MAX_TIMEOUT_NS);
+        check("lingerTimeoutNs", lingerTimeoutNs, 1, MAX_TIMEOUT_NS);
+        check("connectTimeoutNs", connectTimeoutNs, 1, MAX_TIMEOUT_NS);
+    }
 
     /** What a peer's requests about files of this side may use up. */
     public FileLimits fileLimits() {
@@ -76,6 +105,13 @@ public record SessionLimits(
     /** How much of the outbound ring local sources may fill. */
     public int outboundDataLimit() {
         return outboundLength / 2;
+    }
+
+    /** Throws unless {@code min <= value <= max}. */
+    static void check(final String name, final long value, final long min, final long max) {
+        if (value < min || value > max) {
+            throw new IllegalArgumentException(name + "=" + value + ", min=" + min + ", max=" + max);
+        }
     }
 
     /** The longest packet that there can be room for. */

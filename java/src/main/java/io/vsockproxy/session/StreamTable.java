@@ -38,6 +38,7 @@ final class StreamTable {
     private final Timer patience = new Timer(this::checkPatience);
     private final EndOfTurnTask unblock;
     private long queuedBytes;
+    private int queuedDescriptors;
     private long blockedSinceNs;
     private boolean detached;
     private PeerExtension extension;
@@ -76,6 +77,10 @@ final class StreamTable {
 
     long queuedBytes() {
         return queuedBytes;
+    }
+
+    int queuedDescriptors() {
+        return queuedDescriptors;
     }
 
     Stream get(final long handle) {
@@ -192,9 +197,10 @@ final class StreamTable {
         resources.loop().cancel(patience);
     }
 
-    /** {@code length} bytes fewer wait for readers. */
-    void onQueueShrunk(final int length) {
+    /** So many bytes and descriptors fewer wait for readers. */
+    void onQueueShrunk(final int length, final int descriptors) {
         queuedBytes -= length;
+        queuedDescriptors -= descriptors;
         if (length > 0 && inbox.isBlocked()) {
             resources.loop().atEndOfTurn(unblock);
         }

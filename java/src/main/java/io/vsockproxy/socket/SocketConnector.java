@@ -14,7 +14,7 @@ import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 import java.util.concurrent.TimeUnit;
-import java.util.function.IntConsumer;
+import java.util.function.IntPredicate;
 
 /**
  * One attempt to connect a socket, that never waits on the loop.
@@ -56,14 +56,15 @@ public final class SocketConnector implements AutoCloseable {
      * @param family    AF_UNIX or AF_VSOCK.
      * @param address   must stay open until the completion was told, or the attempt was closed.
      * @param timeoutNs after which the attempt fails with ETIMEDOUT.
-     * @param configurer sets the new socket's options; borrows it.
+     * @param configurer sets the new socket's options, or answers false if it may not be used, which is EMFILE;
+     *                   borrows it.
      */
     public static SocketConnector connect(
         final EventLoop loop,
         final int family,
         final SocketAddress address,
         final long timeoutNs,
-        final IntConsumer configurer,
+        final IntPredicate configurer,
         final Completion completion) {
         final SocketConnector connector = new SocketConnector(loop, address, timeoutNs, completion);
         final int fd = Syscalls.socket(
@@ -72,8 +73,11 @@ public final class SocketConnector implements AutoCloseable {
             connector.fail(-fd);
         } else {
             connector.socket = OwnedFd.of(fd);
-            configurer.accept(fd);
-            connector.attempt();
+            if (configurer.test(fd)) {
+                connector.attempt();
+            } else {
+                connector.fail(Errno.EMFILE);
+            }
         }
         return connector;
     }

@@ -8,6 +8,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
@@ -20,7 +21,8 @@ import java.util.function.Consumer;
  * A listening socket that accepts while it is let, one connection per readiness.
  *
  * <p>Owns the socket. Out of descriptors (EMFILE) it pauses, and looks again after 100 ms: the connections
- * wait in the kernel's backlog meanwhile.
+ * wait in the kernel's backlog meanwhile. One may have got a spare descriptor by then; it waits here, as if it were in
+ * the backlog too, until there is another for it.
  */
 public final class SocketListener implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(SocketListener.class.getName());
@@ -31,19 +33,28 @@ public final class SocketListener implements AutoCloseable {
     private final String name;
     private final Consumer<OwnedFd> acceptor;
     private final Registration registration;
-    private final Timer retry = new Timer(this::update);
+    private final DescriptorReserve reserve;
+    private final Timer retry = new Timer(this::retry);
+    /** A connection on a spare descriptor; null, or the listener is paused. */
+    private OwnedFd parked;
     private boolean resumed;
 
     /**
      * @param socket   listens, and does not block. Takes ownership.
      * @param name     for the log.
+     * @param reserve  descriptors that are not to be kept.
      * @param acceptor takes ownership of each accepted socket.
      */
     public SocketListener(
-        final EventLoop loop, final OwnedFd socket, final String name, final Consumer<OwnedFd> acceptor) {
+        final EventLoop loop,
+        final OwnedFd socket,
+        final String name,
+        final DescriptorReserve reserve,
+        final Consumer<OwnedFd> acceptor) {
         this.loop = loop;
         this.socket = socket;
         this.name = name;
+        this.reserve = reserve;
         this.acceptor = acceptor;
         this.registration = loop.register(socket.fd(), 0, events -> accept());
     }
@@ -51,6 +62,9 @@ public final class SocketListener implements AutoCloseable {
     /** Accepts from now on. */
     public void resume() {
         resumed = true;
+        if (parked != null && !retry.isScheduled()) {
+            loop.schedule(retry, 0);
+        }
         update();
     }
 
@@ -65,21 +79,49 @@ public final class SocketListener implements AutoCloseable {
         loop.cancel(retry);
         registration.cancel();
         socket.close();
+        if (parked != null) {
+            parked.close();
+        }
     }
 
     private void update() {
-        registration.interest(resumed && !retry.isScheduled() ? Constants.EPOLLIN : 0);
+        registration.interest(resumed && parked == null && !retry.isScheduled() ? Constants.EPOLLIN : 0);
     }
 
     private void accept() {
         final int result = Syscalls.accept4(socket.fd(), 0, 0, Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK);
-        if (result >= 0) {
+        if (result >= 0 && reserve.isSpare(result)) {
+            parked = OwnedFd.of(result);
+            pauseFor(Errno.EMFILE);
+        } else if (result >= 0) {
             acceptor.accept(OwnedFd.of(result));
         } else if (result != -Errno.EAGAIN && result != -Errno.ECONNABORTED) {
-            LOGGER.log(Level.WARNING, "{0}: accept: {1}; trying again in {2} ms",
-                name, Errno.name(-result), TimeUnit.NANOSECONDS.toMillis(RETRY_NS));
-            loop.schedule(retry, RETRY_NS);
-            update();
+            pauseFor(-result);
         }
+    }
+
+    private void pauseFor(final int errno) {
+        LOGGER.log(Level.WARNING, "{0}: accept: {1}; trying again every {2} ms",
+            name, Errno.name(errno), TimeUnit.NANOSECONDS.toMillis(RETRY_NS));
+        loop.schedule(retry, RETRY_NS);
+        update();
+    }
+
+    private void retry() {
+        if (parked != null && resumed) {
+            final int better = Syscalls.fcntl(parked.fd(), Constants.F_DUPFD_CLOEXEC, 0);
+            if (better >= 0 && !reserve.isSpare(better)) {
+                final OwnedFd accepted = OwnedFd.of(better);
+                parked.close();
+                parked = null;
+                acceptor.accept(accepted);
+            } else {
+                if (better >= 0) {
+                    Syscalls.close(better);
+                }
+                loop.schedule(retry, RETRY_NS);
+            }
+        }
+        update();
     }
 }

@@ -83,6 +83,11 @@ final class OutputQueue implements AutoCloseable {
         return length;
     }
 
+    /** Descriptors that wait, those that are still to be supplied among them. */
+    int descriptorCount() {
+        return descriptorCount;
+    }
+
     /** What waits, in bytes: {@link #length} with what its runs and descriptors are charged. */
     int charge() {
         return length + runs.size() * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;

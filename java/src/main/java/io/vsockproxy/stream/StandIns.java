@@ -5,6 +5,8 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 
@@ -14,8 +16,16 @@ import io.vsockproxy.posix.Syscalls;
  */
 public final class StandIns implements AutoCloseable {
     private final Memory memory = Memory.allocate(2 * Integer.BYTES);
+    private final DescriptorReserve reserve;
     private int ownEnd;
     private int applicationEnd;
+
+    /**
+     * @param reserve what is not to be used for them.
+     */
+    public StandIns(final DescriptorReserve reserve) {
+        this.reserve = reserve;
+    }
 
     /**
      * Makes a pair; the two ends are then at {@link #ownEnd} and {@link #applicationEnd}, and the caller's.
@@ -34,6 +44,11 @@ public final class StandIns implements AutoCloseable {
         }
         final int first = memory.buffer().getInt(0);
         final int second = memory.buffer().getInt(Integer.BYTES);
+        if (reserve.isSpare(first) || reserve.isSpare(second)) {
+            Syscalls.close(first);
+            Syscalls.close(second);
+            return Errno.EMFILE;
+        }
         // Of a pipe, the first is the read end.
         final boolean ownFirst = kind != StreamKind.PIPE_WRITER;
         ownEnd = ownFirst ? first : second;

@@ -35,6 +35,7 @@ public abstract class Stream implements AutoCloseable {
     private boolean shutdownPending;
     private boolean shutDown;
     private int reportedCharge;
+    private int reportedDescriptors;
     private boolean readerGone;
 
     Stream(
@@ -385,8 +386,10 @@ public abstract class Stream implements AutoCloseable {
     private void reportCharge() {
         final int shrunk = reportedCharge - queue.charge();
         if (shrunk != 0) {
+            final int fewerDescriptors = reportedDescriptors - queue.descriptorCount();
             reportedCharge -= shrunk;
-            handler.onQueueShrunk(this, shrunk);
+            reportedDescriptors -= fewerDescriptors;
+            handler.onQueueShrunk(this, shrunk, fewerDescriptors);
         }
     }
 

@@ -7,6 +7,7 @@ package io.vsockproxy.stream;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SocketOptions;
@@ -35,6 +36,7 @@ public final class StreamCommons implements AutoCloseable {
     private final SocketOptions options = new SocketOptions();
     private final ChunkPool pool = new ChunkPool();
     private final DescriptorInspector inspector = new DescriptorInspector();
+    private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
     private final DatagramWatch datagramWatch;
     private final int maxPacketLength;
 
@@ -49,6 +51,11 @@ public final class StreamCommons implements AutoCloseable {
     /** Tells what a descriptor is. */
     public DescriptorInspector inspector() {
         return inspector;
+    }
+
+    /** Which descriptors are not to be kept. */
+    public DescriptorReserve reserve() {
+        return reserve;
     }
 
     @Override

@@ -54,6 +54,6 @@ public interface StreamHandler {
     /** The application has taken something that cost {@code cost} of the stream's {@link Credit}. */
     void onTaken(Stream stream, long cost);
 
-    /** {@code length} bytes have left the stream's queue (negative: have been added to it). */
-    void onQueueShrunk(Stream stream, int length);
+    /** {@code length} bytes, with so many descriptors, have left the stream's queue (negative: were added to it). */
+    void onQueueShrunk(Stream stream, int length, int descriptors);
 }

@@ -16,6 +16,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.Received;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -35,6 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
 class FewDescriptorsTest {
     /** Enough for the JVM itself and then some. */
     private static final int LIMIT = 64;
+    /** More than are spare then. */
+    private static final int MANY = 20;
 
     @TempDir
     Path directory;
@@ -95,13 +98,16 @@ class FewDescriptorsTest {
         final long lucky = handles.removeLast();
         final Endpoint luckyApplication = opened.removeLast();
         useUpDescriptors();
-        closeOne();
-        // Room for one of three. The frame's rest comes in one receive with the next frame and its descriptor, which
-        // must not be taken for one of the three.
+        // More than are spare. The frame's rest comes in one receive with the next frame and its descriptor, which
+        // must not be taken for one of those.
         final FileDescriptor entry = Messages.descriptor(TRANSPORTABLE, 0);
-        final byte[] frame = RawPeer.frame(Messages.data(unlucky, "x", entry, entry, entry));
+        final FileDescriptor[] entries = new FileDescriptor[MANY];
+        Arrays.fill(entries, entry);
+        final byte[] frame = RawPeer.frame(Messages.data(unlucky, "x", entries));
         try (Endpoint event = Endpoint.eventfd(0)) {
-            guest.link().send(Arrays.copyOf(frame, 9), event, event, event);
+            final Endpoint[] events = new Endpoint[MANY];
+            Arrays.fill(events, event);
+            guest.link().send(Arrays.copyOf(frame, 9), events);
             guest.link().awaitTaken();
             host.signal("STOP");
             guest.link().send(Arrays.copyOfRange(frame, 9, frame.length));
@@ -113,8 +119,50 @@ class FewDescriptorsTest {
         luckyApplication.receive().only().close();
         guest.send(Messages.data(lucky, "z"));
         assertEquals("z", luckyApplication.readText(1));
-        host.awaitErrorLine("descriptor 1 of 3 (TRANSPORTABLE): lost, out of descriptors");
+        host.awaitErrorLine("descriptor 1 of " + MANY + " (TRANSPORTABLE): lost, out of descriptors");
         Endpoint.closeAll(unluckyApplication, luckyApplication);
+    }
+
+    @Test
+    void shouldPassOnWhatItNeedNotKeepAlthoughItHasNoDescriptorsLeft() {
+        useUpDescriptors();
+        final FileDescriptor entry = Messages.descriptor(TRANSPORTABLE, 0);
+        try (Endpoint event = Endpoint.eventfd(0)) {
+            for (int i = 0; i < 20; i++) {
+                guest.send(Messages.data(handles.getLast(), "x", entry, entry, entry), event, event, event);
+                final Received received = opened.getLast().receive();
+                assertEquals(3, received.descriptors().size());
+                received.descriptors().forEach(Endpoint::close);
+            }
+            // And the other way: they ride on the link, and are closed here at once.
+            for (int i = 0; i < 20; i++) {
+                opened.getLast().send("y", event, event, event);
+                assertEquals(3, guest.receive().getData().getTransferredFdCount());
+                for (int j = 0; j < 3; j++) {
+                    guest.takeDescriptor().close();
+                }
+            }
+        }
+        assertEquals(Errno.EMFILE, connect());
+    }
+
+    @Test
+    void shouldCloseOnlyTheStreamWhoseDescriptorsItCannotKeep() {
+        useUpDescriptors();
+        final long unlucky = handles.removeLast();
+        final Endpoint application = opened.removeLast();
+        try (Endpoint event = Endpoint.eventfd(0)) {
+            final Endpoint[] pipe = Endpoint.pipe();
+            application.send("x", event, pipe[0]);
+            Endpoint.closeAll(pipe);
+        }
+        assertEquals(unlucky, guest.receive().getClose().getHandle());
+        application.expectEnd();
+        application.close();
+        host.awaitErrorLine("out of descriptors for 2 that came");
+        assertEquals(0, connect(), "a connection with the descriptor that has become free");
+        opened.getLast().send("still served");
+        assertEquals("still served", guest.receive().getData().getBlob().toStringUtf8());
     }
 
     /** What a class that is loaded only then needs is a descriptor, which there would not be. */

@@ -4,12 +4,15 @@
  */
 package io.vsockproxy.it;
 
+import static io.vsockproxy.proto.FileDescriptor.Type.TRANSPORTABLE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
+import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.Pattern;
@@ -31,6 +34,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class StallTest {
     private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;
+    private static final int MAX_DESCRIPTORS_IN_FLIGHT = 10;
     /** Less than the queue's limit, and more than a socket takes. */
     private static final int SOME = 700_000;
     /** More than the queue and a socket take. */
@@ -41,6 +45,7 @@ class StallTest {
         "maxStreamQueueLength", (long) MAX_STREAM_QUEUE_LENGTH,
         "maxSessionQueueLength", 4L * MAX_STREAM_QUEUE_LENGTH,
         "stallTimeoutNs", TimeUnit.MILLISECONDS.toNanos(1500),
+        "maxDescriptorsInFlight", (long) MAX_DESCRIPTORS_IN_FLIGHT,
         "lingerTimeoutNs", TimeUnit.MILLISECONDS.toNanos(1500))));
 
     @Test
@@ -93,6 +98,28 @@ class StallTest {
         Background.joinAll(readers);
         Background.join(sender);
         assertEquals(1, HOST.log().linesWith(" closed: its reader").size(), () -> HOST.log().linesWith("").toString());
+    }
+
+    @Test
+    void shouldReadTheLinkNoFurtherWhileManyDescriptorsWaitAndThenCloseTheirReader() {
+        final RawPeer guest = HOST.guest();
+        final Connection stalled = HOST.connect(guest);
+        final Connection other = HOST.connect(guest);
+        // First the application's own socket is full.
+        guest.send(Messages.data(stalled.handle(), new byte[SOME]));
+        guest.link().awaitTaken();
+        final Endpoint event = HOST.closing(Endpoint.eventfd(0));
+        final int before = Descriptors.count();
+        for (int i = 0; i < 2 * MAX_DESCRIPTORS_IN_FLIGHT; i++) {
+            guest.send(Messages.data(stalled.handle(), "y", Messages.descriptor(TRANSPORTABLE, 0)), event);
+        }
+        guest.send(Messages.data(other.handle(), "later"));
+        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
+        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
+        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        assertEquals("later", other.application().readText(5));
+        // One of them was the application's connection.
+        Await.untilEqual(before - 1, Descriptors::count, "descriptors when those that waited are closed");
     }
 
     @Test

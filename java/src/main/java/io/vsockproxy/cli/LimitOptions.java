@@ -1,0 +1,193 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import io.vsockproxy.session.Extensions;
+import io.vsockproxy.session.SessionLimits;
+import java.math.BigDecimal;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * The options that say what each peer is held to. Each default is that of {@link SessionLimits} or {@link Extensions}.
+ */
+final class LimitOptions {
+    private static final SessionLimits LIMITS = SessionLimits.DEFAULTS;
+    private static final Extensions EXTENSIONS = Extensions.DEFAULTS;
+
+    @Option(
+        names = "--max-frame",
+        paramLabel = "SIZE",
+        converter = Size.class,
+        description = "A larger frame ends the session. Default: 16M.")
+    private long maxFrame = LIMITS.maxFrameLength();
+
+    @Option(
+        names = "--max-handles",
+        paramLabel = "COUNT",
+        description = "Connections and descriptors of one session. Default: 65536.")
+    private int maxHandles = LIMITS.maxHandles();
+
+    @Option(
+        names = "--max-connects",
+        paramLabel = "COUNT",
+        description = "Connects under way in one session, each way. Default: 1024.")
+    private int maxConnects = LIMITS.maxPendingConnects();
+
+    @Option(
+        names = "--max-file-requests",
+        paramLabel = "COUNT",
+        description = "File requests under way in one session, each way. Default: 4096.")
+    private int maxFileRequests = LIMITS.maxPendingFileRequests();
+
+    @Option(
+        names = "--max-descriptors-in-flight",
+        paramLabel = "COUNT",
+        description = "Received descriptors of one session that wait for local readers. Default: 1024.")
+    private int maxDescriptorsInFlight = LIMITS.maxDescriptorsInFlight();
+
+    @Option(
+        names = "--stream-queue",
+        paramLabel = "SIZE",
+        converter = Size.class,
+        description = "What may wait for one local reader before the link is read no further. Default: 4M.")
+    private long streamQueue = LIMITS.maxStreamQueueLength();
+
+    @Option(
+        names = "--session-queue",
+        paramLabel = "SIZE",
+        converter = Size.class,
+        description = "What may wait for all local readers of a session before the link is read no further. "
+            + "Default: 64M.")
+    private long sessionQueue = LIMITS.maxSessionQueueLength();
+
+    @Option(
+        names = "--stall-timeout",
+        paramLabel = "TIME",
+        converter = Time.class,
+        description = "How long a local reader may hold the link up before it is closed. Default: 10s.")
+    private long stallTimeoutNs = LIMITS.stallTimeoutNs();
+
+    @Option(
+        names = "--linger-timeout",
+        paramLabel = "TIME",
+        converter = Time.class,
+        description = "How long a closed stream waits for a local reader that takes nothing. Default: 30s.")
+    private long lingerTimeoutNs = LIMITS.lingerTimeoutNs();
+
+    @Option(
+        names = "--connect-timeout",
+        paramLabel = "TIME",
+        converter = Time.class,
+        description = "How long connecting a local socket may take. Default: 10s.")
+    private long connectTimeoutNs = LIMITS.connectTimeoutNs();
+
+    @Option(
+        names = "--link-timeout",
+        paramLabel = "TIME",
+        converter = Time.class,
+        description = "How long writing to the link may make no progress before the session ends; 0 for ever. "
+            + "Default: 60s.")
+    private long linkTimeoutNs = EXTENSIONS.linkTimeoutNs();
+
+    @Option(
+        names = "--heartbeat",
+        paramLabel = "TIME",
+        converter = Time.class,
+        description = "How long a peer with the extension may be silent before it is asked for a sign of life; four "
+            + "times that ends the session. 0: never. Default: 15s.")
+    private long heartbeatNs = EXTENSIONS.heartbeatIntervalNs();
+
+    @Option(
+        names = "--window",
+        paramLabel = "SIZE",
+        converter = Size.class,
+        description = "With the extension, what of one stream may be sent here and not be taken, at first. "
+            + "Default: 256K.")
+    private long window = EXTENSIONS.windowLength();
+
+    @Option(
+        names = "--max-window",
+        paramLabel = "SIZE",
+        converter = Size.class,
+        description = "The same at most, for a reader that keeps up. Default: 4M.")
+    private long maxWindow = EXTENSIONS.maxWindowLength();
+
+    /**
+     * What each peer is held to.
+     *
+     * @throws IllegalArgumentException when a value is out of its range.
+     */
+    SessionLimits sessionLimits() {
+        return new SessionLimits(
+            toInt("--max-frame", maxFrame), maxHandles, LIMITS.maxDescriptorsPerFrame(), maxConnects, maxFileRequests,
+            LIMITS.maxPendingFileWriteLength(), LIMITS.maxFileReadLength(), toInt("--stream-queue", streamQueue),
+            sessionQueue, maxDescriptorsInFlight, stallTimeoutNs, lingerTimeoutNs, connectTimeoutNs,
+            LIMITS.inboundWindowLength(), LIMITS.outboundLength(), LIMITS.readLength());
+    }
+
+    /**
+     * What is agreed with a peer of our kind.
+     *
+     * @throws IllegalArgumentException when a value is out of its range.
+     */
+    Extensions extensions(final boolean enabled) {
+        final int windowLength = toInt("--window", window);
+        // Whoever asks for a large window alone means that it is to be had.
+        return new Extensions(
+            enabled, windowLength, Math.max(windowLength, toInt("--max-window", maxWindow)),
+            enabled ? heartbeatNs : 0, linkTimeoutNs);
+    }
+
+    private static int toInt(final String option, final long value) {
+        if (value > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(option + "=" + value + ", max=" + Integer.MAX_VALUE);
+        }
+        return (int) value;
+    }
+
+    /** Bytes: a number, maybe with K, M or G for powers of 1024. */
+    static final class Size implements ITypeConverter<Long> {
+        private static final Pattern FORM = Pattern.compile("(\\d{1,12})([KMG]?)");
+
+        @Override
+        public Long convert(final String value) {
+            final Matcher matcher = FORM.matcher(value);
+            if (!matcher.matches()) {
+                throw new TypeConversionException("'" + value + "' is no size like 65536, 64K, 4M or 1G");
+            }
+            return Long.parseLong(matcher.group(1)) << switch (matcher.group(2)) {
+                case "K" -> 10;
+                case "M" -> 20;
+                case "G" -> 30;
+                default -> 0;
+            };
+        }
+    }
+
+    /** Nanoseconds: a number with ms, s or m; seconds where it has none. */
+    static final class Time implements ITypeConverter<Long> {
+        private static final Pattern FORM = Pattern.compile("(\\d{1,9}(?:\\.\\d{1,9})?)(ms|s|m)?");
+
+        @Override
+        public Long convert(final String value) {
+            final Matcher matcher = FORM.matcher(value);
+            if (!matcher.matches()) {
+                throw new TypeConversionException("'" + value + "' is no time like 10s, 1.5s, 500ms or 2m");
+            }
+            final String unit = matcher.group(2) == null ? "s" : matcher.group(2);
+            final long unitNs = switch (unit) {
+                case "ms" -> TimeUnit.MILLISECONDS.toNanos(1);
+                case "m" -> TimeUnit.MINUTES.toNanos(1);
+                default -> TimeUnit.SECONDS.toNanos(1);
+            };
+            return new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(unitNs)).longValue();
+        }
+    }
+}
