@@ -81,6 +81,11 @@ final class DescriptorSocket implements AutoCloseable {
         return channel;
     }
 
+    /** Descriptors that it has. */
+    int descriptorCount() {
+        return (listener == null ? 0 : listener.descriptorCount()) + (waiting == null ? 0 : 1);
+    }
+
     @Override
     public void close() {
         CloseHelper.closeAll(connector, listener, address, waiting);

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.counters.CounterId;
+import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
@@ -22,6 +24,7 @@ import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.socket.SocketListener;
 import io.vsockproxy.socket.UnixListeningSocket;
 import io.vsockproxy.stream.StreamCommons;
+import io.vsockproxy.stream.StreamKind;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
@@ -51,6 +54,8 @@ final class ProxyAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
+    /** Null where nobody wants to see any. */
+    private final CounterPublisher counters;
     private final Admission admission;
     private final InheritedSockets inheritedSockets;
     private final ArrayList<Session> sessions = new ArrayList<>();
@@ -66,6 +71,7 @@ final class ProxyAgent {
     private SocketAddress hostAddress;
     private long reconnectDelayNs = MIN_RECONNECT_NS;
     private int sessionNumber;
+    private long refusedGuests;
     private boolean announced;
     private boolean draining;
 
@@ -77,6 +83,8 @@ final class ProxyAgent {
         this.readyListener = readyListener;
         inheritedSockets = new InheritedSockets(context.listeningSockets(), context.listeningAddresses());
         loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        counters = context.countersFile() == null ? null
+            : new CounterPublisher(loop, context.countersFile(), this::addTo);
         workers = new FileWorkers(loop, context.fileWorkerThreads());
         // Apart from those that wait for disks: opening what has come in only waits for this loop.
         mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
@@ -106,7 +114,11 @@ final class ProxyAgent {
     }
 
     int turn(final long maxWaitNs) {
-        return loop.turn(maxWaitNs);
+        final int work = loop.turn(maxWaitNs);
+        if (counters != null) {
+            counters.onTurn();
+        }
+        return work;
     }
 
     void wakeUp() {
@@ -130,12 +142,55 @@ final class ProxyAgent {
         for (long leftNs = context.drainTimeoutNs(); leftNs > 0 && !isDrained();
             leftNs = deadlineNs - System.nanoTime()) {
             new ArrayList<>(sessions).forEach(Session::drain);
-            loop.turn(leftNs);
+            turn(leftNs);
         }
     }
 
+    /** Drops ended sessions that nobody waits for any more. */
+    private void forgetSettled() {
+        endedSessions.removeIf(session -> {
+            if (session.isSettled()) {
+                if (counters != null) {
+                    counters.onSettled(session);
+                }
+                return true;
+            }
+            return false;
+        });
+    }
+
+    /** Adds how it is now; what has happened in sessions that were dropped comes on top. */
+    private void addTo(final CounterValues values) {
+        // No lambdas: this is done again and again.
+        for (int i = 0; i < sessions.size(); i++) {
+            sessions.get(i).addTo(values);
+        }
+        for (int i = 0; i < endedSessions.size(); i++) {
+            endedSessions.get(i).addTo(values);
+        }
+        values.add(CounterId.SESSIONS_BEGUN, sessionNumber);
+        values.add(CounterId.GUESTS_REFUSED, refusedGuests);
+        if (linkListener != null) {
+            values.add(CounterId.LISTENER_DESCRIPTORS, linkListener.descriptorCount());
+        }
+        for (int i = 0; i < forwardListeners.size(); i++) {
+            values.add(CounterId.LISTENER_DESCRIPTORS, forwardListeners.get(i).descriptorCount());
+        }
+        if (descriptorSocket != null) {
+            values.add(CounterId.BESIDE_DESCRIPTORS, descriptorSocket.descriptorCount());
+        }
+        final StreamCommons commons = resources.commons();
+        values.add(CounterId.QUEUED_DESCRIPTORS, commons.heldCount());
+        values.add(CounterId.WATCH_DESCRIPTORS, commons.watchCount());
+        values.add(CounterId.STREAM_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_STREAM));
+        values.add(CounterId.DATAGRAM_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_DGRAM));
+        values.add(CounterId.SEQPACKET_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_SEQPACKET));
+        values.add(CounterId.PIPE_READER_DESCRIPTORS, commons.liveCount(StreamKind.PIPE_READER));
+        values.add(CounterId.PIPE_WRITER_DESCRIPTORS, commons.liveCount(StreamKind.PIPE_WRITER));
+    }
+
     private boolean isDrained() {
-        endedSessions.removeIf(Session::isSettled);
+        forgetSettled();
         return sessions.isEmpty() && endedSessions.isEmpty();
     }
 
@@ -157,6 +212,9 @@ final class ProxyAgent {
         endedSessions.forEach(Session::close);
         if (mount != null) {
             mount.close();
+        }
+        if (counters != null) {
+            counters.close();
         }
         mountWorkers.close();
         workers.close();
@@ -222,6 +280,7 @@ final class ProxyAgent {
         if (draining) {
             socket.close();
         } else if (sessions.size() >= maxSessions()) {
+            refusedGuests++;
             LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
             socket.close();
         } else if (context.address().isUnix()) {
@@ -245,6 +304,7 @@ final class ProxyAgent {
         final AllowedPaths paths = context.role() == Role.HOST ? admission.paths(cid) : admission.paths();
         final String unsignedCid = Integer.toUnsignedString(cid);
         if (paths == null) {
+            refusedGuests++;
             LOGGER.log(Level.WARNING, "{0}: refused a guest, CID {1} may not connect", context.address(), unsignedCid);
             socket.close();
             return;
@@ -274,7 +334,7 @@ final class ProxyAgent {
 
     private void onSessionEnded(final Session session, final String reason) {
         sessions.remove(session);
-        endedSessions.removeIf(Session::isSettled);
+        forgetSettled();
         endedSessions.add(session);
         if (sessions.isEmpty()) {
             // New connections wait in the backlog until there is somewhere to take them.

@@ -152,6 +152,7 @@ public final class VsockProxy implements AutoCloseable {
         private long drainTimeoutNs = TimeUnit.SECONDS.toNanos(5);
         private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
+        private Path countersFile;
         private boolean concluded;
 
         /** Which side this is. No default. */
@@ -404,6 +405,22 @@ public final class VsockProxy implements AutoCloseable {
         /** How long a proxy that stops may take to send and deliver what it has, in ns. */
         public long drainTimeoutNs() {
             return drainTimeoutNs;
+        }
+
+        /**
+         * A file in which other processes can see what this proxy does, while it runs; none by default. One that is
+         * there is replaced.
+         *
+         * @see io.vsockproxy.counters.CounterFileReader
+         */
+        public Context countersFile(final Path file) {
+            this.countersFile = file;
+            return this;
+        }
+
+        /** The file of counters, or null. */
+        public Path countersFile() {
+            return countersFile;
         }
 
         /** How many guests a host serves at once; 64 by default. */

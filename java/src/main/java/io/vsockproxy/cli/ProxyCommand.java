@@ -112,6 +112,12 @@ abstract class ProxyCommand implements Callable<Integer> {
     private int drainTimeoutSeconds;
 
     @Option(
+        names = "--counters",
+        paramLabel = "FILE",
+        description = "Keep counters in FILE, for vsock-proxy stat FILE to show.")
+    private Path countersFile;
+
+    @Option(
         names = "--vsock-buffer",
         paramLabel = "BYTES",
         description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
@@ -195,6 +201,7 @@ abstract class ProxyCommand implements Callable<Integer> {
             return context
                 .limits(limits.sessionLimits())
                 .extensions(limits.extensions(extensions == Switch.ON))
+                .countersFile(countersFile)
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)

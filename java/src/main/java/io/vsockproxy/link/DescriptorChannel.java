@@ -93,6 +93,11 @@ public final class DescriptorChannel implements AutoCloseable {
         return socket != null;
     }
 
+    /** Its own descriptor and those that wait in it. */
+    public int descriptorCount() {
+        return (socket == null ? 0 : 1) + outgoing.size() + early.size();
+    }
+
     /** Whether everything has been sent. */
     public boolean isIdle() {
         return outgoing.isEmpty();

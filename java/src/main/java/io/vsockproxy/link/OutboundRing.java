@@ -65,6 +65,7 @@ public final class OutboundRing implements AutoCloseable {
     private long pieceHead;
     private long pieceTail;
     private long pendingBytes;
+    private int descriptorCount;
     private long bytesSent;
     private long externalBytes;
     private long claimStart;
@@ -104,6 +105,11 @@ public final class OutboundRing implements AutoCloseable {
     /** Bytes of frames that wait to be sent, those of external pieces included. */
     public long pendingBytes() {
         return pendingBytes;
+    }
+
+    /** Descriptors that wait to be sent. */
+    public int descriptorCount() {
+        return descriptorCount;
     }
 
     /** Bytes of external pieces that wait to be sent. */
@@ -213,6 +219,7 @@ public final class OutboundRing implements AutoCloseable {
         }
         final int piece = addPiece(address, to - from);
         pieceDescriptors[piece] = descriptors.length == 0 ? null : descriptors;
+        descriptorCount += descriptors.length;
     }
 
     /**
@@ -462,6 +469,7 @@ public final class OutboundRing implements AutoCloseable {
         final int[] descriptors = pieceDescriptors[piece];
         if (descriptors != null) {
             pieceDescriptors[piece] = null;
+            descriptorCount -= descriptors.length;
             for (final int descriptor : descriptors) {
                 Syscalls.close(descriptor);
             }

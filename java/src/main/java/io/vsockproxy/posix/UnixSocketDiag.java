@@ -41,6 +41,11 @@ public final class UnixSocketDiag implements AutoCloseable {
         socket = fd < 0 ? null : OwnedFd.of(fd);
     }
 
+    /** Whether it has a descriptor. */
+    public boolean isOpen() {
+        return socket != null;
+    }
+
     /**
      * Whether the socket with this inode number is connected to one that has been closed.
      *

@@ -97,6 +97,11 @@ final class Connects implements AutoCloseable {
             resources.limits().connectTimeoutNs(), fd -> !resources.commons().reserve().isSpare(fd), attempt);
     }
 
+    /** How many are being made, each way. */
+    int size() {
+        return requested.size() + attempts.size();
+    }
+
     /** Whether none is being made. */
     boolean isIdle() {
         return requested.isEmpty() && attempts.isEmpty();

@@ -4,6 +4,9 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.counters.CounterId;
+import io.vsockproxy.counters.CounterValues;
+
 /**
  * What has happened in one session, for its log line and for tests. Written by the loop's thread only.
  */
@@ -15,12 +18,16 @@ public final class Counters {
     long unknownCommands;
     long unknownHandles;
     long unaskedResponses;
-    long misdirected;
     long refusedConnects;
     long undeliverableDescriptors;
     long uncarriableDescriptors;
     long truncatedControlData;
     long stalledStreams;
+    long resetsIn;
+    long resetsOut;
+    long preads;
+    long preadNs;
+    long maxPreadNs;
 
     /** Frames received. */
     public long framesIn() {
@@ -52,15 +59,44 @@ public final class Counters {
         return undeliverableDescriptors;
     }
 
+    /** Adds all of them. */
+    public void addTo(final CounterValues values) {
+        values.add(CounterId.FRAMES_IN, framesIn);
+        values.add(CounterId.FRAMES_OUT, framesOut);
+        values.add(CounterId.BYTES_IN, bytesIn);
+        values.add(CounterId.BYTES_OUT, bytesOut);
+        values.add(CounterId.CONNECTS_REFUSED, refusedConnects);
+        values.add(CounterId.STREAMS_STALLED, stalledStreams);
+        values.add(CounterId.RESETS_IN, resetsIn);
+        values.add(CounterId.RESETS_OUT, resetsOut);
+        values.add(CounterId.CONTROL_DATA_TRUNCATED, truncatedControlData);
+        values.add(CounterId.DESCRIPTORS_UNDELIVERABLE, undeliverableDescriptors);
+        values.add(CounterId.DESCRIPTORS_UNCARRIABLE, uncarriableDescriptors);
+        values.add(CounterId.UNKNOWN_COMMANDS, unknownCommands);
+        values.add(CounterId.UNKNOWN_HANDLES, unknownHandles);
+        values.add(CounterId.UNASKED_RESPONSES, unaskedResponses);
+        values.add(CounterId.PREADS, preads);
+        values.add(CounterId.PREAD_NS, preadNs);
+        values.raise(CounterId.PREAD_MAX_NS, maxPreadNs);
+    }
+
+    /** A read of one of the peer's files was answered after so long. */
+    void onPreadAnswered(final long elapsedNs) {
+        preads++;
+        preadNs += elapsedNs;
+        maxPreadNs = Math.max(maxPreadNs, elapsedNs);
+    }
+
     @Override
     public String toString() {
         return "frames in=" + framesIn + " out=" + framesOut + ", blob bytes in=" + bytesIn + " out=" + bytesOut
             + ", unknown commands=" + unknownCommands + ", unknown handles=" + unknownHandles
-            + ", unasked responses=" + unaskedResponses + ", misdirected=" + misdirected
+            + ", unasked responses=" + unaskedResponses
             + ", refused connects=" + refusedConnects
             + ", undeliverable descriptors=" + undeliverableDescriptors
             + ", uncarriable descriptors=" + uncarriableDescriptors
             + ", truncated control data=" + truncatedControlData
-            + ", stalled streams=" + stalledStreams;
+            + ", stalled streams=" + stalledStreams
+            + ", resets in=" + resetsIn + " out=" + resetsOut;
     }
 }

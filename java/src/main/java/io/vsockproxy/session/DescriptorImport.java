@@ -268,6 +268,9 @@ final class DescriptorImport {
     /** The next descriptor that rode on the link, or negative. One mark stands for all that this message has lost. */
     private int takeReceived() {
         final int descriptor = lost ? ReceivedDescriptors.LOST : received.take();
+        if (!lost && descriptor == ReceivedDescriptors.LOST) {
+            session.counters().truncatedControlData++;
+        }
         lost = descriptor == ReceivedDescriptors.LOST;
         return descriptor;
     }

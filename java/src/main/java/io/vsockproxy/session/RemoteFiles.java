@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.wire.Command;
@@ -51,6 +52,7 @@ public final class RemoteFiles {
     /** A request that waits for its answer; used again for another when it has it. */
     private static final class Pending {
         private int responseCommand;
+        private long sinceNs;
         /** One of these two is null. */
         private Completion completion;
         private AttributesCompletion attributesCompletion;
@@ -70,15 +72,24 @@ public final class RemoteFiles {
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
+    private final EventLoop loop;
+    private final Counters counters;
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
     private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
 
-    RemoteFiles(final Session session, final Outbox outbox, final int maxRequests) {
+    RemoteFiles(
+        final Session session,
+        final Outbox outbox,
+        final int maxRequests,
+        final EventLoop loop,
+        final Counters counters) {
         this.session = session;
         this.outbox = outbox;
         this.maxRequests = maxRequests;
+        this.loop = loop;
+        this.counters = counters;
     }
 
     /** Whether the session goes on. */
@@ -220,6 +231,9 @@ public final class RemoteFiles {
         request.attributesCompletion = null;
         request.context = null;
         idle.push(request);
+        if (message.command() == Command.PREAD_RESPONSE) {
+            counters.onPreadAnswered(loop.nowNs() - request.sinceNs);
+        }
         final int errno = message.errorCode();
         switch (message.command()) {
             case Command.PREAD_RESPONSE -> completion.onAnswer(
@@ -274,6 +288,7 @@ public final class RemoteFiles {
             request = new Pending();
         }
         request.responseCommand = responseCommand;
+        request.sinceNs = loop.nowNs();
         request.context = context;
         pending.put(cookie, request);
         return request;

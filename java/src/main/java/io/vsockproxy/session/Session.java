@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.counters.CounterId;
+import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.file.FileServer;
 import io.vsockproxy.file.LocalFile;
 import io.vsockproxy.link.DescriptorChannel;
@@ -99,7 +101,8 @@ public final class Session implements LinkHandler, StreamHandler {
             resources.workers(), resources.windows(), new FileAnswers(this, outbox, extension::isAgreed),
             limits.fileLimits());
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
-        remoteFiles = new RemoteFiles(this, outbox, limits.maxPendingFileRequests());
+        remoteFiles = new RemoteFiles(
+            this, outbox, limits.maxPendingFileRequests(), resources.loop(), counters);
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors(),
             descriptorChannel);
         receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
@@ -139,6 +142,29 @@ public final class Session implements LinkHandler, StreamHandler {
     /** What has happened. */
     public Counters counters() {
         return counters;
+    }
+
+    /** Adds how it is now, and what has happened. */
+    public void addTo(final CounterValues values) {
+        counters.addTo(values);
+        values.add(CounterId.QUEUED_BYTES, streams.queuedBytes());
+        values.add(CounterId.QUEUED_DESCRIPTORS, streams.queuedDescriptors());
+        if (!link.isClosed()) {
+            values.add(CounterId.SESSIONS, 1);
+            values.add(CounterId.LINK_DESCRIPTORS, 1);
+            values.add(CounterId.STREAM_HANDLES, streams.size());
+            values.add(CounterId.LOCAL_FILE_HANDLES, files.size());
+            values.add(CounterId.FILE_DESCRIPTORS, files.size());
+            values.add(CounterId.REMOTE_FILE_HANDLES, receivedFiles.size());
+            values.add(CounterId.CONNECT_DESCRIPTORS, connects.size());
+            values.add(CounterId.RECEIVED_DESCRIPTORS, link.descriptors().size());
+            values.add(CounterId.OUTGOING_DESCRIPTORS, link.outbound().descriptorCount());
+            values.add(CounterId.OUTGOING_BYTES, link.outbound().pendingBytes());
+            values.add(CounterId.BLOCKED_SESSIONS, inbox.isBlocked() ? 1 : 0);
+            if (descriptorChannel != null) {
+                values.add(CounterId.BESIDE_DESCRIPTORS, descriptorChannel.descriptorCount());
+            }
+        }
     }
 
     /** How many handles of streams and files there are. */
@@ -433,6 +459,9 @@ public final class Session implements LinkHandler, StreamHandler {
         }
         final Stream stream = streams.get(handle);
         if (stream != null) {
+            if (message.reason() != 0) {
+                counters.resetsIn++;
+            }
             streams.closedByPeer(stream);
             return;
         }

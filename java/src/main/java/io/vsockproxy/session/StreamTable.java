@@ -127,6 +127,12 @@ final class StreamTable {
         if (detached) {
             return;
         }
+        if (errno == Errno.EMFILE) {
+            counters.truncatedControlData++;
+        }
+        if (errno != 0) {
+            counters.resetsOut++;
+        }
         if (errno != 0 && extension.isAgreed()) {
             outbox.sendReset(stream.handle(), errno);
         } else {

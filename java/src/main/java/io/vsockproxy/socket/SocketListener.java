@@ -74,6 +74,11 @@ public final class SocketListener implements AutoCloseable {
         update();
     }
 
+    /** Descriptors that it has. */
+    public int descriptorCount() {
+        return parked == null ? 1 : 2;
+    }
+
     @Override
     public void close() {
         loop.cancel(retry);

@@ -36,6 +36,11 @@ final class DatagramWatch implements AutoCloseable {
         }
     }
 
+    /** Descriptors of its own. */
+    int descriptorCount() {
+        return diag != null && diag.isOpen() ? 1 : 0;
+    }
+
     @Override
     public void close() {
         loop.cancel(timer);

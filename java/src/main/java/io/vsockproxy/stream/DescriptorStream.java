@@ -31,6 +31,7 @@ abstract class DescriptorStream extends Stream {
         super(loop, kind, handle, commons.pool(), handler);
         this.commons = commons;
         this.descriptor = descriptor;
+        commons.addLive(kind, 1);
     }
 
     @Override
@@ -81,6 +82,7 @@ abstract class DescriptorStream extends Stream {
             registration.cancel();
         }
         descriptor.close();
+        commons.addLive(kind(), -1);
     }
 
     /** Whether {@code events} of an end that is not read now say that nobody takes anything there any more. */

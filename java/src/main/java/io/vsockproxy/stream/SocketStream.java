@@ -64,7 +64,7 @@ public final class SocketStream extends DescriptorStream {
     @Override
     public void close() {
         closeAll(heldDescriptors);
-        heldDescriptors = NO_DESCRIPTORS;
+        hold(NO_DESCRIPTORS);
         super.close();
     }
 
@@ -141,7 +141,7 @@ public final class SocketStream extends DescriptorStream {
         final int[] riding = withHeld(descriptors);
         if (length == 0 && !packets) {
             // A stream sendmsg of no bytes drops its descriptors without an error.
-            heldDescriptors = riding;
+            hold(riding);
             return;
         }
         final long address = buffer.addressOffset() + offset;
@@ -257,12 +257,17 @@ public final class SocketStream extends DescriptorStream {
         }
     }
 
+    private void hold(final int[] descriptors) {
+        commons.addHeld(descriptors.length - heldDescriptors.length);
+        heldDescriptors = descriptors;
+    }
+
     private int[] withHeld(final int[] descriptors) {
         if (heldDescriptors.length == 0) {
             return descriptors;
         }
         final int[] held = heldDescriptors;
-        heldDescriptors = NO_DESCRIPTORS;
+        hold(NO_DESCRIPTORS);
         final int total = held.length + descriptors.length;
         if (total > ControlData.MAX_DESCRIPTORS) {
             closeAll(descriptors);

@@ -12,6 +12,9 @@ import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
+import java.util.EnumMap;
+import java.util.Map;
+import org.agrona.collections.MutableInteger;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -39,6 +42,8 @@ public final class StreamCommons implements AutoCloseable {
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
     private final DatagramWatch datagramWatch;
     private final int maxPacketLength;
+    private int heldCount;
+    private final Map<StreamKind, MutableInteger> liveCounts = new EnumMap<>(StreamKind.class);
 
     /**
      * @param maxPacketLength longest packet that a session has room for, in bytes.
@@ -46,11 +51,37 @@ public final class StreamCommons implements AutoCloseable {
     public StreamCommons(final EventLoop loop, final int maxPacketLength) {
         datagramWatch = new DatagramWatch(loop, inspector);
         this.maxPacketLength = maxPacketLength;
+        for (final StreamKind kind : StreamKind.values()) {
+            liveCounts.put(kind, new MutableInteger());
+        }
     }
 
     /** Tells what a descriptor is. */
     public DescriptorInspector inspector() {
         return inspector;
+    }
+
+    /** Descriptors of streams of one kind. */
+    public int liveCount(final StreamKind kind) {
+        return liveCounts.get(kind).get();
+    }
+
+    /** Descriptors with which datagram sockets are watched. */
+    public int watchCount() {
+        return datagramWatch.descriptorCount();
+    }
+
+    /** Descriptors that wait for a byte to go with. */
+    public int heldCount() {
+        return heldCount;
+    }
+
+    void addHeld(final int change) {
+        heldCount += change;
+    }
+
+    void addLive(final StreamKind kind, final int change) {
+        liveCounts.get(kind).addAndGet(change);
     }
 
     /** Which descriptors are not to be kept. */

@@ -1,0 +1,84 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.counters;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.MappedByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.EnumMap;
+import java.util.Map;
+import org.agrona.IoUtil;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.agrona.concurrent.status.AtomicCounter;
+import org.agrona.concurrent.status.CountersManager;
+import org.agrona.concurrent.status.CountersReader;
+
+/**
+ * A mapped file that holds a proxy's counters. It is made under another name and then renamed, so a reader always finds
+ * a whole one, and who still reads that of an earlier proxy is not disturbed. It stays when the proxy has ended.
+ *
+ * <pre>
+ *   0        8                     16      64                                         64 + metadata
+ *   | magic | metadata length, int | pid  ... | metadata: CountersManager's, a label each | values, 128 bytes each |
+ * </pre>
+ *
+ * <p>Native byte order. Confined to one thread; readers are other threads or processes.
+ */
+public final class CounterFile implements AutoCloseable {
+    static final long MAGIC = 0x3153544e43505356L;
+    static final int MAGIC_OFFSET = 0;
+    static final int METADATA_LENGTH_OFFSET = 8;
+    static final int PID_OFFSET = 16;
+    static final int HEADER_LENGTH = 64;
+
+    private static final CounterId[] IDS = CounterId.values();
+
+    private final MappedByteBuffer mapping;
+    private final Map<CounterId, AtomicCounter> counters = new EnumMap<>(CounterId.class);
+
+    /**
+     * Makes the file, in place of one that is there.
+     *
+     * @throws UncheckedIOException when that cannot be.
+     */
+    public CounterFile(final Path path) {
+        final int metadataLength = IDS.length * CountersReader.METADATA_LENGTH;
+        final int valuesLength = IDS.length * CountersReader.COUNTER_LENGTH;
+        final Path temporary = path.resolveSibling(path.getFileName() + "." + ProcessHandle.current().pid());
+        try {
+            Files.deleteIfExists(temporary);
+            mapping = IoUtil.mapNewFile(temporary.toFile(), HEADER_LENGTH + metadataLength + (long) valuesLength);
+            final UnsafeBuffer buffer = new UnsafeBuffer(mapping);
+            final CountersManager manager = new CountersManager(
+                new UnsafeBuffer(buffer, HEADER_LENGTH, metadataLength),
+                new UnsafeBuffer(buffer, HEADER_LENGTH + metadataLength, valuesLength), StandardCharsets.US_ASCII);
+            for (final CounterId id : IDS) {
+                counters.put(id, manager.newCounter(id.label(), id.isGauge() ? 0 : 1));
+            }
+            buffer.putInt(METADATA_LENGTH_OFFSET, metadataLength);
+            buffer.putLong(PID_OFFSET, ProcessHandle.current().pid());
+            buffer.putLongVolatile(MAGIC_OFFSET, MAGIC);
+            Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+        } catch (final IOException e) {
+            throw new UncheckedIOException("counters cannot be kept in " + path + ": " + e, e);
+        }
+    }
+
+    /** Shows these values from now on. */
+    public void show(final CounterValues values) {
+        for (final CounterId id : IDS) {
+            counters.get(id).setRelease(values.get(id));
+        }
+    }
+
+    @Override
+    public void close() {
+        IoUtil.unmap(mapping);
+    }
+}
