@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For bin/demo and bin/test, which read it in: finds or installs what a build needs, and builds. The caller has set $root
+# For bin/demo, bin/soak, bin/fuzz and bin/test, which read it in: finds or installs what a build needs, and builds. The caller has set $root
 # to the checkout and uses set -eu.
 
 min_jdk=17
@@ -175,5 +175,52 @@ share_classes() {
     if [ ! "$stamp" -nt "$root/java/target/built" ]; then
         touch "$stamp"
         "$root/java/src/build/share-classes.sh" > /dev/null || :
+    fi
+}
+
+# Runs class $1 of the demo's, which starts proxies, with the arguments after that; the launcher and a new directory go
+# before them. Leaves its exit status in $status. The caller's traps call clean_up_driver.
+directory=
+driver=
+run_driver() {
+    local class=$1 class_path
+    shift
+    directory=$(umask 077 && mktemp -d -t vsock-proxy.XXXXXX)
+    class_path=$(printf '%s:' "$root"/bench/target/vsock-proxy-bench-*.jar "$root"/bench/target/lib/*.jar)
+    # In the background, so that a signal is acted upon at once.
+    "$JAVA_HOME/bin/java" \
+        -XX:+UseSerialGC -Xmx256m -Xss512k -XX:-UsePerfData \
+        --add-exports java.base/jdk.internal.misc=ALL-UNNAMED --enable-native-access=ALL-UNNAMED \
+        -Dvsockproxy.native.path="$root/java/target/native/libvsockproxy.so" \
+        -cp "${class_path%:}" "$class" "$root/bin/vsock-proxy" "$directory" "$@" < /dev/null &
+    driver=$!
+    status=0
+    wait "$driver" || status=$?
+    driver=
+}
+
+# Ends what run_driver has started, and removes its directory.
+clean_up_driver() {
+    local file process
+    stop_quiet_process
+    if [ -n "$driver" ]; then
+        kill "$driver" 2> /dev/null || :
+        wait "$driver" 2> /dev/null || :
+    fi
+    if [ -n "$directory" ]; then
+        # The driver stops its proxies, unless it was killed.
+        for file in "$directory"/*.pid "$directory"/*/*.pid; do
+            [ -f "$file" ] || continue
+            process=$(< "$file")
+            if grep -qs -a "$directory/link.sock" "/proc/$process/cmdline"; then
+                kill -KILL "$process" 2> /dev/null || :
+            fi
+        done
+        for file in "$directory"/*-files "$directory"/*/*-files; do
+            if grep -qs " $file " /proc/self/mounts; then
+                umount -l "$file" 2> /dev/null || fusermount3 -uz "$file" 2> /dev/null || :
+            fi
+        done
+        rm -rf --one-file-system -- "$directory"
     fi
 }

@@ -50,12 +50,17 @@ final class Applications implements AutoCloseable {
 
     /** The same without them. */
     Ends connectDirectly() {
-        return new Ends(connect(hostPath), accept());
+        return new Ends(connectHost(), accept());
     }
 
     /** The guest's end alone. */
     Channel connectGuest() {
         return connect(guestPath);
+    }
+
+    /** Connects to the host's application without proxies, and leaves the other end to {@link #accept}. */
+    Channel connectHost() {
+        return connect(hostPath);
     }
 
     /** The host's end of the next connection. */
@@ -70,7 +75,8 @@ final class Applications implements AutoCloseable {
         listening.remove();
     }
 
-    private static Channel connect(final String path) {
+    /** A connection to whatever listens on {@code path}. */
+    static Channel connect(final String path) {
         final OwnedFd socket = OwnedFd.of(PosixException.check(
             Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC, 0), "socket"));
         try (SocketAddress address = SocketAddress.unix(path)) {

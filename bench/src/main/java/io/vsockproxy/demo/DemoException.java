@@ -7,7 +7,7 @@ package io.vsockproxy.demo;
 /**
  * Something came through wrong, or not at all.
  */
-final class DemoException extends RuntimeException {
+class DemoException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     DemoException(final String message) {

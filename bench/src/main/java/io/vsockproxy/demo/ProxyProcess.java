@@ -37,12 +37,15 @@ final class ProxyProcess {
     private final Process process;
     private final Path log;
     private final long readyMs;
+    private final Thread ender;
 
-    private ProxyProcess(final String role, final Process process, final Path log, final long readyMs) {
+    private ProxyProcess(
+        final String role, final Process process, final Path log, final long readyMs, final Thread ender) {
         this.role = role;
         this.process = process;
         this.log = log;
         this.readyMs = readyMs;
+        this.ender = ender;
     }
 
     /**
@@ -60,10 +63,11 @@ final class ProxyProcess {
         try {
             final Process process = new ProcessBuilder(command).redirectError(log.toFile()).start();
             // However this JVM ends: a proxy must not outlive it.
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            final Thread ender = new Thread(() -> {
                 ending = true;
                 end(process);
-            }));
+            });
+            Runtime.getRuntime().addShutdownHook(ender);
             Files.writeString(directory.resolve(role + ".pid"), process.pid() + "\n");
             final String line = firstLine(process);
             if (line == null || !line.startsWith("ready: ")) {
@@ -72,7 +76,7 @@ final class ProxyProcess {
                     + Files.readString(log));
             }
             return new ProxyProcess(
-                role, process, log, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNs));
+                role, process, log, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNs), ender);
         } catch (final IOException e) {
             throw new DemoException("cannot start " + launcher, e);
         }
@@ -157,6 +161,26 @@ final class ProxyProcess {
         }
     }
 
+    /**
+     * KiB of the heap that are in use after a collection.
+     *
+     * @param jcmd of the JDK that runs it.
+     */
+    long liveHeapKiB(final Path jcmd) {
+        ask(jcmd, "GC.run");
+        // One line for each generation: "tenured generation   total 43712K, used 2345K [...".
+        return ask(jcmd, "GC.heap_info").lines()
+            .filter(line -> line.contains("generation"))
+            .mapToLong(line -> Long.parseLong(line.replaceAll(".*used (\\d+)K.*", "$1")))
+            .sum();
+    }
+
+    /** Ends it with SIGKILL. */
+    void kill() {
+        process.destroyForcibly().onExit().join();
+        Runtime.getRuntime().removeShutdownHook(ender);
+    }
+
     /** Stops it with SIGTERM and tells its exit code. */
     int stop() {
         if (!end(process)) {
@@ -178,6 +202,18 @@ final class ProxyProcess {
         }
         process.destroyForcibly();
         return false;
+    }
+
+    private String ask(final Path jcmd, final String command) {
+        try {
+            final Process asking = new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), command)
+                .redirectErrorStream(true).start();
+            final String answer = new String(asking.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            Check.equal("exit code of jcmd " + command, 0, asking.onExit().join().exitValue());
+            return answer;
+        } catch (final IOException e) {
+            throw new DemoException("jcmd " + command + " of the " + role + " proxy", e);
+        }
     }
 
     private static String target(final Path link) {
