@@ -73,6 +73,8 @@ final class FuseScript implements AutoCloseable {
         }
         for (final MemoryBackend backend : backends) {
             backend.refusesWrites = false;
+            backend.holdsReads = false;
+            backend.holdsWrites = false;
             while (!backend.held.isEmpty()) {
                 complete(backend, 0);
             }
