@@ -1,0 +1,26 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.model;
+
+/**
+ * What an application has kept of a descriptor that it passed: it does nothing but be open.
+ */
+final class KeptCopy extends Item {
+    private final Item original;
+
+    KeptCopy(final int id, final Application owner, final Item original) {
+        super(id, owner);
+        this.original = original;
+    }
+
+    boolean isOf(final Item item) {
+        return original.equals(item);
+    }
+
+    @Override
+    public String toString() {
+        return "copy" + id() + " of " + original;
+    }
+}

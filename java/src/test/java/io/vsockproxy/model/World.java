@@ -1,0 +1,29 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.model;
+
+/**
+ * Where an operation is carried out. Everything that a program of operations uses exists once in each.
+ */
+enum World {
+    /** Both applications on one machine: the sockets of the kernel, which say what is right. */
+    PLAIN(0),
+    /** An application on each side of two proxies. */
+    PROXIED(1);
+
+    /** As often as values() is asked for here, it is better not copied. */
+    static final World[] BOTH = values();
+
+    private final int index;
+
+    World(final int index) {
+        this.index = index;
+    }
+
+    /** In an array with an element for each. */
+    int index() {
+        return index;
+    }
+}
