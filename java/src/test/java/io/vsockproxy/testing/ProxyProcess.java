@@ -129,6 +129,11 @@ public final class ProxyProcess implements AutoCloseable {
         }
     }
 
+    /** SIGKILL, sent when this returns. */
+    public void kill() {
+        process.destroyForcibly();
+    }
+
     /** Waits for its end: the exit status. */
     public int awaitExit() {
         try {
