@@ -29,6 +29,7 @@ final class ProxyProcess {
     private static final long STOP_TIMEOUT_S = 5;
     /** The end of a datagram socket is looked for twice a second; everything else is told at once. */
     private static final long SETTLED_NS = TimeUnit.MILLISECONDS.toNanos(700);
+    private static final double NS_PER_S = 1e9;
     private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private static volatile boolean ending;
@@ -181,6 +182,15 @@ final class ProxyProcess {
         Runtime.getRuntime().removeShutdownHook(ender);
     }
 
+    /** Processor time that its threads have taken so far. */
+    double cpuSeconds() {
+        try (Stream<Path> threads = Files.list(Path.of("/proc/" + process.pid() + "/task"))) {
+            return threads.mapToLong(ProxyProcess::cpuNs).sum() / NS_PER_S;
+        } catch (final IOException e) {
+            throw new DemoException("the " + role + " proxy is gone:\n" + log(), e);
+        }
+    }
+
     /** Stops it with SIGTERM and tells its exit code. */
     int stop() {
         if (!end(process)) {
@@ -213,6 +223,15 @@ final class ProxyProcess {
             return answer;
         } catch (final IOException e) {
             throw new DemoException("jcmd " + command + " of the " + role + " proxy", e);
+        }
+    }
+
+    private static long cpuNs(final Path thread) {
+        try {
+            return Long.parseLong(Files.readString(thread.resolve("schedstat")).split(" ")[0]);
+        } catch (final IOException e) {
+            // It has ended since.
+            return 0;
         }
     }
 
