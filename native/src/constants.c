@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 
 #include "shim.h"
@@ -45,7 +46,7 @@ static const named_value values[] = {
     /* Readiness */
     VALUE(EPOLL_CLOEXEC), VALUE(EPOLL_CTL_ADD), VALUE(EPOLL_CTL_MOD), VALUE(EPOLL_CTL_DEL), VALUE(EPOLLIN),
     VALUE(EPOLLOUT), VALUE(EPOLLERR), VALUE(EPOLLHUP), VALUE(EPOLLRDHUP), VALUE(EPOLLET), VALUE(EFD_CLOEXEC),
-    VALUE(EFD_NONBLOCK),
+    VALUE(EFD_NONBLOCK), VALUE(TFD_CLOEXEC), VALUE(TFD_NONBLOCK),
 
     /* Files */
     VALUE(O_RDONLY), VALUE(O_WRONLY), VALUE(O_RDWR), VALUE(O_ACCMODE), VALUE(O_NONBLOCK), VALUE(O_APPEND),

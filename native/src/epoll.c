@@ -1,6 +1,8 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 
 #include "shim.h"
 
@@ -27,11 +29,27 @@ jint vp_eventfd(VP_JVM, jint initial_value, jint flags) {
     return VP_RETRY_INT(eventfd((unsigned int)initial_value, flags));
 }
 
+jint vp_timerfd_create(VP_JVM, jint flags) {
+    return VP_RETRY_INT(timerfd_create(CLOCK_MONOTONIC, flags));
+}
+
+jint vp_timerfd_settime(VP_JVM, jint fd, jlong delay_ns) {
+    if (delay_ns < 0) {
+        return -EINVAL;
+    }
+    const struct itimerspec once = {
+        .it_value = { .tv_sec = (time_t)(delay_ns / 1000000000), .tv_nsec = (long)(delay_ns % 1000000000) },
+    };
+    return VP_RETRY_INT(timerfd_settime(fd, 0, &once, NULL));
+}
+
 static const JNINativeMethod methods[] = {
     VP_NATIVE("epollCreate1", "(I)I", vp_epoll_create1),
     VP_NATIVE("epollCtl", "(IIIIJ)I", vp_epoll_ctl),
     VP_NATIVE("epollWait", "(IJII)I", vp_epoll_wait),
     VP_NATIVE("eventfd", "(II)I", vp_eventfd),
+    VP_NATIVE("timerfdCreate", "(I)I", vp_timerfd_create),
+    VP_NATIVE("timerfdSettime", "(IJ)I", vp_timerfd_settime),
 };
 
 const vp_natives vp_epoll_natives = VP_NATIVES(methods);

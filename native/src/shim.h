@@ -89,6 +89,8 @@ jint vp_epoll_create1(VP_JVM, jint flags);
 jint vp_epoll_ctl(VP_JVM, jint epfd, jint operation, jint fd, jint events, jlong data);
 jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jint timeout_ms);
 jint vp_eventfd(VP_JVM, jint initial_value, jint flags);
+jint vp_timerfd_create(VP_JVM, jint flags);
+jint vp_timerfd_settime(VP_JVM, jint fd, jlong delay_ns);
 
 /* file.c */
 jint vp_pipe2(VP_JVM, jlong pair_address, jint flags);

@@ -1,6 +1,7 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include "harness.h"
 
@@ -46,10 +47,35 @@ static void should_change_and_forget_what_is_watched(void) {
     CHECK_EQ(0, vp_close(NO_JVM, epfd));
 }
 
+static void should_expire_once_after_a_delay(void) {
+    struct epoll_event event;
+    uint64_t expirations = 0;
+    const int epfd = vp_epoll_create1(NO_JVM, EPOLL_CLOEXEC);
+    const int fd = vp_timerfd_create(NO_JVM, TFD_CLOEXEC | TFD_NONBLOCK);
+    check_cloexec(fd);
+    CHECK_EQ(0, vp_epoll_ctl(NO_JVM, epfd, EPOLL_CTL_ADD, fd, EPOLLIN, 1));
+    CHECK_EQ(-EINVAL, vp_timerfd_settime(NO_JVM, fd, -1));
+
+    /* More than a second, less than a second, and never. */
+    CHECK_EQ(0, vp_timerfd_settime(NO_JVM, fd, 3600000000001));
+    CHECK_EQ(0, vp_epoll_wait(NO_JVM, epfd, ADDRESS(&event), 1, 0));
+    CHECK_EQ(0, vp_timerfd_settime(NO_JVM, fd, 1));
+    CHECK_EQ(1, vp_epoll_wait(NO_JVM, epfd, ADDRESS(&event), 1, 10000));
+    CHECK_EQ(8, vp_read(NO_JVM, fd, ADDRESS(&expirations), sizeof(expirations)));
+    CHECK_EQ(1, expirations);
+    CHECK_EQ(-EAGAIN, vp_read(NO_JVM, fd, ADDRESS(&expirations), sizeof(expirations)));
+    CHECK_EQ(0, vp_timerfd_settime(NO_JVM, fd, 0));
+    CHECK_EQ(0, vp_epoll_wait(NO_JVM, epfd, ADDRESS(&event), 1, 0));
+
+    CHECK_EQ(0, vp_close(NO_JVM, fd));
+    CHECK_EQ(0, vp_close(NO_JVM, epfd));
+}
+
 int main(void) {
     static const test_case tests[] = {
         TEST(should_hand_back_all_64_bits_of_an_events_data),
         TEST(should_change_and_forget_what_is_watched),
+        TEST(should_expire_once_after_a_delay),
     };
     return RUN_TESTS(tests);
 }

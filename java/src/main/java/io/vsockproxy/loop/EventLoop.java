@@ -32,9 +32,12 @@ public final class EventLoop implements AutoCloseable {
     private static final int COMMAND_CAPACITY = 4096;
     private static final int MAX_COMMANDS_PER_TURN = 256;
     private static final long NS_PER_MS = 1_000_000L;
+    /** What epoll says of the alarm; no registration has such a slot. */
+    private static final long ALARM_KEY = -1;
 
     private final int epollFd;
     private final int eventFd;
+    private final Alarm alarm;
     private final Memory memory;
     private final long eventsAddress;
     private final long counterAddress;
@@ -56,7 +59,7 @@ public final class EventLoop implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Creates the epoll instance and its eventfd.
+     * Creates the epoll instance, its eventfd and its timerfd.
      *
      * @param spinLimitNs  how long to look for readiness before sleeping, while waits are short; 0 always sleeps.
      * @param errorHandler is told what a handler, command, timer or task throws; the loop goes on.
@@ -73,6 +76,9 @@ public final class EventLoop implements AutoCloseable {
         epollFd = PosixException.check(Syscalls.epollCreate1(Constants.EPOLL_CLOEXEC), "epoll_create1");
         eventFd = PosixException.check(
             Syscalls.eventfd(0, Constants.EFD_CLOEXEC | Constants.EFD_NONBLOCK), "eventfd");
+        alarm = new Alarm();
+        PosixException.check(
+            Syscalls.epollCtl(epollFd, Constants.EPOLL_CTL_ADD, alarm.fd(), Constants.EPOLLIN, ALARM_KEY), "epoll_ctl");
         register(eventFd, Constants.EPOLLIN, events -> Syscalls.read(eventFd, counterAddress, Long.BYTES));
     }
 
@@ -159,8 +165,7 @@ public final class EventLoop implements AutoCloseable {
             throw new PosixException("epoll_wait", -count);
         }
         nowNs = System.nanoTime();
-        int work = count;
-        dispatch(count);
+        int work = dispatch(count);
         work += runCommands();
         work += runTimers();
         work += runEndOfTurn();
@@ -175,6 +180,7 @@ public final class EventLoop implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
+            alarm.close();
             Syscalls.close(eventFd);
             Syscalls.close(epollFd);
             memory.close();
@@ -196,20 +202,28 @@ public final class EventLoop implements AutoCloseable {
 
     /** Spins if that is worth it, and sleeps if that was not enough. */
     private int await(final long maxWaitNs) {
+        if (!spinPolicy.everSpins()) {
+            return sleep(maxWaitNs);
+        }
         final long startNs = System.nanoTime();
         final long spinNs = spinPolicy.spinNs(startNs);
         int count = spinNs > 0 ? spin(startNs, spinNs) : 0;
-        if (count == 0 && commands.isEmpty()) {
-            if (sleepUnlessCommanded()) {
-                count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, waitMs(maxWaitNs));
-                sleeping.set(false);
-            } else {
-                count = poll();
-            }
+        if (count == 0) {
+            count = sleep(maxWaitNs);
         }
         if (count > 0) {
             spinPolicy.onWaited(System.nanoTime() - startNs);
         }
+        return count;
+    }
+
+    private int sleep(final long maxWaitNs) {
+        final Timer next = timers.peek();
+        if ((next != null && !alarm.goOffBy(next.deadlineNs())) || !sleepUnlessCommanded()) {
+            return poll();
+        }
+        final int count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, waitMs(maxWaitNs));
+        sleeping.set(false);
         return count;
     }
 
@@ -244,23 +258,21 @@ public final class EventLoop implements AutoCloseable {
         return true;
     }
 
-    private int waitMs(final long maxWaitNs) {
-        long waitNs = maxWaitNs < 0 ? Long.MAX_VALUE : maxWaitNs;
-        final Timer next = timers.peek();
-        if (next != null) {
-            waitNs = Math.min(waitNs, Math.max(0, next.deadlineNs() - System.nanoTime()));
-        }
-        if (waitNs == Long.MAX_VALUE) {
-            return -1;
-        }
-        return (int) Math.min(Integer.MAX_VALUE, (waitNs + NS_PER_MS - 1) / NS_PER_MS);
+    private static int waitMs(final long maxWaitNs) {
+        return maxWaitNs < 0 ? -1 : (int) Math.min(Integer.MAX_VALUE, (maxWaitNs - 1) / NS_PER_MS + 1);
     }
 
-    private void dispatch(final int count) {
+    private int dispatch(final int count) {
+        int work = count;
         for (int i = 0; i < count; i++) {
             final int base = EVENTS_OFFSET + i * Constants.SIZEOF_EPOLL_EVENT;
             final int events = memory.buffer().getInt(base + Constants.EPOLL_EVENT_EVENTS_OFFSET);
             final long key = memory.buffer().getLong(base + Constants.EPOLL_EVENT_DATA_OFFSET);
+            if (key == ALARM_KEY) {
+                alarm.onExpired(counterAddress);
+                work--;
+                continue;
+            }
             final Registration registration = registrations[(int) key];
             // An earlier event of this batch may have ended this one, and its slot may even serve another already.
             if (registration != null && registration.generation() == (int) (key >>> 32)) {
@@ -271,6 +283,7 @@ public final class EventLoop implements AutoCloseable {
                 }
             }
         }
+        return work;
     }
 
     private int runCommands() {

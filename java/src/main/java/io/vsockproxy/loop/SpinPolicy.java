@@ -36,6 +36,11 @@ final class SpinPolicy {
         this.limitNs = limitNs;
     }
 
+    /** False when it was told never to spin, so that there is nothing to measure. */
+    boolean everSpins() {
+        return limitNs > 0;
+    }
+
     /** How long to spin before sleeping, now: 0 for not at all. */
     long spinNs(final long nowNs) {
         if (shortWaits < SHORT_WAITS_TO_BEGIN) {

@@ -53,6 +53,8 @@ public final class Constants {
     public static final int EPOLLET = of("EPOLLET");
     public static final int EFD_CLOEXEC = of("EFD_CLOEXEC");
     public static final int EFD_NONBLOCK = of("EFD_NONBLOCK");
+    public static final int TFD_CLOEXEC = of("TFD_CLOEXEC");
+    public static final int TFD_NONBLOCK = of("TFD_NONBLOCK");
 
     public static final int O_RDONLY = of("O_RDONLY");
     public static final int O_WRONLY = of("O_WRONLY");

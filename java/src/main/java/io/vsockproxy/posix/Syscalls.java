@@ -110,6 +110,12 @@ public final class Syscalls {
     /** eventfd(2). */
     public static native int eventfd(int initialValue, int flags);
 
+    /** timerfd_create(2) of CLOCK_MONOTONIC. */
+    public static native int timerfdCreate(int flags);
+
+    /** timerfd_settime(2): the timer expires once, {@code delayNs} from now; 0 disarms it. */
+    public static native int timerfdSettime(int fd, long delayNs);
+
     // ---- Pipes and files
 
     /** pipe2(2); writes two ints (read end, write end) at {@code pairAddress}. */
