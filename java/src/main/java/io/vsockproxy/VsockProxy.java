@@ -6,6 +6,8 @@ package io.vsockproxy;
 
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.socket.SocketAccess;
@@ -38,9 +40,13 @@ import java.util.concurrent.TimeUnit;
  * }</pre>
  */
 public final class VsockProxy implements AutoCloseable {
+    /** For {@link Context#cpu(int)}: wherever the scheduler puts the loop. */
+    public static final int ANY_CPU = -1;
+
     private static final Logger LOGGER = System.getLogger(VsockProxy.class.getName());
 
     private final ProxyAgent agent;
+    private final int cpu;
     private final CompletableFuture<String> ready = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Thread thread;
@@ -49,6 +55,7 @@ public final class VsockProxy implements AutoCloseable {
 
     private VsockProxy(final Context context) {
         agent = new ProxyAgent(context, ready::complete);
+        cpu = context.cpu();
         thread = new Thread(this::run, "vsock-proxy-" + context.role());
         thread.setDaemon(true);
     }
@@ -109,6 +116,9 @@ public final class VsockProxy implements AutoCloseable {
 
     private void run() {
         try {
+            if (cpu != ANY_CPU) {
+                PosixException.check(Syscalls.schedSetaffinity(cpu), "sched_setaffinity to processor " + cpu);
+            }
             agent.onStart();
             while (!stopping) {
                 agent.turn(-1);
@@ -145,6 +155,7 @@ public final class VsockProxy implements AutoCloseable {
         private Extensions extensions = Extensions.DEFAULTS;
         private int fileWorkerThreads = 4;
         private long spinLimitNs;
+        private int cpu = ANY_CPU;
         private int maxSessions = 64;
         private final List<OwnedFd> listeningSockets = new ArrayList<>();
         private long livenessIntervalNs;
@@ -330,6 +341,20 @@ public final class VsockProxy implements AutoCloseable {
         /** How long the loop looks for something to do before it sleeps, in ns. */
         public long spinLimitNs() {
             return spinLimitNs;
+        }
+
+        /**
+         * The processor, numbered from 0 as in sched_setaffinity(2), that the loop's thread and the file workers, which
+         * it starts, stay on; {@link #ANY_CPU}, the default, leaves that to the scheduler.
+         */
+        public Context cpu(final int newCpu) {
+            this.cpu = newCpu;
+            return this;
+        }
+
+        /** The processor that the loop's thread stays on, or {@link #ANY_CPU}. */
+        public int cpu() {
+            return cpu;
         }
 
         /**

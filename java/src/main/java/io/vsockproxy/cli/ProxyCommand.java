@@ -90,6 +90,13 @@ abstract class ProxyCommand implements Callable<Integer> {
     private int spinMicros;
 
     @Option(
+        names = "--cpu",
+        paramLabel = "N",
+        description = "Run the proxy's loop, and the workers that wait for disks, on processor N only. Pays where "
+            + "nothing else runs there; a wrong choice can double latency. Default: wherever the scheduler puts them.")
+    private Integer cpu;
+
+    @Option(
         names = "--socket-mode",
         paramLabel = "MODE",
         defaultValue = "0660",
@@ -203,6 +210,7 @@ abstract class ProxyCommand implements Callable<Integer> {
                 .extensions(limits.extensions(extensions == Switch.ON))
                 .countersFile(countersFile)
                 .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
+                .cpu(cpu == null ? VsockProxy.ANY_CPU : requireCpu(cpu))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)
                 .drainTimeoutNs(TimeUnit.SECONDS.toNanos(drainTimeoutSeconds))
@@ -212,6 +220,13 @@ abstract class ProxyCommand implements Callable<Integer> {
         } catch (final IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }
+    }
+
+    private static int requireCpu(final int number) {
+        if (number < 0) {
+            throw new IllegalArgumentException("--cpu " + number + ": processors are numbered from 0");
+        }
+        return number;
     }
 
     private static int octal(final String option, final String digits) {

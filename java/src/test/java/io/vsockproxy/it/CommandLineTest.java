@@ -16,7 +16,9 @@ import io.vsockproxy.testing.RawPeer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,6 +50,7 @@ class CommandLineTest {
         "host --listen unix:/tmp/x --forward /tmp/y",
         "host --listen unix:/tmp/x --forward =/tmp/y",
         "host --listen unix:/tmp/x --unknown",
+        "host --listen unix:/tmp/x --cpu -1",
         "host --listen unix:/tmp/x surplus",
         "host --listen unix:/tmp/x --max-frame 10",
         "host --listen unix:/tmp/x --stream-queue 4X",
@@ -115,6 +118,24 @@ class CommandLineTest {
     }
 
     @Test
+    void shouldKeepItsLoopOnTheProcessorThatItIsTold() throws IOException {
+        final Path link = directory.resolve("link");
+        // One that this process may use, whatever it is confined to.
+        final String cpu = allowedCpus(Path.of("/proc/self/status")).split("[-,]", 2)[0];
+        try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link, "--cpu", cpu).awaitReady();
+            Stream<Path> threads = Files.list(Path.of("/proc/" + host.pid() + "/task"))) {
+            final List<Path> loops = threads.filter(thread -> name(thread).startsWith("vsock-proxy-HOS")).toList();
+            assertEquals(1, loops.size(), loops::toString);
+            assertEquals(cpu, allowedCpus(loops.get(0).resolve("status")));
+        }
+    }
+
+    @Test
+    void shouldEndWithOneForAProcessorThatIsNotThere() {
+        expectExit(1, "host", "--listen", "unix:" + directory.resolve("link"), "--cpu", "1023");
+    }
+
+    @Test
     void shouldStopWithZeroWhileTheGuestWaitsForItsHost() {
         try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "unix:" + directory.resolve("nobody"))) {
             guest.awaitErrorLine("trying on");
@@ -175,6 +196,21 @@ class CommandLineTest {
     }
 
     /** A guest is answered. */
+    private static String allowedCpus(final Path status) throws IOException {
+        final String key = "Cpus_allowed_list:";
+        return Files.readAllLines(status).stream()
+            .filter(line -> line.startsWith(key)).findFirst().orElseThrow().substring(key.length()).strip();
+    }
+
+    private static String name(final Path thread) {
+        try {
+            return Files.readString(thread.resolve("comm"));
+        } catch (final IOException e) {
+            // It has ended since.
+            return "";
+        }
+    }
+
     private static void expectService(final Path link) {
         try (RawPeer guest = RawPeer.guestOf(link)) {
             guest.send(Messages.connectRequest(-1, "/nowhere"));
