@@ -184,6 +184,27 @@ class EventLoopTest {
     }
 
     @Test
+    void shouldWakeForATimerThatIsDueBeforeTheOneItWasToWakeFor() {
+        final Endpoint[] pair = pair();
+        loop.register(pair[0].fd(), Constants.EPOLLIN, events -> pair[0].receive());
+        final AtomicInteger ran = new AtomicInteger();
+        final Timer late = new Timer(() -> ran.addAndGet(100));
+        loop.schedule(late, TimeUnit.HOURS.toNanos(1));
+        pair[1].send("x");
+        assertEquals(1, loop.turn(-1));
+        for (int i = 1; i <= 3; i++) {
+            final Timer early = new Timer(ran::incrementAndGet);
+            loop.schedule(early, TimeUnit.MILLISECONDS.toNanos(5));
+            while (early.isScheduled()) {
+                loop.turn(-1);
+            }
+            assertEquals(i, ran.get());
+        }
+        loop.cancel(late);
+        assertEquals(0, loop.turn(TimeUnit.MILLISECONDS.toNanos(1)));
+    }
+
+    @Test
     void shouldNotRunATimerAgainInTheTurnThatItIsScheduledIn() {
         final AtomicInteger ran = new AtomicInteger();
         final Timer[] timer = new Timer[1];
