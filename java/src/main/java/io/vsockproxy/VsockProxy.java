@@ -5,6 +5,7 @@
 package io.vsockproxy;
 
 import io.vsockproxy.link.LinkSockets;
+import io.vsockproxy.posix.JvmFlags;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
@@ -464,8 +465,10 @@ public final class VsockProxy implements AutoCloseable {
          *
          * @throws IllegalArgumentException when it does not.
          * @throws IllegalStateException    when this context was concluded before.
+         * @throws IllegalAccessError       when the JVM was started without a flag, which the message names.
          */
         public Context conclude() {
+            JvmFlags.requireExports();
             if (concluded) {
                 throw new IllegalStateException("this context has been used already");
             }

@@ -5,19 +5,19 @@
 package io.vsockproxy.posix;
 
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.invoke.MethodHandles;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * Finds the C shim, loads it and checks that it is of this version.
  *
  * <p>It is looked for where the system property {@value #PATH_PROPERTY} says, and nowhere else when that is set; else
- * it is taken from the class path, from the jar for this platform, by way of a file that only its owner can read and
- * that is gone again once it is loaded.
+ * it is taken from the jar for this platform ({@link NativeResource}) on the class path or the module path, by way of a
+ * file that only its owner can reach and that is gone again once it is loaded. Each class loader loads its own.
  */
 final class NativeLibrary {
     /** The shared library's absolute path. */
@@ -29,13 +29,15 @@ final class NativeLibrary {
     /** What {@link Syscalls} expects of the shim: raised whenever a signature or its meaning changes. */
     static final int ABI_VERSION = 1;
 
-    private static final String FILE_NAME = "libvsockproxy.so";
     private static final String ARTIFACT = "io.vsockproxy:vsock-proxy";
     private static final String TMPDIR_REMEDY = "; set -D" + TMPDIR_PROPERTY + " to a directory that exists, may be "
         + "written to and is not mounted noexec, or -D" + PATH_PROPERTY + " to the unpacked library";
 
     /** Written and read under the lock of {@link Syscalls}' initialisation. */
     private static boolean isLoaded;
+
+    /** Of the jar that the library came from; null when it did not come from one. */
+    private static String libraryVersion;
 
     private NativeLibrary() {
     }
@@ -47,6 +49,7 @@ final class NativeLibrary {
      * initialises that class too, so that a lock of our own would be taken in either order.
      *
      * @throws UnsatisfiedLinkError naming what was tried and the remedy.
+     * @throws IllegalAccessError   when Agrona's buffers lack an export, naming the JVM's flag for it.
      */
     static void ensureLoaded() {
         try {
@@ -56,6 +59,7 @@ final class NativeLibrary {
         }
         if (!isLoaded) {
             isLoaded = true;
+            JvmFlags.requireExports();
             load();
             checkLayout(Syscalls.constant("abi.version"), Syscalls.constant("sizeof.iovec"));
         }
@@ -68,50 +72,69 @@ final class NativeLibrary {
         } else {
             final String classifier = classifier(System.getProperty("os.name"), System.getProperty("os.arch"));
             final String directory = System.getProperty(TMPDIR_PROPERTY, System.getProperty("java.io.tmpdir"));
-            loadFromClassPath(classifier, directory);
+            loadFromJar(classifier, directory);
         }
     }
 
     private static void loadFrom(final String path) {
         try {
             System.load(path);
-        } catch (final LinkageError e) {
+        } catch (final LinkageError | IllegalCallerException e) {
             throw failure(
                 "cannot load the native library: " + PATH_PROPERTY + "=" + path + ": " + e.getMessage()
-                + "; correct the property, or remove it to use the library in " + ARTIFACT, e);
+                + because(e, Path.of(path)) + "; correct the property, or remove it to use the library in "
+                + ARTIFACT, e);
         }
     }
 
-    private static void loadFromClassPath(final String classifier, final String parent) {
-        final String resource = "/META-INF/native/" + classifier + "/" + FILE_NAME;
-        try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
-            if (in == null) {
-                throw failure(
-                    "no native library for " + classifier + ": tried " + resource + " on the class path; add "
-                    + ARTIFACT + " with classifier " + classifier + " and this version, or set -D" + PATH_PROPERTY,
-                    null);
-            }
-            unpackAndLoad(in, parent);
+    private static void loadFromJar(final String classifier, final String parent) {
+        final NativeResource resource;
+        try {
+            resource = NativeResource.find(classifier);
+        } catch (final IOException e) {
+            throw failure("cannot read " + NativeResource.name(classifier) + ": " + e, e);
+        }
+        if (resource == null) {
+            throw failure(
+                "no native library for " + classifier + ": tried " + NativeResource.name(classifier) + " on the "
+                + (NativeLibrary.class.getModule().isNamed() ? "module" : "class") + " path; add "
+                + artifact(classifier) + " and of this version, or set -D" + PATH_PROPERTY, null);
+        }
+        try {
+            unpackAndLoad(resource, parent);
         } catch (final IOException | InvalidPathException e) {
-            throw failure("cannot unpack " + resource + " below " + parent + ": " + e + TMPDIR_REMEDY, e);
+            throw failure("cannot unpack " + resource.name() + " below " + parent + ": " + e + TMPDIR_REMEDY, e);
         }
+        libraryVersion = resource.version();
     }
 
-    private static void unpackAndLoad(final InputStream in, final String parent) throws IOException {
+    private static void unpackAndLoad(final NativeResource resource, final String parent) throws IOException {
         final Path directory = Files.createTempDirectory(
             Path.of(parent).toAbsolutePath(), "vsockproxy-",
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        final Path file = directory.resolve(FILE_NAME);
+        final Path file = directory.resolve(NativeResource.FILE_NAME);
         try {
-            Files.copy(in, file);
+            Files.write(file, resource.bytes(), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             System.load(file.toString());
-        } catch (final LinkageError e) {
-            throw failure("cannot load the native library from " + file + ": " + e.getMessage() + TMPDIR_REMEDY, e);
+        } catch (final LinkageError | IllegalCallerException e) {
+            throw failure(
+                "cannot load the native library from " + file + ": " + e.getMessage() + because(e, file)
+                + (e instanceof IllegalCallerException ? "" : TMPDIR_REMEDY), e);
         } finally {
             // What is mapped stays mapped, so nothing is left behind however this process ends.
             delete(file);
             delete(directory);
         }
+    }
+
+    private static String because(final Throwable problem, final Path file) {
+        final String cause = LoadFailures.cause(problem, file);
+        return cause == null ? "" : "; " + cause;
+    }
+
+    /** The jar that has the library of a platform, as a pom would name it. */
+    static String artifact(final String classifier) {
+        return ARTIFACT + " with classifier " + classifier;
     }
 
     /** The jar's classifier for a platform, as Maven's os plugin spells it. */
@@ -133,7 +156,8 @@ final class NativeLibrary {
         if (abiVersion != ABI_VERSION) {
             throw failure(
                 "the native library is of another version: library's abi=" + abiVersion + ", this jar's abi="
-                + ABI_VERSION + "; use the library that came with this version of " + ARTIFACT, null);
+                + ABI_VERSION + (libraryVersion == null ? "" : " (library's version=" + libraryVersion + ")")
+                + "; use the library that came with this version of " + ARTIFACT, null);
         }
         if (sizeOfIoVec != IoVec.LENGTH) {
             throw failure(

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The library exports JNI_OnLoad and JNI_OnUnload alone, needs libc alone, and of glibc nothing newer than 2.17.
-# usage: check_exports.sh <nm> <readelf> <libvsockproxy.so>
+# usage: check_library.sh <nm> <readelf> <libvsockproxy.so>
 set -eu
 nm=$1
 readelf=$2
@@ -24,7 +24,7 @@ case $needed in
     ;;
 esac
 
-newest=$("$readelf" -VW "$library" | grep -o 'GLIBC_[0-9.]*' | sort -u -t_ -k2V | tail -n 1)
+newest=$("$readelf" -VW "$library" | grep -o 'GLIBC_[A-Za-z0-9_.]*' | sort -u -t_ -k2V | tail -n 1)
 if [ "$(printf '%s\n' "$newest" GLIBC_2.17 | sort -t_ -k2V | tail -n 1)" != GLIBC_2.17 ]; then
     echo "symbol versions: at most GLIBC_2.17, actual=$newest" >&2
     exit 1
