@@ -66,9 +66,21 @@ find_jdk() {
     export JAVA_HOME
 }
 
+# Sets apt to the command that installs packages, or to nothing where that takes a password.
+find_apt() {
+    apt=()
+    if command -v apt-get > /dev/null; then
+        if [ "$(id -u)" -eq 0 ]; then
+            apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
+        elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
+            apt=(sudo -n env DEBIAN_FRONTEND=noninteractive apt-get)
+        fi
+    fi
+}
+
 # Installs what is missing, by apt where that is possible; elsewhere names it and ends.
 install_missing() {
-    local names=() packages=() apt=() jdk_package=openjdk-17-jdk-headless log
+    local names=() packages=() jdk_package=openjdk-17-jdk-headless log
     find_jdk || { names+=("a JDK, $min_jdk or later"); packages+=("$jdk_package"); }
     command -v mvn > /dev/null || { names+=(Maven); packages+=(maven); }
     command -v cmake > /dev/null || { names+=("CMake, 3.16 or later"); packages+=(cmake); }
@@ -79,13 +91,7 @@ install_missing() {
     fi
     [ ${#packages[@]} -gt 0 ] || return 0
 
-    if command -v apt-get > /dev/null; then
-        if [ "$(id -u)" -eq 0 ]; then
-            apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
-        elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then
-            apt=(sudo -n env DEBIAN_FRONTEND=noninteractive apt-get)
-        fi
-    fi
+    find_apt
     if [ ${#apt[@]} -eq 0 ]; then
         echo "$(basename "$0"): missing, and without root or a sudo that asks no password not to be installed:" >&2
         printf '  %s\n' "${names[@]}" >&2
@@ -102,6 +108,30 @@ install_missing() {
         "${apt[@]}" -q -y --no-install-recommends install ca-certificates "${packages[@]}"
     rm -f "$log"
     find_jdk || die "the JDK that apt installed is older than $min_jdk"
+}
+
+# Whether there is a compiler for AArch64, with its C library.
+has_cross_compiler() {
+    command -v aarch64-linux-gnu-gcc > /dev/null && [ -f /usr/aarch64-linux-gnu/include/stdio.h ]
+}
+
+# Installs, where it may, what builds the shim for AArch64 on an x86-64 machine and runs its tests there. What is missing
+# afterwards is said by who goes without it.
+install_cross_tools() {
+    local packages=() log
+    [ "$(uname -m)" = x86_64 ] || return 0
+    has_cross_compiler || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+    command -v qemu-aarch64 > /dev/null || packages+=(qemu-user)
+    [ ${#packages[@]} -gt 0 ] || return 0
+    find_apt
+    [ ${#apt[@]} -gt 0 ] || return 0
+    log=$(mktemp -t vsock-proxy-apt.XXXXXX)
+    if run_quietly "updating the list of packages" "$log" "${apt[@]}" -q update \
+        && run_quietly "installing ${packages[*]}" "$log" \
+            "${apt[@]}" -q -y --no-install-recommends install "${packages[@]}"
+    then
+        rm -f "$log"
+    fi
 }
 
 # Runs a command that says much: title $1, log $2, the command after that. On a terminal a line counts the seconds; the log's
