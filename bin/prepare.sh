@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For bin/demo, bin/soak, bin/fuzz and bin/test, which read it in: finds or installs what a build needs, and builds. The caller has set $root
+# For the commands beside it, which read it in: finds or installs what a build needs, and builds. The caller has set $root
 # to the checkout and uses set -eu.
 
 min_jdk=17

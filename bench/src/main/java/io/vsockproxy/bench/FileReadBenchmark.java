@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.bench;
 
+import com.sun.jna.Native;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
@@ -46,6 +47,8 @@ import org.openjdk.jmh.infra.BenchmarkParams;
  *   <li>copied: preadv2 (RWF_NOWAIT where there is such a thing) into one place, then sendmsg from there.
  *   <li>mapped: statx, mincore and sendmsg from a mapping whose pages have been faulted in before.
  *   <li>mappedFirst: the same from a mapping that is made anew for each pass, so that each page is faulted in.
+ *   <li>cold: copied, waiting for the disk: the page cache is made to drop the file before each pass, which reads it in
+ *       again with the kernel's read-ahead. On tmpfs there is nothing to drop, and it is the same as copied.
  *   <li>sendOnly: neither, for what is common to all.
  * </ul>
  *
@@ -83,6 +86,22 @@ public class FileReadBenchmark {
     @Param({"256"})
     private int fileMib;
 
+    /** The C library, by JNA. */
+    static final class CLibrary {
+        static final int POSIX_FADV_DONTNEED = 4;
+
+        static {
+            Native.register(CLibrary.class, (String) null);
+        }
+
+        private CLibrary() {
+        }
+
+        /** posix_fadvise(2), where offsets have 64 bits. */
+        @SuppressWarnings("checkstyle:MethodName") // The C library's.
+        static native int posix_fadvise(int fd, long offset, long length, int advice);
+    }
+
     private final ThreadMXBean threads = ManagementFactory.getThreadMXBean();
     private Path path;
     private int file;
@@ -110,7 +129,8 @@ public class FileReadBenchmark {
         final byte[] bytes = new byte[1 << 20];
         new Random(1).nextBytes(bytes);
         for (int i = 0; i < fileMib; i++) {
-            Files.write(path, bytes, StandardOpenOption.APPEND);
+            // Written out, because only clean pages can be dropped.
+            Files.write(path, bytes, StandardOpenOption.APPEND, StandardOpenOption.DSYNC);
         }
         file = PosixException.check(Paths.open(path.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC), "open");
         readFlags = "memory".equals(where) ? 0 : Constants.RWF_NOWAIT;
@@ -164,11 +184,21 @@ public class FileReadBenchmark {
     /** The way through the ring. */
     @Benchmark
     public void copied() {
-        IoVec.set(memory.buffer(), 0, ringAddress + HEADER_LENGTH, length);
-        final long count = Syscalls.preadv2(file, iovAddress, 1, offset, readFlags);
-        if (count != length) {
-            throw new IllegalStateException("read " + count);
+        read(readFlags);
+        send(ringAddress + HEADER_LENGTH);
+        advance();
+    }
+
+    /** The way through the ring, from the disk. */
+    @Benchmark
+    public void cold() {
+        if (offset == 0) {
+            // What is mapped is not dropped.
+            Syscalls.munmap(mapping, fileLength);
+            CLibrary.posix_fadvise(file, 0, 0, CLibrary.POSIX_FADV_DONTNEED);
+            map();
         }
+        read(0);
         send(ringAddress + HEADER_LENGTH);
         advance();
     }
@@ -204,6 +234,14 @@ public class FileReadBenchmark {
         mapping = Syscalls.mmap(0, fileLength, Constants.PROT_READ, Constants.MAP_SHARED, file, 0);
         if (Errno.isError(mapping)) {
             throw new PosixException("mmap", (int) -mapping);
+        }
+    }
+
+    private void read(final int flags) {
+        IoVec.set(memory.buffer(), 0, ringAddress + HEADER_LENGTH, length);
+        final long count = Syscalls.preadv2(file, iovAddress, 1, offset, flags);
+        if (count != length) {
+            throw new IllegalStateException("read " + count);
         }
     }
 

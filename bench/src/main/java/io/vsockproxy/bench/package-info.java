@@ -4,6 +4,6 @@
  */
 
 /**
- * Benchmarks that decide something: each says what in its class. Run by {@code org.openjdk.jmh.Main}.
+ * Benchmarks that decide something: each says what in its class. Run by bin/jmh.
  */
 package io.vsockproxy.bench;

@@ -17,13 +17,13 @@ import java.nio.file.Path;
  * The application on the host, which listens, and the one on the guest, which connects to the guest proxy's socket as
  * if the host's were there.
  */
-final class Applications implements AutoCloseable {
+public final class Applications implements AutoCloseable {
     private final UnixListeningSocket listening;
     private final String hostPath;
     private final String guestPath;
 
     /** Both ends of one connection. */
-    record Ends(Channel guest, Channel host) implements AutoCloseable {
+    public record Ends(Channel guest, Channel host) implements AutoCloseable {
         @Override
         public void close() {
             guest.close();
@@ -35,7 +35,7 @@ final class Applications implements AutoCloseable {
      * @param hostSocket  to listen on.
      * @param guestSocket the guest proxy's, once that runs.
      */
-    Applications(final Path hostSocket, final Path guestSocket) {
+    public Applications(final Path hostSocket, final Path guestSocket) {
         hostPath = hostSocket.toString();
         guestPath = guestSocket.toString();
         listening = UnixListeningSocket.open(hostPath, SocketAccess.DEFAULT);
@@ -44,12 +44,12 @@ final class Applications implements AutoCloseable {
     }
 
     /** A connection through the proxies. */
-    Ends connect() {
+    public Ends connect() {
         return new Ends(connectGuest(), accept());
     }
 
     /** The same without them. */
-    Ends connectDirectly() {
+    public Ends connectDirectly() {
         return new Ends(connectHost(), accept());
     }
 

@@ -23,7 +23,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  *
  * <p>Owns its descriptor. Receiving and sending may be done by a thread each; other than that, one thread.
  */
-final class Channel implements AutoCloseable {
+public final class Channel implements AutoCloseable {
     /** Most bytes of one message of {@link #send} and {@link #receive}. */
     static final int MAX_MESSAGE_LENGTH = 8 * 1024;
 
@@ -58,7 +58,8 @@ final class Channel implements AutoCloseable {
         return pair(address -> Syscalls.pipe2(address, Constants.O_CLOEXEC));
     }
 
-    int fd() {
+    /** The descriptor, which stays this object's. */
+    public int fd() {
         return descriptor.fd();
     }
 
@@ -124,7 +125,7 @@ final class Channel implements AutoCloseable {
     }
 
     /** Writes all {@code length} bytes. */
-    void writeFully(final long address, final int length) {
+    public void writeFully(final long address, final int length) {
         int done = 0;
         while (done < length) {
             done += check(Syscalls.write(fd(), address + done, length - done), "write");
@@ -136,7 +137,7 @@ final class Channel implements AutoCloseable {
      *
      * @throws DemoException when the end comes before.
      */
-    void readFully(final long address, final int length) {
+    public void readFully(final long address, final int length) {
         int done = 0;
         while (done < length) {
             final int count = readSome(address + done, length - done);
@@ -148,7 +149,7 @@ final class Channel implements AutoCloseable {
     }
 
     /** Reads what there is, at least a byte; 0 at the end. */
-    int readSome(final long address, final int length) {
+    public int readSome(final long address, final int length) {
         return check(Syscalls.read(fd(), address, length), "read");
     }
 

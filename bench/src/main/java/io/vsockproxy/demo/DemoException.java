@@ -7,14 +7,16 @@ package io.vsockproxy.demo;
 /**
  * Something came through wrong, or not at all.
  */
-class DemoException extends RuntimeException {
+public class DemoException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    DemoException(final String message) {
+    /** Says what was wrong. */
+    public DemoException(final String message) {
         super(message);
     }
 
-    DemoException(final String message, final Throwable cause) {
+    /** Says what was wrong, and why. */
+    public DemoException(final String message, final Throwable cause) {
         super(message, cause);
     }
 }

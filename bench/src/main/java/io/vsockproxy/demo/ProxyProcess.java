@@ -24,7 +24,7 @@ import java.util.stream.Stream;
 /**
  * A proxy in a process of its own, started the way a person would.
  */
-final class ProxyProcess {
+public final class ProxyProcess {
     private static final long READY_TIMEOUT_S = 30;
     private static final long STOP_TIMEOUT_S = 5;
     /** The end of a datagram socket is looked for twice a second; everything else is told at once. */
@@ -55,7 +55,7 @@ final class ProxyProcess {
      * @param directory for its log and its process id, which is written before it is ready.
      * @throws DemoException when it does not come to that.
      */
-    static ProxyProcess start(
+    public static ProxyProcess start(
         final Path launcher, final Path directory, final String role, final List<String> arguments) {
         final List<String> command = new ArrayList<>(List.of(launcher.toString(), role));
         command.addAll(arguments);
@@ -192,7 +192,7 @@ final class ProxyProcess {
     }
 
     /** Stops it with SIGTERM and tells its exit code. */
-    int stop() {
+    public int stop() {
         if (!end(process)) {
             throw new DemoException(
                 "the " + role + " proxy has not stopped " + STOP_TIMEOUT_S + " s after SIGTERM:\n" + log());

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  *
  * <p>Any thread may report progress; the rest is the main thread's.
  */
-final class Screen {
+public final class Screen {
     private static final long REFRESH_NS = TimeUnit.MILLISECONDS.toNanos(100);
     private static final String CLEAR_LINE = "\r\u001b[K";
     private static final String[] HEADINGS = {"what", "how much", "MiB/s", "p50 us", "p99 us"};
@@ -29,13 +29,13 @@ final class Screen {
     /**
      * @param terminal whether lines can be written over.
      */
-    Screen(final PrintStream out, final boolean terminal) {
+    public Screen(final PrintStream out, final boolean terminal) {
         this.out = out;
         this.terminal = terminal;
     }
 
     /** A step begins. */
-    synchronized void begin(final String name) {
+    public synchronized void begin(final String name) {
         step = name;
         startNs = System.nanoTime();
         shownNs = startNs - REFRESH_NS;
@@ -43,7 +43,7 @@ final class Screen {
     }
 
     /** How far the step has come. */
-    synchronized void progress(final String soFar) {
+    public synchronized void progress(final String soFar) {
         final long nowNs = System.nanoTime();
         if (terminal && nowNs - shownNs >= REFRESH_NS) {
             shownNs = nowNs;
@@ -53,18 +53,18 @@ final class Screen {
     }
 
     /** The step has gone well. */
-    synchronized void done() {
+    public synchronized void done() {
         final long tookMs = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNs);
         out.printf(Locale.ROOT, "%s  ok  %s (%.1f s)%n", terminal ? CLEAR_LINE : "", step, tookMs / 1000.0);
     }
 
     /** Something to know that is no failure. */
-    synchronized void note(final String text) {
+    public synchronized void note(final String text) {
         out.printf("%s  --  %s%n", terminal ? CLEAR_LINE : "", text);
     }
 
     /** The step has failed. */
-    synchronized void failed(final String reason) {
+    public synchronized void failed(final String reason) {
         out.printf("%s  FAILED  %s: %s%n", terminal ? CLEAR_LINE : "", step, reason);
     }
 

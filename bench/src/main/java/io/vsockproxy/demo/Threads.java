@@ -12,12 +12,12 @@ import java.util.concurrent.TimeoutException;
 /**
  * Work beside a step's own thread. The threads are daemons: one that waits for ever does not keep the demo.
  */
-final class Threads {
+public final class Threads {
     private Threads() {
     }
 
     /** Starts {@code work}. */
-    static FutureTask<Void> start(final String name, final Runnable work) {
+    public static FutureTask<Void> start(final String name, final Runnable work) {
         final FutureTask<Void> task = new FutureTask<>(work, null);
         final Thread thread = new Thread(task, name);
         thread.setDaemon(true);
@@ -30,7 +30,7 @@ final class Threads {
      *
      * @throws DemoException when it failed, or when it takes longer than {@code timeoutS} seconds.
      */
-    static void await(final FutureTask<Void> task, final long timeoutS) {
+    public static void await(final FutureTask<Void> task, final long timeoutS) {
         try {
             task.get(timeoutS, TimeUnit.SECONDS);
         } catch (final ExecutionException e) {

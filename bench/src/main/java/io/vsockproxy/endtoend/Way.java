@@ -1,0 +1,158 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.endtoend;
+
+import io.netty.channel.epoll.Epoll;
+import io.vsockproxy.demo.Applications;
+import io.vsockproxy.demo.DemoException;
+import io.vsockproxy.demo.ProxyProcess;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
+
+/**
+ * One way from the client to the server, set up: the processes on it, and the sockets at its ends. Closing it ends
+ * them.
+ */
+final class Way implements AutoCloseable {
+    private static final long READY_NS = TimeUnit.SECONDS.toNanos(20);
+    private static final long STOP_S = 5;
+    private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    private final Applications applications;
+    private final boolean direct;
+    private final List<Runnable> stops;
+
+    private Way(final Applications applications, final boolean direct, final List<Runnable> stops) {
+        this.applications = applications;
+        this.direct = direct;
+        this.stops = stops;
+    }
+
+    /** Which there are here: socat's only where it is installed, Netty's only on the platforms it is built for. */
+    static List<String> available() {
+        final List<String> names = new ArrayList<>(List.of("direct", "vsock-proxy", "vsock-proxy --spin 50"));
+        final boolean hasSocat = Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+            .anyMatch(directory -> Files.isExecutable(Path.of(directory, "socat")));
+        if (hasSocat) {
+            names.add("socat");
+        }
+        if (Epoll.isAvailable()) {
+            names.add("Netty");
+        }
+        return names;
+    }
+
+    /**
+     * Starts what is on the way.
+     *
+     * @param name      one of {@link #available}.
+     * @param launcher  of the proxies.
+     * @param directory for sockets and logs, empty.
+     */
+    static Way start(final String name, final Path launcher, final Path directory) throws IOException {
+        Files.createDirectories(directory);
+        final Path server = directory.resolve("server.sock");
+        final Path middle = directory.resolve("link.sock");
+        final Path entry = directory.resolve("entry.sock");
+        final Way way = new Way(new Applications(server, entry), "direct".equals(name), new ArrayList<>());
+        try {
+            switch (name) {
+                case "direct" -> {
+                    // Nothing is on it.
+                }
+                case "socat" -> {
+                    way.relay(directory, middle, socat(middle, server));
+                    way.relay(directory, entry, socat(entry, middle));
+                }
+                case "Netty" -> {
+                    way.relay(directory, middle, netty(middle, server));
+                    way.relay(directory, entry, netty(entry, middle));
+                }
+                default -> way.proxies(name, launcher, directory);
+            }
+            return way;
+        } catch (final IOException | DemoException e) {
+            way.close();
+            throw e;
+        }
+    }
+
+    /** A new connection. */
+    Applications.Ends connect() {
+        return direct ? applications.connectDirectly() : applications.connect();
+    }
+
+    @Override
+    public void close() {
+        for (int i = stops.size() - 1; i >= 0; i--) {
+            stops.get(i).run();
+        }
+        applications.close();
+    }
+
+    private void proxies(final String name, final Path launcher, final Path directory) {
+        final Path link = directory.resolve("link.sock");
+        final Path server = directory.resolve("server.sock");
+        final List<String> options = List.of(name.split(" ")).subList(1, name.split(" ").length);
+        final List<String> host = new ArrayList<>(
+            List.of("--listen", "unix:" + link, "--allow-connect", server.toString()));
+        final List<String> guest = new ArrayList<>(
+            List.of("--connect", "unix:" + link, "--forward", directory.resolve("entry.sock") + "=" + server));
+        host.addAll(options);
+        guest.addAll(options);
+        stops.add(ProxyProcess.start(launcher, directory, "host", host)::stop);
+        stops.add(ProxyProcess.start(launcher, directory, "guest", guest)::stop);
+    }
+
+    private void relay(final Path directory, final Path listening, final List<String> command) throws IOException {
+        final Path log = directory.resolve(listening.getFileName() + ".log");
+        final Process process = new ProcessBuilder(command)
+            .redirectErrorStream(true).redirectOutput(log.toFile()).start();
+        // However this JVM ends: a relay must not outlive it.
+        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+        stops.add(() -> end(process));
+        final long startNs = System.nanoTime();
+        while (Files.notExists(listening)) {
+            if (!process.isAlive() || System.nanoTime() - startNs > READY_NS) {
+                throw new DemoException(command.get(0) + " does not listen on " + listening + ":\n"
+                    + Files.readString(log));
+            }
+            LockSupport.parkNanos(POLL_NS);
+        }
+    }
+
+    private static void end(final Process process) {
+        process.destroy();
+        try {
+            if (!process.waitFor(STOP_S, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (final InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static List<String> socat(final Path listening, final Path target) {
+        return List.of(
+            "socat", "-b", "65536", "UNIX-LISTEN:" + listening + ",fork,backlog=512", "UNIX-CONNECT:" + target);
+    }
+
+    private static List<String> netty(final Path listening, final Path target) {
+        return List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:+UseSerialGC", "-Xmx256m", "-XX:+IgnoreUnrecognizedVMOptions", "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-cp", System.getProperty("java.class.path"), NettyRelay.class.getName(),
+            listening.toString(), target.toString());
+    }
+}
