@@ -242,7 +242,7 @@ clean_up_driver() {
         for file in "$directory"/*.pid "$directory"/*/*.pid; do
             [ -f "$file" ] || continue
             process=$(< "$file")
-            if grep -qs -a "$directory/link.sock" "/proc/$process/cmdline"; then
+            if grep -qs -a "$directory/" "/proc/$process/cmdline"; then
                 kill -KILL "$process" 2> /dev/null || :
             fi
         done

@@ -70,6 +70,8 @@ final class ProxyAgent {
     private SocketConnector linkConnector;
     private SocketAddress hostAddress;
     private long reconnectDelayNs = MIN_RECONNECT_NS;
+    private long connectedNs;
+    private boolean connectFailed;
     private int sessionNumber;
     private long refusedGuests;
     private boolean announced;
@@ -257,14 +259,16 @@ final class ProxyAgent {
             new SocketConnector.Completion() {
                 @Override
                 public void onConnected(final OwnedFd socket) {
-                    reconnectDelayNs = MIN_RECONNECT_NS;
+                    connectedNs = loop.nowNs();
+                    connectFailed = false;
                     onLink(socket);
                 }
 
                 @Override
                 public void onFailed(final int errno) {
-                    LOGGER.log(reconnectDelayNs == MIN_RECONNECT_NS ? Level.INFO : Level.DEBUG,
+                    LOGGER.log(connectFailed ? Level.DEBUG : Level.INFO,
                         "{0}: {1}; trying on", address, Errno.name(errno));
+                    connectFailed = true;
                     scheduleReconnect();
                 }
             });
@@ -345,6 +349,10 @@ final class ProxyAgent {
 
     private void onLinkLost() {
         if (context.role() == Role.GUEST && !draining) {
+            // A host that closes what it has just accepted, as it refuses this guest, is not to be asked all the time.
+            if (loop.nowNs() - connectedNs > MAX_RECONNECT_NS) {
+                reconnectDelayNs = MIN_RECONNECT_NS;
+            }
             scheduleReconnect();
         }
     }

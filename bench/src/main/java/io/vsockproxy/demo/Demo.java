@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.demo;
 
+import io.vsockproxy.LinkAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,7 +13,7 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Starts a host proxy and a guest proxy on a unix-socket link, does everything through them that they are for, and
+ * Starts a host proxy and a guest proxy on a link, does everything through them that they are for, and
  * checks that it came out right and that nothing was left behind. Exit code 0 when all of it did, else 1.
  */
 public final class Demo {
@@ -23,15 +24,17 @@ public final class Demo {
 
     private final Path launcher;
     private final Path directory;
+    private final LinkAddress link;
     private final Screen screen;
     private final List<Row> rows = new ArrayList<>();
     private final List<DescriptorKind> kinds = new ArrayList<>(DescriptorKinds.BASIC);
     private ProxyProcess host;
     private ProxyProcess guest;
 
-    private Demo(final Path launcher, final Path directory, final Screen screen) {
+    private Demo(final Path launcher, final Path directory, final LinkAddress link, final Screen screen) {
         this.launcher = launcher;
         this.directory = directory;
+        this.link = link;
         this.screen = screen;
     }
 
@@ -39,18 +42,21 @@ public final class Demo {
      * Runs the demo.
      *
      * @param arguments the launcher of the proxies; an empty directory that only this user can look into; whether
-     *                  standard output is a terminal, {@code true} or {@code false}.
+     *                  standard output is a terminal, {@code true} or {@code false}; the address of the link.
      */
     public static void main(final String[] arguments) {
+        final Path directory = Path.of(arguments[1]);
         final Demo demo = new Demo(
-            Path.of(arguments[0]), Path.of(arguments[1]), new Screen(System.out, Boolean.parseBoolean(arguments[2])));
+            Path.of(arguments[0]), directory,
+            LinkAddress.parse(arguments.length > 3 ? arguments[3] : "unix:" + directory.resolve("link.sock")),
+            new Screen(System.out, Boolean.parseBoolean(arguments[2])));
         // Not a return: a step that hangs would keep its thread, and closing descriptors below it is no way out.
         System.exit(demo.run());
     }
 
     private int run() {
         try {
-            screen.begin("two proxies on a unix-socket link");
+            screen.begin("two proxies on " + (link.isUnix() ? "a unix-socket link" : "a link at " + link));
             try (Applications applications = start()) {
                 // Everything once, so that what a proxy opens on first use, and keeps, does not count as left behind.
                 perform(new DescriptorPassing(kinds, 1), applications);
@@ -77,11 +83,13 @@ public final class Demo {
     }
 
     private Applications start() {
-        final Path link = directory.resolve("link.sock");
+        if (link.isUnix()) {
+            kinds.addAll(DescriptorKinds.ON_A_UNIX_LINK);
+        }
         final Path hostSocket = directory.resolve("host-application.sock");
         final Path guestSocket = directory.resolve("guest-application.sock");
-        startProxies(List.of("--listen", "unix:" + link, "--allow-connect", hostSocket.toString()),
-            List.of("--connect", "unix:" + link, "--forward", guestSocket + "=" + hostSocket));
+        startProxies(List.of("--listen", link.toString(), "--allow-connect", hostSocket.toString()),
+            List.of("--connect", link.toString(), "--forward", guestSocket + "=" + hostSocket));
         rows.add(Row.of("proxies ready after their start", String.format(
             Locale.ROOT, "host %d ms, guest %d ms", host.readyMs(), guest.readyMs())));
         return new Applications(hostSocket, guestSocket);
@@ -149,8 +157,9 @@ public final class Demo {
         screen.begin("stopping");
         Check.equal("exit code of the guest proxy on SIGTERM", 0, guest.stop());
         Check.equal("exit code of the host proxy on SIGTERM", 0, host.stop());
-        for (final String socket : new String[] {"link.sock", "guest-application.sock"}) {
-            Check.that(socket + " is removed", Files.notExists(directory.resolve(socket)));
+        final Path guestSocket = directory.resolve("guest-application.sock");
+        for (final Path socket : link.isUnix() ? List.of(Path.of(link.path()), guestSocket) : List.of(guestSocket)) {
+            Check.that(socket + " is removed", Files.notExists(socket));
         }
         rows.add(Row.of("stopped by SIGTERM", "exit codes 0, sockets removed"));
         screen.done();

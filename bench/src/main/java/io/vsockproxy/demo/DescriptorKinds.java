@@ -28,10 +28,13 @@ final class DescriptorKinds {
         new DescriptorKind("seqpacket socket", "packets, then its end", DescriptorKinds::seqpacketSocket),
         new DescriptorKind("pipe's read end", "read to its end", DescriptorKinds::pipeReadEnd),
         new DescriptorKind("pipe's write end", "written, closed", DescriptorKinds::pipeWriteEnd),
-        new DescriptorKind("eventfd", "counted on both sides", DescriptorKinds::eventfd),
-        new DescriptorKind("directory", "listed", DescriptorKinds::directory),
         new DescriptorKind("pipe inside a passed socket", "read to its end, both ways", DescriptorKinds::nested),
         new DescriptorKind("253 pipes in one message", "each read, in order", DescriptorKinds::many));
+
+    /** Those that need a link which carries descriptors themselves: a unix socket. */
+    static final List<DescriptorKind> ON_A_UNIX_LINK = List.of(
+        new DescriptorKind("eventfd", "counted on both sides", DescriptorKinds::eventfd),
+        new DescriptorKind("directory", "listed", DescriptorKinds::directory));
 
     /** Those that need proxies with {@code --files}. */
     static final List<DescriptorKind> WITH_FILES = List.of(

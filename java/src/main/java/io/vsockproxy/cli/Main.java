@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "vsock-proxy",
     description = "Carries unix sockets, pipes and descriptors across a virtual machine's boundary.",
-    subcommands = {HostCommand.class, GuestCommand.class, StatCommand.class},
+    subcommands = {HostCommand.class, GuestCommand.class, StatCommand.class, InfoCommand.class},
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 public final class Main implements Runnable {
@@ -36,7 +36,7 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say host, guest or stat");
+        throw new ParameterException(spec.commandLine(), "say host, guest, stat or info");
     }
 
     private static int complain(final ParameterException problem, final String[] arguments) {

@@ -17,6 +17,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
 import io.vsockproxy.testing.Seeds;
 import io.vsockproxy.testing.SessionProbe.StreamState;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Credit: a reader that stops stops its own writer and nobody else, and what has been taken is always given back.
  */
+@RunsOverVsock
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class FlowControlTest {
     private static final int MAX_WINDOW_LENGTH = Extensions.DEFAULTS.maxWindowLength();

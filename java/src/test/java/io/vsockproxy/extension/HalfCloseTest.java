@@ -18,6 +18,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -33,6 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * One direction that ends before the other, between two proxies of our kind.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HalfCloseTest {
     private static final byte[] MUCH = Pattern.bytes(31, 3 << 20);

@@ -20,6 +20,7 @@ import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.NoticePeer;
 import io.vsockproxy.testing.RunningGuest;
 import io.vsockproxy.testing.RunningHost;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * What a peer of another implementation gets to see: one Close of handle 0 at the start, and never again anything that
  * the protocol does not have, whatever happens to the streams.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class OldPeerTest {
     private static final long SHORT_NS = TimeUnit.MILLISECONDS.toNanos(20);

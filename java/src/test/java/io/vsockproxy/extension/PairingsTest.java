@@ -16,7 +16,9 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pairing;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
 import io.vsockproxy.testing.SessionProbe.StreamState;
+import io.vsockproxy.testing.TestLink;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -29,6 +31,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Hosts and guests with and without the extension, in all four pairings: everything that the protocol offers works in
  * each, and what the extension adds works between two that have it.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PairingsTest {
     private static final byte[] MUCH = Pattern.bytes(21, 3 << 20);
@@ -90,11 +93,12 @@ class PairingsTest {
                 Endpoint.closeAll(passed, sockets[0]);
             }
             passPipes(ends[0], ends[1]);
-            final Endpoint event = Endpoint.eventfd(7);
-            ends[1].pass("eventfd", event);
-            final Endpoint passedEvent = ends[0].receive().only();
-            assertEquals(8, passedEvent.read(new byte[8], 0, 8));
-            passedEvent.close();
+            if (TestLink.carriesDescriptors()) {
+                ends[1].pass("eventfd", Endpoint.eventfd(7));
+                final Endpoint passedEvent = ends[0].receive().only();
+                assertEquals(8, passedEvent.read(new byte[8], 0, 8));
+                passedEvent.close();
+            }
             Endpoint.closeAll(ends);
             pair.expectNothingLeft();
         }

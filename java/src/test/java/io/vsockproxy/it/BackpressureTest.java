@@ -18,10 +18,12 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.NeedsUnixLink;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -38,6 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Readers that do not read: how much waits for them, and that nothing of it is lost.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class BackpressureTest {
     private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;
@@ -96,6 +99,7 @@ class BackpressureTest {
     }
 
     @Test
+    @NeedsUnixLink
     void shouldStopReadingTheLinkForAReaderThatTakesNoDescriptors() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);

@@ -14,6 +14,7 @@ import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningHost;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Frames that no honest guest sends: what ends the session, and what is passed over.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class BadFramesTest {
     private static final int MAX_FRAME_LENGTH = 16 << 20;

@@ -12,6 +12,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunningPair;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Much at once, and many at once, through two processes.
  */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class BulkTest {
     private static final int CONNECTIONS = 500;

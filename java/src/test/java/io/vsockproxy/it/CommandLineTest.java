@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
@@ -212,7 +213,7 @@ class CommandLineTest {
     }
 
     private static void expectService(final Path link) {
-        try (RawPeer guest = RawPeer.guestOf(link)) {
+        try (RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
             guest.send(Messages.connectRequest(-1, "/nowhere"));
             assertEquals(Errno.EACCES, guest.receive().getConnectResponse().getErrorCode());
         }

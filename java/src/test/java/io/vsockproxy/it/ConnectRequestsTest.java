@@ -17,6 +17,7 @@ import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningGuest;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Requests that are answered with an errno, and connections that are made.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class ConnectRequestsTest {
     private static final int MAX_PATH_LENGTH = 107;

@@ -23,6 +23,7 @@ import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyPair;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.Received;
+import io.vsockproxy.testing.TestLink;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -62,7 +63,7 @@ class DescriptorSocketTest {
             .limits(Limits.with(Map.of("stallTimeoutNs", TimeUnit.MILLISECONDS.toNanos(500))))
             .descriptorSocket(socket().toString()));
         host.ready().join();
-        guest = closing(RawPeer.guestOf(ProxyPair.link(directory)));
+        guest = closing(RawPeer.guestOf(TestLink.in(directory)));
         beside = closing(Endpoint.connect(socket()));
     }
 
@@ -173,12 +174,12 @@ class DescriptorSocketTest {
 
     @Test
     void shouldServeTheNextGuestWithAConnectionOfItsOwn() {
-        final RawPeer second = closing(RawPeer.guestOf(ProxyPair.link(directory)));
+        final RawPeer second = closing(RawPeer.guestOf(TestLink.in(directory)));
         second.expectEnd();
         guest.close();
         beside.awaitHangUp();
         final Endpoint secondBeside = closing(Endpoint.connect(socket()));
-        guest = closing(RawPeer.guestOf(ProxyPair.link(directory)));
+        guest = closing(RawPeer.guestOf(TestLink.in(directory)));
         final long handle = connect();
         final Endpoint application = accepted();
         secondBeside.send("!", events(1)[0]);

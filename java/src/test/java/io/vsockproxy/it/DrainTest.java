@@ -14,6 +14,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.ProxyPair;
 import io.vsockproxy.testing.ProxyProcess;
+import io.vsockproxy.testing.RunsOverVsock;
 import io.vsockproxy.testing.Seeds;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -28,6 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * What had been written when a proxy was told to stop still arrives.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class DrainTest {
     private static final int MAX_LENGTH = 32 << 20;

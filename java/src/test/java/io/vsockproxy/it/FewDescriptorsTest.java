@@ -17,6 +17,7 @@ import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.Received;
+import io.vsockproxy.testing.TestLink;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -52,9 +53,9 @@ class FewDescriptorsTest {
         target = Endpoint.listen(directory.resolve("target"));
         host = ProxyProcess.start(
             List.of("sh", "-c", "ulimit -n " + LIMIT + "; exec \"$0\" \"$@\""),
-            "host", "--listen", "unix:" + directory.resolve("link"),
+            "host", "--listen", TestLink.in(directory).toString(),
             "--allow-connect", directory.resolve("target").toString()).awaitReady();
-        guest = RawPeer.guestOf(directory.resolve("link"));
+        guest = RawPeer.guestOf(TestLink.in(directory));
         useEveryClass();
     }
 
@@ -82,7 +83,7 @@ class FewDescriptorsTest {
         assertEquals(0, connect(), "a connection with the descriptor that has become free");
         assertEquals(Errno.EMFILE, connect());
         // A guest that comes now waits in the backlog until there is room.
-        try (RawPeer next = RawPeer.guestOf(directory.resolve("link"))) {
+        try (RawPeer next = RawPeer.guestOf(TestLink.in(directory))) {
             host.awaitErrorLine("accept: EMFILE");
             closeOne();
             closeOne();

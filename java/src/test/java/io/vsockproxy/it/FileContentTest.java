@@ -18,6 +18,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MountedPair;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What a received file shows: the owner's, at every moment. */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FileContentTest {
     private static final int MIB = 1 << 20;

@@ -17,6 +17,7 @@ import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MountedPair;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.Received;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** How files travel: among others, back, and until the last copy is closed. */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FilePassingTest {
     private static final int MIB = 1 << 20;

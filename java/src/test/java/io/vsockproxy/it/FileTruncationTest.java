@@ -16,6 +16,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MountedPair;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,6 +31,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files cut under their readers. */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FileTruncationTest {
     private static final int LENGTH = 4 << 20;

@@ -14,11 +14,13 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.NeedsUnixLink;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -30,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Frames that arrive in all sorts of pieces.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FramingTest {
     @RegisterExtension
@@ -53,6 +56,7 @@ class FramingTest {
     }
 
     @Test
+    @NeedsUnixLink
     void shouldUnderstandFramesCutInTwoAnywhere() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
@@ -130,6 +134,7 @@ class FramingTest {
 
     @ParameterizedTest
     @ValueSource(ints = {3 << 20, 10 << 20})
+    @NeedsUnixLink
     void shouldPassOnALargeFrameWithDescriptors(final int length) {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);

@@ -7,11 +7,13 @@ package io.vsockproxy.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.TestLink;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -37,8 +39,8 @@ class HostMemoryTest {
 
     @Test
     void shouldTakeNoMemoryForWhatIsOnlyClaimed() {
-        final Path link = directory.resolve("link");
-        try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+        final LinkAddress link = TestLink.in(directory);
+        try (ProxyProcess host = ProxyProcess.start("host", "--listen", link.toString()).awaitReady()) {
             claim(link, 0, GUESTS).forEach(RawPeer::close);
             final int descriptors = Await.stable(host::descriptorCount);
             final long before = host.residentKib();
@@ -54,8 +56,8 @@ class HostMemoryTest {
 
     @Test
     void shouldGiveTheMemoryOfLargeFramesBack() {
-        final Path link = directory.resolve("link");
-        try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+        final LinkAddress link = TestLink.in(directory);
+        try (ProxyProcess host = ProxyProcess.start("host", "--listen", link.toString()).awaitReady()) {
             final RawPeer guest = RawPeer.guestOf(link);
             final String path = "x".repeat(MAX_FRAME_LENGTH - 100);
             guest.send(Messages.connectRequest(-1, "/small"));
@@ -73,7 +75,7 @@ class HostMemoryTest {
     }
 
     /** Guests that announce a frame of {@code length} bytes and send the first few; 0 to announce none. */
-    private static List<RawPeer> claim(final Path link, final long length, final int count) {
+    private static List<RawPeer> claim(final LinkAddress link, final long length, final int count) {
         final List<RawPeer> guests = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             final RawPeer guest = RawPeer.guestOf(link);

@@ -7,6 +7,7 @@ package io.vsockproxy.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
@@ -14,6 +15,8 @@ import io.vsockproxy.testing.LogCapture;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RunningGuest;
+import io.vsockproxy.testing.RunsOverVsock;
+import io.vsockproxy.testing.TestLink;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -26,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Guests that come and go, and a host that does.
  */
+@RunsOverVsock
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class LifecycleTest {
     private static final int GUESTS = 3;
@@ -46,7 +50,7 @@ class LifecycleTest {
 
     @Test
     void shouldServeThreeGuestsAndKeepTheOthersWhenOneIsKilled() {
-        final Path link = directory.resolve("link");
+        final LinkAddress link = TestLink.in(directory);
         final Path target = directory.resolve("target");
         final ProxyProcess[] guests = new ProxyProcess[GUESTS];
         final Endpoint[] applications = new Endpoint[GUESTS];
@@ -94,7 +98,7 @@ class LifecycleTest {
 
     @Test
     void shouldCloseItsStreamsAndConnectAgainWhenTheHostReturns() {
-        final Path link = directory.resolve("link");
+        final LinkAddress link = TestLink.in(directory);
         final Path target = directory.resolve("target");
         try (Endpoint listening = Endpoint.listen(target)) {
             final ProxyProcess first = startHost(link, target);
@@ -165,13 +169,13 @@ class LifecycleTest {
         }
     }
 
-    private ProxyProcess startHost(final Path link, final Path target) {
-        return ProxyProcess.start("host", "--listen", "unix:" + link, "--allow-connect", target.toString())
+    private ProxyProcess startHost(final LinkAddress link, final Path target) {
+        return ProxyProcess.start("host", "--listen", link.toString(), "--allow-connect", target.toString())
             .awaitReady();
     }
 
-    private ProxyProcess startGuest(final int index, final Path link, final Path target) {
-        return ProxyProcess.start("guest", "--connect", "unix:" + link, "--forward", forward(index) + "=" + target)
+    private ProxyProcess startGuest(final int index, final LinkAddress link, final Path target) {
+        return ProxyProcess.start("guest", "--connect", link.toString(), "--forward", forward(index) + "=" + target)
             .awaitReady();
     }
 

@@ -7,6 +7,7 @@ package io.vsockproxy.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
@@ -58,7 +59,7 @@ class ServiceManagerTest {
         try (ProxyProcess host = ProxyProcess.start(
             SocketActivation.prefix(link, forward), "host", "--listen", "unix:" + link,
             "--forward", forward + "=/there").awaitReady()) {
-            try (RawPeer guest = RawPeer.guestOf(link)) {
+            try (RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
                 guest.send(Messages.connectRequest(-1, "/nowhere"));
                 assertEquals(Errno.EACCES, guest.receive().getConnectResponse().getErrorCode());
                 try (Endpoint application = Endpoint.connect(forward)) {

@@ -19,6 +19,7 @@ import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 /**
  * Readers that never read, and how long they are waited for.
  */
+@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class StallTest {
     private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;

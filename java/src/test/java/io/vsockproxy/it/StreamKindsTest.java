@@ -18,6 +18,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.RunningPair;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -32,6 +33,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Each kind of stream, passed from an application on one side to one on the other through two processes.
  */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class StreamKindsTest {
     private static final byte[] MUCH = Pattern.bytes(11, 5 << 20);

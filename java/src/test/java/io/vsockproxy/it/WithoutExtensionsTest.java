@@ -13,6 +13,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunningPair;
+import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * A pair that speaks the protocol as every other implementation does, with nothing of our own.
  */
+@RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class WithoutExtensionsTest {
     private static final int MUCH = 16 << 20;

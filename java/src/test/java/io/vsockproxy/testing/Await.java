@@ -15,8 +15,8 @@ import java.util.function.Supplier;
  * Waits for what nothing announces, by looking again and again for a bounded time.
  */
 public final class Await {
-    /** How long anything may take on a busy machine before a test gives up on it. */
-    public static final long TIMEOUT_MS = 20_000;
+    /** How long anything may take on a busy machine, or one that is emulated, before a test gives up on it. */
+    public static final long TIMEOUT_MS = TestLink.isInVirtualMachine() ? 60_000 : 20_000;
 
     private static final long INTERVAL_MS = 5;
     private static final int STABLE_SAMPLES = 20;
@@ -31,7 +31,7 @@ public final class Await {
             if (System.nanoTime() - deadlineNs >= 0) {
                 fail("not in " + TIMEOUT_MS + " ms: " + what.get());
             }
-            pause();
+            pause(INTERVAL_MS);
         }
     }
 
@@ -56,9 +56,10 @@ public final class Await {
         return last[0];
     }
 
-    private static void pause() {
+    /** Waits for what cannot be looked at. */
+    static void pause(final long milliseconds) {
         try {
-            Thread.sleep(INTERVAL_MS);
+            Thread.sleep(milliseconds);
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException(e);

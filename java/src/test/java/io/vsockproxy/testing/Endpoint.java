@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.testing;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
@@ -35,6 +36,7 @@ public final class Endpoint implements AutoCloseable {
     private static final int SIOCOUTQ = 0x5411;
     /** After so long without room, the other end has stopped receiving. */
     private static final int STALL_MS = 400;
+    private static final long VSOCK_PAUSE_MS = 30;
 
     /** Memory for system calls, one for each thread. */
     private static final class Scratch {
@@ -83,6 +85,38 @@ public final class Endpoint implements AutoCloseable {
             PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen");
             return socket;
         }
+    }
+
+    /** Connects to where a host listens. */
+    public static Endpoint connect(final LinkAddress link) {
+        if (link.isUnix()) {
+            return connect(Path.of(link.path()));
+        }
+        final Endpoint socket = vsock();
+        try (SocketAddress address = SocketAddress.vsock(link.cid(), link.port())) {
+            PosixException.check(address.connect(socket.fd()), "connect to " + link);
+            return socket;
+        } catch (final PosixException e) {
+            socket.close();
+            throw e;
+        }
+    }
+
+    /** Listens where a guest connects. */
+    public static Endpoint listen(final LinkAddress link) {
+        if (link.isUnix()) {
+            return listen(Path.of(link.path()));
+        }
+        final Endpoint socket = vsock();
+        try (SocketAddress address = SocketAddress.vsock(link.cid(), link.port())) {
+            PosixException.check(address.bind(socket.fd()), "bind to " + link);
+            PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen");
+            return socket;
+        }
+    }
+
+    private static Endpoint vsock() {
+        return of(Syscalls.socket(Constants.AF_VSOCK, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC, 0), "socket");
     }
 
     /** A connected pair of unix sockets of the given type. */
@@ -260,8 +294,15 @@ public final class Endpoint implements AutoCloseable {
         PosixException.check(Syscalls.shutdown(fd(), Constants.SHUT_WR), "shutdown");
     }
 
-    /** Waits until the other end has received everything sent so far. */
+    /**
+     * Waits until the other end has received everything sent so far; where the kernel cannot tell (AF_VSOCK before
+     * Linux 6.12), for as long as that mostly takes.
+     */
     public void awaitTaken() {
+        if (tryUnsentBytes() == -Errno.EOPNOTSUPP) {
+            Await.pause(VSOCK_PAUSE_MS);
+            return;
+        }
         Await.until(() -> unsentBytes() == 0, () -> "the other end to receive " + unsentBytes() + " bytes");
     }
 
@@ -294,9 +335,14 @@ public final class Endpoint implements AutoCloseable {
     }
 
     private int unsentBytes() {
+        return PosixException.check(tryUnsentBytes(), "SIOCOUTQ");
+    }
+
+    private int tryUnsentBytes() {
         final Scratch scratch = SCRATCH.get();
-        PosixException.check(Syscalls.ioctl(fd(), SIOCOUTQ, scratch.epollEventAddress()), "SIOCOUTQ");
-        return scratch.table.buffer().getInt((int) (scratch.epollEventAddress() - scratch.table.address()));
+        final int result = Syscalls.ioctl(fd(), SIOCOUTQ, scratch.epollEventAddress());
+        return result < 0 ? result
+            : scratch.table.buffer().getInt((int) (scratch.epollEventAddress() - scratch.table.address()));
     }
 
     // ---- Anything that can be read and written

@@ -5,7 +5,6 @@
 package io.vsockproxy.testing;
 
 import io.vsockproxy.Forward;
-import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
 import io.vsockproxy.posix.Descriptors;
@@ -64,14 +63,14 @@ public final class ProxyPair implements AutoCloseable {
 
     /** What a host of such a pair is to do. */
     public static VsockProxy.Context hostContext(final Path directory) {
-        return new VsockProxy.Context().role(Role.HOST).address(LinkAddress.unix(link(directory).toString()))
+        return new VsockProxy.Context().role(Role.HOST).address(TestLink.in(directory))
             .allowConnect(hostTarget(directory).toString())
             .forward(new Forward(hostForward(directory).toString(), guestTarget(directory).toString()));
     }
 
     /** What a guest of such a pair is to do. */
     public static VsockProxy.Context guestContext(final Path directory) {
-        return new VsockProxy.Context().role(Role.GUEST).address(LinkAddress.unix(link(directory).toString()))
+        return new VsockProxy.Context().role(Role.GUEST).address(TestLink.in(directory))
             .allowConnect(guestTarget(directory).toString())
             .forward(new Forward(guestForward(directory).toString(), hostTarget(directory).toString()));
     }
@@ -79,7 +78,8 @@ public final class ProxyPair implements AutoCloseable {
     /** The same on a command line. */
     public static String[] hostArguments(final Path directory) {
         return new String[] {
-            "host", "--listen", "unix:" + link(directory), "--allow-connect", hostTarget(directory).toString(),
+            "host", "--listen", TestLink.in(directory).toString(),
+            "--allow-connect", hostTarget(directory).toString(),
             "--forward", hostForward(directory) + "=" + guestTarget(directory),
         };
     }
@@ -87,7 +87,8 @@ public final class ProxyPair implements AutoCloseable {
     /** The same on a command line. */
     public static String[] guestArguments(final Path directory) {
         return new String[] {
-            "guest", "--connect", "unix:" + link(directory), "--allow-connect", guestTarget(directory).toString(),
+            "guest", "--connect", TestLink.in(directory).toString(),
+            "--allow-connect", guestTarget(directory).toString(),
             "--forward", guestForward(directory) + "=" + hostTarget(directory),
         };
     }
@@ -96,11 +97,6 @@ public final class ProxyPair implements AutoCloseable {
         final String[] all = Arrays.copyOf(arguments, arguments.length + more.length);
         System.arraycopy(more, 0, all, arguments.length, more.length);
         return all;
-    }
-
-    /** Where the host listens. */
-    public static Path link(final Path directory) {
-        return directory.resolve("link");
     }
 
     /** Where the host's application listens. */

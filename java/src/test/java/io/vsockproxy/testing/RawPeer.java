@@ -7,13 +7,13 @@ package io.vsockproxy.testing;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.google.protobuf.InvalidProtocolBufferException;
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.proto.VSockMessage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -31,9 +31,9 @@ public final class RawPeer implements AutoCloseable {
         this.link = link;
     }
 
-    /** A guest of the host that listens on {@code path}. */
-    public static RawPeer guestOf(final Path path) {
-        return new RawPeer(Endpoint.connect(path));
+    /** A guest of the host that listens on {@code address}. */
+    public static RawPeer guestOf(final LinkAddress address) {
+        return new RawPeer(Endpoint.connect(address));
     }
 
     /** The host of a guest that connects to {@code listening}, which stays the caller's. */

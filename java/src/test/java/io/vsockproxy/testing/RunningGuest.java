@@ -45,11 +45,11 @@ public final class RunningGuest implements AutoCloseable {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
-        final Path link = directory.resolve("link");
+        final LinkAddress link = TestLink.in(directory);
         listening = Endpoint.listen(link);
         guest = VsockProxy.launch(new VsockProxy.Context().role(Role.GUEST).limits(limits).extensions(extensions)
             .drainTimeoutNs(0)
-            .address(LinkAddress.unix(link.toString()))
+            .address(link)
             .forward(new Forward(forward().toString(), REMOTE_PATH)));
         host = RawPeer.hostOf(listening);
         guest.ready().orTimeout(Await.TIMEOUT_MS, TimeUnit.MILLISECONDS).join();
@@ -88,7 +88,7 @@ public final class RunningGuest implements AutoCloseable {
         host.close();
         listening.close();
         try {
-            Files.delete(directory.resolve("link"));
+            Files.deleteIfExists(directory.resolve("link"));
             // Nothing else may be left in it.
             Files.delete(directory);
         } catch (final IOException e) {

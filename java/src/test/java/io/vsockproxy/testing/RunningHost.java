@@ -84,8 +84,8 @@ public final class RunningHost
     }
 
     /** Where it listens for guests. */
-    public Path link() {
-        return directory.resolve("link");
+    public LinkAddress link() {
+        return TestLink.in(directory);
     }
 
     /** Where its application listens, which guests may connect to. */
@@ -143,7 +143,7 @@ public final class RunningHost
         target = Endpoint.listen(targetPath());
         Endpoint.listen(deadPath()).close();
         host = VsockProxy.launch(new VsockProxy.Context().role(Role.HOST)
-            .address(LinkAddress.unix(link().toString()))
+            .address(link())
             .allowConnect(targetPath().toString())
             .allowConnect(nothingPath().toString())
             .allowConnect(deadPath().toString())
