@@ -4,81 +4,39 @@
  */
 package io.vsockproxy.testing;
 
-import com.sun.jna.Library;
-import com.sun.jna.Native;
-import com.sun.jna.StringArray;
-import io.vsockproxy.posix.Constants;
-import io.vsockproxy.posix.PosixException;
-import io.vsockproxy.posix.SocketAddress;
-import io.vsockproxy.posix.Syscalls;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * A program that, like a service manager, makes listening sockets, hands them over (sd_listen_fds(3)) and becomes
- * another program: {@code PATH... -- COMMAND...}.
+ * Does what a service manager does for socket activation (sd_listen_fds(3)): listens on unix sockets, and then becomes
+ * another program, which inherits them as descriptors 3, 4, ... In Perl, because a JVM needs those descriptors itself.
  */
 public final class SocketActivation {
-    private static final int FIRST_DESCRIPTOR = 3;
-    private static final int BACKLOG = 16;
-
-    /** The C library's. */
-    public interface LibC extends Library {
-        /** setenv(3). */
-        int setenv(String name, String value, int overwrite);
-
-        /** dup2(2). */
-        int dup2(int fd, int newFd);
-
-        /** execvp(3). */
-        int execvp(String file, StringArray arguments);
-    }
+    private static final String PROGRAM = String.join("\n",
+        "use Socket;",
+        // The highest descriptor that is not closed on exec.
+        "$^F = 99;",
+        "while ((my $path = shift @ARGV) ne '--') {",
+        "    socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die qq(socket: $!);",
+        "    bind($socket, sockaddr_un($path)) or die qq(bind to $path: $!);",
+        "    listen($socket, 16) or die qq(listen: $!);",
+        "    fileno($socket) == 3 + @sockets or die 'descriptor ' . fileno($socket);",
+        "    push @sockets, $socket;",
+        "}",
+        "$ENV{LISTEN_FDS} = @sockets;",
+        "$ENV{LISTEN_PID} = $$;",
+        "exec { $ARGV[0] } @ARGV or die qq(cannot execute $ARGV[0]: $!);");
 
     private SocketActivation() {
     }
 
     /** What to put in front of a command to have it handed sockets at {@code paths}. */
     public static List<String> prefix(final Path... paths) {
-        final List<String> command = new java.util.ArrayList<>(List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED",
-            "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
-            "-cp", System.getProperty("java.class.path"), SocketActivation.class.getName()));
+        final List<String> command = new ArrayList<>(List.of("perl", "-e", PROGRAM));
         Arrays.stream(paths).map(Path::toString).forEach(command::add);
         command.add("--");
         return command;
-    }
-
-    /** The program. */
-    public static void main(final String[] arguments) {
-        final LibC libc = Native.load(null, LibC.class);
-        final int separator = Arrays.asList(arguments).indexOf("--");
-        final int[] sockets = new int[separator];
-        for (int i = 0; i < separator; i++) {
-            final int fd = Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_STREAM, 0);
-            sockets[i] = PosixException.check(fd, "socket");
-            try (SocketAddress address = SocketAddress.unix(arguments[i])) {
-                PosixException.check(address.bind(fd), "bind to " + arguments[i]);
-                PosixException.check(Syscalls.listen(fd, BACKLOG), "listen");
-            }
-        }
-        // The JVM's own descriptors may be in the way; it needs them no more after this.
-        for (int i = 0; i < separator; i++) {
-            if (sockets[i] != FIRST_DESCRIPTOR + i) {
-                libc.dup2(sockets[i], 200 + i);
-            }
-        }
-        for (int i = 0; i < separator; i++) {
-            libc.dup2(200 + i, FIRST_DESCRIPTOR + i);
-            Syscalls.close(200 + i);
-            Syscalls.close(sockets[i]);
-        }
-        libc.setenv("LISTEN_FDS", Integer.toString(separator), 1);
-        libc.setenv("LISTEN_PID", Long.toString(ProcessHandle.current().pid()), 1);
-        final String[] command = Arrays.copyOfRange(arguments, separator + 1, arguments.length);
-        libc.execvp(command[0], new StringArray(command));
-        System.err.println("cannot execute " + command[0]);
-        System.exit(1);
     }
 }
