@@ -48,6 +48,7 @@ public final class Errno {
     public static final int EPROTO = Constants.of("EPROTO");
     public static final int EBUSY = Constants.of("EBUSY");
     public static final int ENOTDIR = Constants.of("ENOTDIR");
+    public static final int ENOTTY = Constants.of("ENOTTY");
 
     private static final int MAX_ERRNO = 4095;
 
@@ -89,7 +90,8 @@ public final class Errno {
         Map.entry(ETOOMANYREFS, "ETOOMANYREFS"),
         Map.entry(EPROTO, "EPROTO"),
         Map.entry(EBUSY, "EBUSY"),
-        Map.entry(ENOTDIR, "ENOTDIR"));
+        Map.entry(ENOTDIR, "ENOTDIR"),
+        Map.entry(ENOTTY, "ENOTTY"));
 
     private Errno() {
     }
