@@ -4,6 +4,8 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.posix.SocketAddress;
+
 /**
  * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to
  * {@code remote} there.
@@ -18,8 +20,8 @@ public record Forward(String local, String remote) {
      * @throws IllegalArgumentException when one of them cannot be the path of a unix socket.
      */
     public Forward {
-        LinkAddress.checkPath(local);
-        LinkAddress.checkPath(remote);
+        SocketAddress.checkPath(local);
+        SocketAddress.checkPath(remote);
     }
 
     /**

@@ -5,7 +5,6 @@
 package io.vsockproxy;
 
 import io.vsockproxy.posix.SocketAddress;
-import java.nio.charset.StandardCharsets;
 
 /**
  * Where a host listens, or a guest connects: {@code vsock:CID:PORT}, {@code vsock:PORT} (any CID, to listen on) or
@@ -44,7 +43,7 @@ public record LinkAddress(String path, int cid, int port) {
     public static LinkAddress parse(final String text) {
         if (text.startsWith(UNIX)) {
             final String path = text.substring(UNIX.length());
-            checkPath(path);
+            SocketAddress.checkPath(path);
             return unix(path);
         }
         if (!text.startsWith(VSOCK)) {
@@ -60,19 +59,6 @@ public record LinkAddress(String path, int cid, int port) {
         return vsock(
             cid.isEmpty() ? ANY_CID : number(text, "CID", cid),
             port.isEmpty() ? DEFAULT_PORT : number(text, "port", port));
-    }
-
-    /**
-     * Checks the path of a unix socket.
-     *
-     * @throws IllegalArgumentException when it is empty, has a NUL or is too long for an address.
-     */
-    static void checkPath(final String path) {
-        final int length = path.getBytes(StandardCharsets.UTF_8).length;
-        if (length == 0 || length > SocketAddress.MAX_PATH_LENGTH || path.indexOf('\0') >= 0) {
-            throw new IllegalArgumentException("unix socket path '" + path + "' has " + length
-                + " bytes; it must have 1 to " + SocketAddress.MAX_PATH_LENGTH + ", none of them NUL");
-        }
     }
 
     /** Whether it is a unix socket. */

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.file.FileWindows;
@@ -18,28 +19,30 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.session.AllowedPaths;
+import io.vsockproxy.session.ChannelAcceptors;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.socket.SocketListener;
 import io.vsockproxy.socket.UnixListeningSocket;
+import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 import io.vsockproxy.stream.StreamKind;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * What a proxy does, turn by turn of its loop: accepts guests or connects to the host, and forwards local connections.
  *
- * <p>Confined to the thread that calls {@link #turn}, but for {@link #wakeUp}.
+ * <p>Confined to the thread that calls {@link #doWork}, but for {@link #wakeUp} and {@link #submit}.
  */
-final class ProxyAgent {
+final class ProxyAgent implements EngineAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
@@ -48,7 +51,7 @@ final class ProxyAgent {
     private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final VsockProxy.Context context;
-    private final Consumer<String> readyListener;
+    private final CompletableFuture<String> ready;
     private final EventLoop loop;
     private final FileWorkers workers;
     private final FileWorkers mountWorkers;
@@ -76,15 +79,17 @@ final class ProxyAgent {
     private long refusedGuests;
     private boolean announced;
     private boolean draining;
+    /** Written under this object's lock. */
+    private volatile boolean closed;
 
     /**
-     * @param readyListener is told once, in a line for people, that the proxy serves.
+     * @param ready is completed, with a line for people, when the proxy serves.
      */
-    ProxyAgent(final VsockProxy.Context context, final Consumer<String> readyListener) {
+    ProxyAgent(final VsockProxy.Context context, final CompletableFuture<String> ready) {
         this.context = context;
-        this.readyListener = readyListener;
+        this.ready = ready;
         inheritedSockets = new InheritedSockets(context.listeningSockets(), context.listeningAddresses());
-        loop = new EventLoop(context.spinLimitNs(), e -> LOGGER.log(Level.ERROR, "a fault in the proxy itself", e));
+        loop = new EventLoop(context.spinLimitNs(), context.errorHandler());
         counters = context.countersFile() == null ? null
             : new CounterPublisher(loop, context.countersFile(), this::addTo);
         workers = new FileWorkers(loop, context.fileWorkerThreads());
@@ -95,11 +100,28 @@ final class ProxyAgent {
         resources = new SessionResources(
             loop, context.role() == Role.HOST, context.limits(), context.extensions(),
             new StreamCommons(loop, context.limits().maxPacketLength()),
+            new ChannelAcceptors(context.acceptors()),
+            new ChannelCommons(loop, context.errorHandler(), context.limits().maxPacketLength()),
             workers, new FileWindows(workers), mount);
         admission = new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid());
     }
 
-    void onStart() {
+    @Override
+    public String roleName() {
+        return "vsock-proxy-" + context.role();
+    }
+
+    @Override
+    public void onStart() {
+        try {
+            start();
+        } catch (final RuntimeException e) {
+            ready.completeExceptionally(e);
+            throw e;
+        }
+    }
+
+    private void start() {
         if (context.livenessIntervalNs() > 0) {
             showLife();
         }
@@ -115,7 +137,17 @@ final class ProxyAgent {
         }
     }
 
-    int turn(final long maxWaitNs) {
+    @Override
+    public int doWork() {
+        return doWork(0);
+    }
+
+    @Override
+    public int doWork(final long maxWaitNs) {
+        if (closed) {
+            return 0;
+        }
+        resources.channels().abandonClaim();
         final int work = loop.turn(maxWaitNs);
         if (counters != null) {
             counters.onTurn();
@@ -123,6 +155,7 @@ final class ProxyAgent {
         return work;
     }
 
+    /** Any thread. */
     void wakeUp() {
         loop.wakeUp();
     }
@@ -144,7 +177,7 @@ final class ProxyAgent {
         for (long leftNs = context.drainTimeoutNs(); leftNs > 0 && !isDrained();
             leftNs = deadlineNs - System.nanoTime()) {
             new ArrayList<>(sessions).forEach(Session::drain);
-            turn(leftNs);
+            doWork(leftNs);
         }
     }
 
@@ -196,7 +229,34 @@ final class ProxyAgent {
         return sessions.isEmpty() && endedSessions.isEmpty();
     }
 
-    void onClose() {
+    /** Any thread: has {@code command} run on the loop's thread; false when it will not be. */
+    synchronized boolean submit(final Runnable command) {
+        return !closed && loop.execute(command);
+    }
+
+    /** Any thread: has a component's {@code command} run on the loop's thread; false when it will not be. */
+    boolean execute(final Runnable command) {
+        return submit(() -> resources.channels().call(command));
+    }
+
+    /** Connects a component to {@code path} at the peer that came last. */
+    void connect(final String path, final ChannelHandler handler) {
+        if (sessions.isEmpty()) {
+            resources.channels().call(() -> handler.onConnectFailed(Errno.ENOTCONN));
+        } else {
+            sessions.get(sessions.size() - 1).connect(path, handler);
+        }
+    }
+
+    @Override
+    public void onClose() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        ready.cancel(false);
         loop.cancel(reconnect);
         if (linkConnector != null) {
             linkConnector.close();
@@ -212,6 +272,8 @@ final class ProxyAgent {
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
         endedSessions.forEach(Session::close);
+        // Every component is told what has become of what it asked for.
+        loop.runPending();
         if (mount != null) {
             mount.close();
         }
@@ -329,6 +391,7 @@ final class ProxyAgent {
         sessions.add(session);
         session.start();
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
+        resources.channels().call(() -> context.sessionListener().onConnected(session));
         if (context.role() == Role.GUEST && !announced) {
             listenForApplications();
             announce("guest connected to " + context.address());
@@ -340,6 +403,7 @@ final class ProxyAgent {
         sessions.remove(session);
         forgetSettled();
         endedSessions.add(session);
+        resources.channels().call(() -> context.sessionListener().onEnded(session, reason));
         if (sessions.isEmpty()) {
             // New connections wait in the backlog until there is somewhere to take them.
             forwardListeners.forEach(SocketListener::pause);
@@ -408,6 +472,6 @@ final class ProxyAgent {
     private void announce(final String what) {
         announced = true;
         final int count = context.forwards().size();
-        readyListener.accept(what + (count == 0 ? "" : ", forwarding " + context.forwards()));
+        ready.complete(what + (count == 0 ? "" : ", forwarding " + context.forwards()));
     }
 }

@@ -4,10 +4,13 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.channel.ChannelAcceptor;
+import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.posix.JvmFlags;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.session.Extensions;
 import io.vsockproxy.session.SessionLimits;
@@ -16,18 +19,22 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.agrona.ErrorHandler;
 
 /**
- * A running proxy: one thread that carries unix-domain streams, pipes, datagrams and descriptors between applications
- * on this side of a virtual machine's boundary and those on the other.
+ * A proxy: carries unix-domain streams, pipes, datagrams and descriptors between applications on this side of a virtual
+ * machine's boundary and those on the other, and lets components of this process take part by way of {@linkplain
+ * io.vsockproxy.channel channels}.
  *
  * <pre>{@code
  * VsockProxy.Context context = new VsockProxy.Context()
@@ -39,6 +46,9 @@ import java.util.concurrent.TimeUnit;
  *     ...
  * }
  * }</pre>
+ *
+ * <p>One thread turns it: its own ({@link #launch}), or the component's ({@link #embed}). All methods here may be
+ * called from any thread. Proxies share nothing with each other; there may be any number in one process.
  */
 public final class VsockProxy implements AutoCloseable {
     /** For {@link Context#cpu(int)}: wherever the scheduler puts the loop. */
@@ -50,40 +60,93 @@ public final class VsockProxy implements AutoCloseable {
     private final int cpu;
     private final CompletableFuture<String> ready = new CompletableFuture<>();
     private final CountDownLatch ended = new CountDownLatch(1);
+    /** Null when embedded. */
     private final Thread thread;
     private volatile boolean stopping;
     private volatile RuntimeException failure;
 
-    private VsockProxy(final Context context) {
-        agent = new ProxyAgent(context, ready::complete);
+    private VsockProxy(final Context context, final boolean embedded) {
+        agent = new ProxyAgent(context, ready);
         cpu = context.cpu();
-        thread = new Thread(this::run, "vsock-proxy-" + context.role());
-        thread.setDaemon(true);
+        thread = embedded ? null : new Thread(this::run, agent.roleName());
+        if (thread != null) {
+            thread.setDaemon(true);
+        }
     }
 
     /**
-     * Starts a proxy on a thread of its own.
+     * Starts a proxy on a thread of its own, a daemon.
      *
      * @param context is concluded by this, and must not be changed afterwards.
      * @throws IllegalArgumentException when the context does not hold together.
-     * @throws io.vsockproxy.posix.PosixException when a socket cannot be made (EADDRINUSE, EACCES).
+     * @throws io.vsockproxy.posix.PosixException when the kernel has no descriptors or memory for it. What its thread
+     *     runs into later, like EADDRINUSE, {@link #ready} tells.
      */
     public static VsockProxy launch(final Context context) {
-        final VsockProxy proxy = new VsockProxy(context.conclude());
+        final VsockProxy proxy = new VsockProxy(context.conclude(), false);
         proxy.thread.start();
         return proxy;
     }
 
     /**
+     * Makes a proxy that the component turns, on a thread of its choice: see {@link #agent}. Everything else is as for
+     * {@link #launch}.
+     */
+    public static VsockProxy embed(final Context context) {
+        return new VsockProxy(context.conclude(), true);
+    }
+
+    /**
+     * What turns an embedded proxy.
+     *
+     * @throws IllegalStateException when it was launched, and has a thread of its own.
+     */
+    public EngineAgent agent() {
+        if (thread != null) {
+            throw new IllegalStateException("launched: turned by thread " + thread.getName());
+        }
+        return agent;
+    }
+
+    /**
      * Completes, with a line for people, when the proxy serves: the host at once, the guest when its link is up and its
-     * sockets listen. Fails when that cannot be.
+     * sockets listen. Fails when that cannot be, and is cancelled when the proxy is closed before.
      */
     public CompletableFuture<String> ready() {
         return ready;
     }
 
     /**
-     * Waits until the proxy has ended.
+     * Connects to the unix socket, or the component, at {@code path} on the other side, which must allow it: a guest's
+     * host, a host's guest that came last. ({@link io.vsockproxy.channel.Peer#connect} is for a particular one.)
+     *
+     * @param path    1 to 107 bytes in UTF-8, no NUL.
+     * @param handler is told the outcome, once, on the engine's thread.
+     * @return false when the proxy is closed, or has 4,096 commands to run already: the handler will not be told.
+     * @throws IllegalArgumentException when {@code path} cannot be the path of a unix socket.
+     */
+    public boolean connect(final String path, final ChannelHandler handler) {
+        SocketAddress.checkPath(path);
+        return agent.submit(() -> agent.connect(path, handler));
+    }
+
+    /**
+     * Has {@code command} run on the engine's thread, where channels and files may be used; commands of one thread in
+     * their order. What it throws goes to the error handler.
+     *
+     * @return false when the proxy is closed, or has 4,096 commands to run already: it will not be run.
+     */
+    public boolean execute(final Runnable command) {
+        return agent.execute(command);
+    }
+
+    /** Ends the present or the next wait of {@link EngineAgent#doWork(long)} at once. */
+    public void wakeUp() {
+        agent.wakeUp();
+    }
+
+    /**
+     * Waits until a launched proxy has ended.
      *
      * @throws RuntimeException what ended it, when it was not {@link #close}.
      */
@@ -95,11 +158,22 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Stops: accepts nothing more, brings each session to an orderly end for up to {@link Context#drainTimeoutNs}, then
-     * closes what is left, removes the sockets, and waits for the thread. Idempotent.
+     * Stops a launched proxy: accepts nothing more, brings each session to an orderly end for up to {@link
+     * Context#drainTimeoutNs}, then closes what is left, removes the sockets, and waits for the thread. An embedded
+     * proxy is closed right here and at once, so on the thread that turns it, or after that has stopped; {@link
+     * EngineAgent#onClose} is the same. Idempotent. Not from a callback of a launched proxy, which would wait for
+     * itself.
      */
     @Override
     public void close() {
+        if (thread == null) {
+            agent.onClose();
+            ended.countDown();
+            return;
+        }
+        if (thread == Thread.currentThread()) {
+            throw new IllegalStateException("close() from a callback would wait for itself");
+        }
         stopping = true;
         agent.wakeUp();
         boolean interrupted = false;
@@ -122,7 +196,7 @@ public final class VsockProxy implements AutoCloseable {
             }
             agent.onStart();
             while (!stopping) {
-                agent.turn(-1);
+                agent.doWork(-1);
             }
             agent.drain();
         } catch (final RuntimeException e) {
@@ -139,10 +213,6 @@ public final class VsockProxy implements AutoCloseable {
      * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once.
      */
     public static final class Context {
-        private static final long MIN_VSOCK_BUFFER_LENGTH = 64 << 10;
-        /** Receive credit travels as 32 bits (struct virtio_vsock_hdr), and the kernel's own sums with it. */
-        private static final long MAX_VSOCK_BUFFER_LENGTH = 1 << 30;
-
         private Role role;
         private LinkAddress address;
         private final List<String> allowedPaths = new ArrayList<>();
@@ -165,6 +235,10 @@ public final class VsockProxy implements AutoCloseable {
         private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
         private Path countersFile;
+        private final Map<String, ChannelAcceptor> acceptors = new LinkedHashMap<>();
+        private SessionListener sessionListener = new SessionListener() { };
+        private ErrorHandler errorHandler =
+            e -> LOGGER.log(Level.ERROR, "a fault in the proxy, or in a component's callback", e);
         private boolean concluded;
 
         /** Which side this is. No default. */
@@ -244,6 +318,49 @@ public final class VsockProxy implements AutoCloseable {
         /** How many bytes the kernel is to hold for an AF_VSOCK link each way. */
         public long vsockBufferLength() {
             return vsockBufferLength;
+        }
+
+        /**
+         * Lets the other side connect to {@code name} as if it were the path of a unix socket here; a component
+         * answers. None by default.
+         *
+         * @param name 1 to 107 bytes in UTF-8, no NUL. Nothing of that name has to be in the file system.
+         */
+        public Context accept(final String name, final ChannelAcceptor acceptor) {
+            if (acceptors.putIfAbsent(name, acceptor) != null) {
+                throw new IllegalArgumentException("'" + name + "' has an acceptor already");
+            }
+            return this;
+        }
+
+        /** Components that the other side may ask to be connected to, by name. */
+        public Map<String, ChannelAcceptor> acceptors() {
+            return Collections.unmodifiableMap(acceptors);
+        }
+
+        /** Is told of sessions; nobody by default. */
+        public Context sessionListener(final SessionListener listener) {
+            this.sessionListener = listener;
+            return this;
+        }
+
+        /** Who is told of sessions. */
+        public SessionListener sessionListener() {
+            return sessionListener;
+        }
+
+        /**
+         * Is told, on the engine's thread, of exceptions that callbacks of components throw, and of faults of the
+         * engine itself; the proxy goes on. By default they are logged (System.Logger, as errors).
+         */
+        public Context errorHandler(final ErrorHandler handler) {
+            this.errorHandler = handler;
+            return this;
+        }
+
+        /** Who is told of exceptions. */
+        public ErrorHandler errorHandler() {
+            return errorHandler;
         }
 
         /** Has a local unix socket stand for one on the other side. None by default. */
@@ -346,7 +463,8 @@ public final class VsockProxy implements AutoCloseable {
 
         /**
          * The processor, numbered from 0 as in sched_setaffinity(2), that the loop's thread and the file workers, which
-         * it starts, stay on; {@link #ANY_CPU}, the default, leaves that to the scheduler.
+         * it starts, stay on; {@link #ANY_CPU}, the default, leaves that to the scheduler. The thread that turns an
+         * embedded proxy is the component's, to place as it likes: this is not for it.
          */
         public Context cpu(final int newCpu) {
             this.cpu = newCpu;
@@ -472,29 +590,7 @@ public final class VsockProxy implements AutoCloseable {
             if (concluded) {
                 throw new IllegalStateException("this context has been used already");
             }
-            if (role == null || address == null) {
-                throw new IllegalArgumentException("role=" + role + ", address=" + address + ": both are needed");
-            }
-            if (role == Role.GUEST && !address.isConnectable()) {
-                throw new IllegalArgumentException(
-                    "address '" + address + "' has no CID to connect to; the host's is 2: vsock:2:PORT");
-            }
-            if (fileWorkerThreads < 1) {
-                throw new IllegalArgumentException("fileWorkerThreads=" + fileWorkerThreads + ", min=1");
-            }
-            if (!allowedCids.isEmpty() && (role != Role.HOST || address.isUnix())) {
-                throw new IllegalArgumentException(
-                    "guests are told apart by their CIDs by a host on a vsock address only");
-            }
-            if (vsockBufferLength < MIN_VSOCK_BUFFER_LENGTH || vsockBufferLength > MAX_VSOCK_BUFFER_LENGTH) {
-                throw new IllegalArgumentException("vsockBufferLength=" + vsockBufferLength + ", min="
-                    + MIN_VSOCK_BUFFER_LENGTH + ", max=" + MAX_VSOCK_BUFFER_LENGTH);
-            }
-            allowedPaths.forEach(LinkAddress::checkPath);
-            if (descriptorSocket != null) {
-                LinkAddress.checkPath(descriptorSocket);
-            }
-            allowedPathsByCid.values().forEach(paths -> paths.forEach(LinkAddress::checkPath));
+            ContextChecks.check(this);
             concluded = true;
             return this;
         }

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
@@ -175,6 +176,9 @@ abstract class ProxyCommand implements Callable<Integer> {
             System.out.flush();
             manager.ready(status);
             proxy.awaitEnd();
+            return CommandLine.ExitCode.OK;
+        } catch (final CancellationException e) {
+            // It was told to stop before it served.
             return CommandLine.ExitCode.OK;
         } catch (final InterruptedException | RuntimeException e) {
             return fail(e);

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.agrona.ErrorHandler;
 import org.agrona.collections.IntArrayList;
 import org.agrona.concurrent.ManyToOneConcurrentArrayQueue;
@@ -31,6 +32,7 @@ public final class EventLoop implements AutoCloseable {
     private static final int EVENTS_OFFSET = 2 * Long.BYTES;
     private static final int COMMAND_CAPACITY = 4096;
     private static final int MAX_COMMANDS_PER_TURN = 256;
+    private static final int MAX_PENDING_ROUNDS = 1024;
     private static final long NS_PER_MS = 1_000_000L;
     /** What epoll says of the alarm; no registration has such a slot. */
     private static final long ALARM_KEY = -1;
@@ -56,7 +58,9 @@ public final class EventLoop implements AutoCloseable {
     private int slotCount;
     private int generations;
     private long nowNs = System.nanoTime();
-    private boolean closed;
+    private final AtomicInteger signalling = new AtomicInteger();
+    private volatile Thread thread;
+    private volatile boolean closed;
 
     /**
      * Creates the epoll instance, its eventfd and its timerfd.
@@ -134,7 +138,8 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Any thread: has {@code command} run on the loop's thread, in the order of the calls from one thread.
      *
-     * @return false when {@value #COMMAND_CAPACITY} commands wait already: try again.
+     * @return false when {@value #COMMAND_CAPACITY} commands wait already: try again. After {@link #close} what is
+     *     taken is never run.
      */
     public boolean execute(final Runnable command) {
         if (!commands.offer(command)) {
@@ -160,6 +165,9 @@ public final class EventLoop implements AutoCloseable {
      * @return how many events, commands, timers and tasks were dealt with.
      */
     public int turn(final long maxWaitNs) {
+        if (thread != Thread.currentThread()) {
+            thread = Thread.currentThread();
+        }
         final int count = maxWaitNs == 0 || !endOfTurn.isEmpty() || !commands.isEmpty() ? poll() : await(maxWaitNs);
         if (count < 0) {
             throw new PosixException("epoll_wait", -count);
@@ -172,15 +180,42 @@ public final class EventLoop implements AutoCloseable {
         return work;
     }
 
+    /** Whether the caller turns this loop; unknown, and true, before the first turn. */
+    public boolean isOwnThread() {
+        final Thread own = thread;
+        return own == null || own == Thread.currentThread();
+    }
+
     /**
-     * Closes the loop's own descriptors; the registered ones are their owners'. No other thread may call anything here
-     * any more: the eventfd's number will be reused.
+     * Any thread.
+     *
+     * @throws IllegalStateException unless the caller turns this loop.
      */
+    public void checkThread() {
+        if (!isOwnThread()) {
+            throw new IllegalStateException(
+                "called on thread " + Thread.currentThread().getName() + ", confined to " + thread.getName());
+        }
+    }
+
+    /** Runs the commands and tasks that wait, and those that these add in turn, without a look at descriptors. */
+    public void runPending() {
+        int rounds = MAX_PENDING_ROUNDS;
+        while (rounds-- > 0 && runCommands() + runEndOfTurn() > 0) {
+            nowNs = System.nanoTime();
+        }
+    }
+
+    /** Closes the loop's own descriptors; the registered ones are their owners'. */
     @Override
     public void close() {
         if (!closed) {
             closed = true;
             alarm.close();
+            while (signalling.get() > 0) {
+                // The eventfd's number will be reused.
+                Thread.onSpinWait();
+            }
             Syscalls.close(eventFd);
             Syscalls.close(epollFd);
             memory.close();
@@ -338,6 +373,10 @@ public final class EventLoop implements AutoCloseable {
     }
 
     private void signal() {
-        Syscalls.write(eventFd, oneAddress, Long.BYTES);
+        signalling.incrementAndGet();
+        if (!closed) {
+            Syscalls.write(eventFd, oneAddress, Long.BYTES);
+        }
+        signalling.decrementAndGet();
     }
 }

@@ -73,6 +73,16 @@ public final class ControlData {
         return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_TRUNC) != 0;
     }
 
+    /** Adds a descriptor to those listed, as if it had come; at most {@link #MAX_DESCRIPTORS}. */
+    public void add(final int fd) {
+        final int count = count();
+        if (count >= MAX_DESCRIPTORS) {
+            throw new IndexOutOfBoundsException("descriptors=" + count + ", max=" + MAX_DESCRIPTORS);
+        }
+        buffer.putInt(DESCRIPTORS_OFFSET + count * Integer.BYTES, fd);
+        buffer.putInt(COUNT_OFFSET, count + 1);
+    }
+
     /** Forgets the descriptors, whose ownership has moved elsewhere. */
     public void clear() {
         buffer.putInt(COUNT_OFFSET, 0);

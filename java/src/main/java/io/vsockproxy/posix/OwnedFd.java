@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.posix;
 
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -32,6 +33,17 @@ public final class OwnedFd implements AutoCloseable {
             throw new IllegalArgumentException("not a descriptor: " + fd);
         }
         return new OwnedFd(fd);
+    }
+
+    /**
+     * open(2) of something that exists, close-on-exec.
+     *
+     * @param flags as {@link Constants#O_RDWR}.
+     * @throws PosixException when the kernel refuses: ENOENT, EACCES.
+     */
+    public static OwnedFd open(final Path path, final int flags) {
+        return new OwnedFd(PosixException.check(
+            Paths.open(path.toString(), flags | Constants.O_CLOEXEC), "open " + path));
     }
 
     /**

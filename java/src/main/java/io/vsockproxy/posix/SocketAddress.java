@@ -25,6 +25,21 @@ public final class SocketAddress implements AutoCloseable {
     }
 
     /**
+     * Checks the path of a unix socket.
+     *
+     * @return its bytes.
+     * @throws IllegalArgumentException when it is empty, has a NUL or is longer than {@link #MAX_PATH_LENGTH}.
+     */
+    public static byte[] checkPath(final String path) {
+        final byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length == 0 || bytes.length > MAX_PATH_LENGTH || path.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("unix socket path '" + path + "' has " + bytes.length
+                + " bytes; it must have 1 to " + MAX_PATH_LENGTH + ", none of them NUL");
+        }
+        return bytes;
+    }
+
+    /**
      * The address of a unix socket in the file system.
      *
      * @throws IllegalArgumentException when the path is empty, has a NUL or is longer than {@link #MAX_PATH_LENGTH}.

@@ -4,30 +4,42 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
+import io.vsockproxy.stream.ChannelStream;
 import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.MessageDecoder;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Set;
 import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
 /**
- * Connections being made, each way: those that the peer asks for here, and local ones that wait for the peer's word.
+ * Connections being made, each way: those that the peer asks for here, and local ends that wait for the peer's word.
  */
 final class Connects implements AutoCloseable {
+    /** A local end that waits for the peer's word. */
+    private interface Waiting {
+        /** The peer has connected: false when the local end cannot be used. */
+        boolean onConnected(long handle);
+
+        /** It has not, or cannot be asked. */
+        void onRefused(int errno);
+    }
+
     private final SessionResources resources;
     private final AllowedPaths allowedPaths;
     private final Session session;
     private final Outbox outbox;
     private final StreamTable streams;
     private final Counters counters;
-    private final Long2ObjectHashMap<OwnedFd> requested = new Long2ObjectHashMap<>();
+    private final Long2ObjectHashMap<Waiting> requested = new Long2ObjectHashMap<>();
     private final Set<Attempt> attempts = new HashSet<>();
     private boolean refusing;
 
@@ -48,39 +60,54 @@ final class Connects implements AutoCloseable {
 
     /** Asks the peer to connect to {@code path}. Takes ownership of the connection that waits for it. */
     void request(final OwnedFd accepted, final DirectBuffer path) {
+        request(new WaitingSocket(accepted), path);
+    }
+
+    /** Asks the peer to connect to {@code path}, for a component. */
+    void request(final DirectBuffer path, final ChannelHandler component) {
+        request(new WaitingComponent(component), path);
+    }
+
+    private void request(final Waiting waiting, final DirectBuffer path) {
         if (requested.size() >= resources.limits().maxPendingConnects() || !session.hasHandleRoom(1)) {
             counters.refusedConnects++;
-            accepted.close();
+            waiting.onRefused(Errno.EAGAIN);
             return;
         }
         final long cookie = session.newHandle();
-        requested.put(cookie, accepted);
+        requested.put(cookie, waiting);
         outbox.sendConnectRequest(cookie, path);
     }
 
     void onResponse(final MessageDecoder message) {
-        final OwnedFd accepted = requested.remove(message.cookie());
-        if (accepted == null) {
+        final Waiting waiting = requested.remove(message.cookie());
+        if (waiting == null) {
             counters.unaskedResponses++;
             return;
         }
         final long handle = message.handle();
         if (message.errorCode() != 0) {
-            accepted.close();
+            waiting.onRefused(message.errorCode());
         } else if (!session.isNewPeerHandle(handle)) {
-            accepted.close();
+            waiting.onRefused(Errno.EPROTO);
             throw new ProtocolException("ConnectResponse with handle " + handle
                 + ", which is zero, of the wrong sign or in use");
         } else if (!session.hasHandleRoom(1)) {
-            accepted.close();
+            waiting.onRefused(Errno.EAGAIN);
             outbox.sendClose(handle);
-        } else if (!streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY)) {
+        } else if (!waiting.onConnected(handle)) {
             outbox.sendClose(handle);
         }
     }
 
     void onRequest(final MessageDecoder message) {
         final long cookie = message.cookie();
+        final ChannelAcceptors.Entry component = resources.acceptors().find(
+            message.buffer(), message.pathOffset(), message.pathLength());
+        if (component != null) {
+            accept(cookie, component);
+            return;
+        }
         final SocketAddress address = allowedPaths.find(
             message.buffer(), message.pathOffset(), message.pathLength());
         final int errno = address == null ? refusal(message) : busy();
@@ -115,12 +142,34 @@ final class Connects implements AutoCloseable {
     /** The session is over. */
     @Override
     public void close() {
-        requested.values().forEach(OwnedFd::close);
+        final ArrayList<Waiting> left = new ArrayList<>(requested.values());
         requested.clear();
+        for (final Waiting waiting : left) {
+            waiting.onRefused(Errno.ECONNABORTED);
+        }
         for (final Attempt attempt : attempts) {
             attempt.connector.close();
         }
         attempts.clear();
+    }
+
+    /** The peer wants to be connected to a component. */
+    private void accept(final long cookie, final ChannelAcceptors.Entry entry) {
+        int errno = busy();
+        final ChannelHandler[] found = new ChannelHandler[1];
+        if (errno == 0) {
+            resources.channels().call(() -> found[0] = entry.acceptor().onConnect(session, entry.name()));
+            errno = found[0] == null ? Errno.ECONNREFUSED : 0;
+        }
+        if (errno != 0) {
+            counters.refusedConnects++;
+            outbox.sendConnectResponse(cookie, errno, 0);
+            return;
+        }
+        final long handle = session.newHandle();
+        final ChannelStream stream = streams.openChannel(handle, found[0]);
+        outbox.sendConnectResponse(cookie, 0, handle);
+        stream.connected();
     }
 
     /** Why a path that is not on the list is refused. */
@@ -142,6 +191,45 @@ final class Connects implements AutoCloseable {
         }
         final boolean room = attempts.size() < resources.limits().maxPendingConnects() && session.hasHandleRoom(1);
         return room ? 0 : Errno.EAGAIN;
+    }
+
+    /** An application's connection. */
+    private final class WaitingSocket implements Waiting {
+        private final OwnedFd accepted;
+
+        WaitingSocket(final OwnedFd accepted) {
+            this.accepted = accepted;
+        }
+
+        @Override
+        public boolean onConnected(final long handle) {
+            return streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY);
+        }
+
+        @Override
+        public void onRefused(final int errno) {
+            accepted.close();
+        }
+    }
+
+    /** A component. */
+    private final class WaitingComponent implements Waiting {
+        private final ChannelHandler component;
+
+        WaitingComponent(final ChannelHandler component) {
+            this.component = component;
+        }
+
+        @Override
+        public boolean onConnected(final long handle) {
+            streams.openChannel(handle, component).connected();
+            return true;
+        }
+
+        @Override
+        public void onRefused(final int errno) {
+            resources.channels().call(() -> component.onConnectFailed(errno));
+        }
     }
 
     /** One connection that the peer has asked for. */

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.file.LocalFile;
 import io.vsockproxy.fuse.FuseMount;
@@ -12,7 +13,6 @@ import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.OwnedFd;
-import io.vsockproxy.stream.DescriptorClass;
 import io.vsockproxy.stream.DescriptorInspector;
 import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.Stream;
@@ -109,6 +109,10 @@ final class DescriptorExport {
     }
 
     /** Why these descriptors cannot be sent, or null. */
+    String findObstacle(final ControlData control) {
+        return findObstacle(control, control.count());
+    }
+
     private String findObstacle(final ControlData control, final int count) {
         if (!session.hasHandleRoom(count)) {
             return "no handles left for " + count + " descriptors, open=" + session.handleCount();

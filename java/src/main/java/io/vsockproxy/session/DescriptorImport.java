@@ -4,12 +4,15 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.ReceivedDescriptors;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.stream.ChannelDelivery;
+import io.vsockproxy.stream.ChannelStream;
 import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.StandIns;
@@ -70,7 +73,7 @@ final class DescriptorImport {
         final int[] descriptors = new int[count];
         Arrays.fill(descriptors, -1);
         for (int i = 0; i < count; i++) {
-            final String obstacle = make(message, i, descriptors);
+            final String obstacle = make(message, i, descriptors, stream instanceof ChannelStream);
             if (obstacle != null) {
                 counters.undeliverableDescriptors += count;
                 undo(message, i, descriptors, outbox);
@@ -97,6 +100,16 @@ final class DescriptorImport {
 
     private void deliver(
         final MessageDecoder message, final Stream stream, final int[] descriptors, final Outbox outbox) {
+        if (stream instanceof ChannelStream component) {
+            final ChannelDelivery delivery = owned(message, descriptors);
+            component.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
+            for (int i = 0; i < descriptors.length; i++) {
+                if (comesBeside(message, i)) {
+                    channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
+                }
+            }
+            return;
+        }
         if (!hasMissing(descriptors)) {
             stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
             return;
@@ -106,7 +119,7 @@ final class DescriptorImport {
         stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
         for (int i = 0; i < descriptors.length; i++) {
             if (message.descriptorType(i) == DescriptorType.REGULAR_FILE) {
-                files.open(files.get(message.descriptorHandle(i)), message.descriptorFlags(i), delivery, i, stream);
+                files.open(message.descriptorHandle(i), message.descriptorFlags(i), delivery, i, stream);
             } else if (comesBeside(message, i)) {
                 channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
             }
@@ -157,6 +170,21 @@ final class DescriptorImport {
         });
     }
 
+    /** What a component gets: owners of the descriptors, and files; null for what comes beside the link. */
+    private ChannelDelivery owned(final MessageDecoder message, final int[] descriptors) {
+        final DescriptorClass[] kinds = new DescriptorClass[descriptors.length];
+        final AutoCloseable[] owned = new AutoCloseable[descriptors.length];
+        for (int i = 0; i < descriptors.length; i++) {
+            kinds[i] = what(message.descriptorType(i));
+            if (kinds[i] == DescriptorClass.REGULAR_FILE) {
+                owned[i] = files.forChannel(message.descriptorHandle(i));
+            } else if (!comesBeside(message, i)) {
+                owned[i] = OwnedFd.of(descriptors[i]);
+            }
+        }
+        return new ChannelDelivery(kinds, owned);
+    }
+
     private static boolean hasMissing(final int[] descriptors) {
         for (final int descriptor : descriptors) {
             if (descriptor == Delivery.MISSING) {
@@ -194,7 +222,8 @@ final class DescriptorImport {
     }
 
     /** Makes the application's end of entry {@code index}; why it could not be made, or null. */
-    private String make(final MessageDecoder message, final int index, final int[] descriptors) {
+    private String make(
+        final MessageDecoder message, final int index, final int[] descriptors, final boolean forChannel) {
         final int type = message.descriptorType(index);
         final int flags = message.descriptorFlags(index);
         if (comesBeside(message, index)) {
@@ -213,10 +242,13 @@ final class DescriptorImport {
             return "no handles left, open=" + session.handleCount();
         }
         if (type == DescriptorType.REGULAR_FILE) {
-            if (!files.isAvailable()) {
+            if (forChannel) {
+                files.addForChannel(message.descriptorHandle(index), flags);
+            } else if (files.isAvailable()) {
+                files.add(message.descriptorHandle(index));
+            } else {
                 return "this proxy has no mount for regular files (--files)";
             }
-            files.add(message.descriptorHandle(index));
             descriptors[index] = Delivery.MISSING;
             return null;
         }
@@ -281,6 +313,18 @@ final class DescriptorImport {
         if (handle != 0) {
             outbox.sendClose(handle);
         }
+    }
+
+    private static DescriptorClass what(final int type) {
+        return switch (type) {
+            case DescriptorType.SOCKET_STREAM -> DescriptorClass.STREAM_SOCKET;
+            case DescriptorType.SOCKET_DGRAM -> DescriptorClass.DATAGRAM_SOCKET;
+            case DescriptorType.SOCKET_SEQPACKET -> DescriptorClass.SEQPACKET_SOCKET;
+            case DescriptorType.FIFO_READ -> DescriptorClass.PIPE_READ_END;
+            case DescriptorType.FIFO_WRITE -> DescriptorClass.PIPE_WRITE_END;
+            case DescriptorType.REGULAR_FILE -> DescriptorClass.REGULAR_FILE;
+            default -> DescriptorClass.OTHER;
+        };
     }
 
     /** What this side keeps: of a pipe, the end that the application does not get. */

@@ -148,7 +148,7 @@ final class Outbox {
         return true;
     }
 
-    /** Sends a write whose bytes may lie anywhere off-heap; false when there is no room for it now. */
+    /** Sends a write whose bytes may lie anywhere; false when there is no room for it now. */
     boolean sendPwriteRequestCopied(
         final long cookie,
         final long handle,

@@ -16,7 +16,7 @@ import org.agrona.MutableDirectBuffer;
  *
  * <p>An answer is gathered straight from the inbound buffer. Once the owner or the session is gone, everything is EIO.
  */
-final class ReceivedFile implements FileBackend, FileRelay {
+final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
     private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
         (context, errno, value, buffer, offset, length) -> {
             final FileRelay.Completion relayed = (FileRelay.Completion) context;
@@ -81,16 +81,18 @@ final class ReceivedFile implements FileBackend, FileRelay {
         this.handle = handle;
     }
 
-    long handle() {
+    @Override
+    public long handle() {
         return handle;
     }
 
-    /** The owner has closed the file, or the session is over. */
-    void orphan() {
+    @Override
+    public void orphan() {
         orphaned = true;
     }
 
-    boolean isOrphaned() {
+    @Override
+    public boolean isOrphaned() {
         return orphaned;
     }
 

@@ -4,15 +4,17 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.RemoteFile;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.fuse.OpenCompletion;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Stream;
 
 /**
- * A session's files of the other side, by handle, each of them a descriptor on the proxy's mount.
+ * A session's files of the other side, by handle: each of them a descriptor on the proxy's mount, or a channel's.
  */
 final class ReceivedFiles {
     private final FuseMount mount;
@@ -20,26 +22,27 @@ final class ReceivedFiles {
     private final Outbox outbox;
     private final StreamTable streams;
     private final RemoteFiles remote;
-    private final HandleTable<ReceivedFile> files = new HandleTable<>();
+    private final ChannelCommons channels;
+    private final int maxWriteLength;
+    private final HandleTable<PeerFile> files = new HandleTable<>();
     private boolean waitingForRoom;
 
-    /**
-     * @param mount null where this proxy has none.
-     */
     ReceivedFiles(
-        final FuseMount mount,
+        final SessionResources resources,
         final Session session,
         final Outbox outbox,
         final StreamTable streams,
         final RemoteFiles remote) {
-        this.mount = mount;
+        this.mount = resources.mount();
+        this.channels = resources.channels();
+        this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, resources.limits().maxPacketLength());
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
         this.remote = remote;
     }
 
-    /** Whether files can be received. */
+    /** Whether files can be received for an application. */
     boolean isAvailable() {
         return mount != null && mount.isServed();
     }
@@ -52,19 +55,30 @@ final class ReceivedFiles {
         return files.get(handle) != null;
     }
 
-    ReceivedFile get(final long handle) {
-        return files.get(handle);
+    /** The most that a channel's request writes at once, in bytes. */
+    int maxWriteLength() {
+        return maxWriteLength;
     }
 
-    /** Registers a file that the other side has passed; {@link #open} comes next, or {@link #forget}. */
+    /** Registers a file that was passed to an application; {@link #open} comes next, or {@link #forget}. */
     void add(final long handle) {
         files.put(handle, new ReceivedFile(this, remote, handle));
     }
 
+    /** Registers a file that was passed to a channel. */
+    void addForChannel(final long handle, final int statusFlags) {
+        files.put(handle, new ChannelFile(this, remote, channels, handle, statusFlags));
+    }
+
+    /** A file that {@link #addForChannel} has registered. */
+    ChannelFile forChannel(final long handle) {
+        return (ChannelFile) files.get(handle);
+    }
+
     /** Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed. */
     void open(
-        final ReceivedFile file, final int flags, final Delivery delivery, final int index, final Stream stream) {
-        mount.open(file, flags, new OpenCompletion() {
+        final long handle, final int flags, final Delivery delivery, final int index, final Stream stream) {
+        mount.open((ReceivedFile) files.get(handle), flags, new OpenCompletion() {
             @Override
             public void onOpened(final OwnedFd descriptor) {
                 if (delivery.isAbandoned()) {
@@ -90,7 +104,7 @@ final class ReceivedFiles {
 
     /** The owner has closed the file: true when there was one of that handle. */
     boolean onClosedByOwner(final long handle) {
-        final ReceivedFile file = files.remove(handle);
+        final PeerFile file = files.remove(handle);
         if (file == null) {
             return false;
         }
@@ -98,8 +112,8 @@ final class ReceivedFiles {
         return true;
     }
 
-    /** The last descriptor of a file is closed. */
-    void onReleased(final ReceivedFile file) {
+    /** A file is not used here any more. */
+    void onReleased(final PeerFile file) {
         if (!file.isOrphaned() && files.remove(file.handle()) != null) {
             session.guarded(() -> outbox.sendClose(file.handle()));
         }
@@ -121,7 +135,7 @@ final class ReceivedFiles {
 
     /** The session is over. */
     void close() {
-        files.forEach(ReceivedFile::orphan);
+        files.forEach(PeerFile::orphan);
         files.clear();
         onRoom();
     }

@@ -155,7 +155,7 @@ public final class RemoteFiles {
     /**
      * Writes as soon as the link has room for the bytes.
      *
-     * @param buffer off-heap; must stay as it is until the completion is told.
+     * @param buffer must stay as it is until the completion is told.
      * @return false when there are too many requests already or the session has ended.
      */
     public boolean pwriteWhenRoom(
@@ -169,10 +169,9 @@ public final class RemoteFiles {
         if (!hasRoom()) {
             return false;
         }
-        final WaitingWrite write =
-            new WaitingWrite(handle, fileOffset, buffer, offset, length, completion, context);
-        if (!waitingWrites.isEmpty() || !send(write)) {
-            waitingWrites.add(write);
+        if (!waitingWrites.isEmpty()
+            || !send(handle, fileOffset, buffer, offset, length, completion, context)) {
+            waitingWrites.add(new WaitingWrite(handle, fileOffset, buffer, offset, length, completion, context));
             outbox.wantRoom();
         }
         return true;
@@ -267,12 +266,23 @@ public final class RemoteFiles {
     }
 
     private boolean send(final WaitingWrite write) {
+        return send(
+            write.handle, write.fileOffset, write.buffer, write.offset, write.length, write.completion, write.context);
+    }
+
+    private boolean send(
+        final long handle,
+        final long fileOffset,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length,
+        final Completion completion,
+        final Object context) {
         final long cookie = session.newHandle();
-        if (!outbox.sendPwriteRequestCopied(
-            cookie, write.handle, write.fileOffset, write.buffer, write.offset, write.length)) {
+        if (!outbox.sendPwriteRequestCopied(cookie, handle, fileOffset, buffer, offset, length)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, write.context).completion = write.completion;
+        expect(cookie, Command.PWRITE_RESPONSE, context).completion = completion;
         return true;
     }
 

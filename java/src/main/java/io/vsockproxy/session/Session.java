@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.ChannelHandler;
+import io.vsockproxy.channel.Peer;
 import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.file.FileServer;
@@ -18,6 +20,7 @@ import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamHandler;
 import io.vsockproxy.wire.Command;
@@ -28,6 +31,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.function.BiConsumer;
 import org.agrona.DirectBuffer;
+import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * One peer, from the connection to its end.
@@ -36,7 +40,7 @@ import org.agrona.DirectBuffer;
  * stream and no other. When the session ends, everything that was its own is closed; readers that have not yet taken
  * what was delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
  */
-public final class Session implements LinkHandler, StreamHandler {
+public final class Session implements LinkHandler, StreamHandler, Peer {
     private static final Logger LOGGER = System.getLogger(Session.class.getName());
 
     private final SessionResources resources;
@@ -105,7 +109,7 @@ public final class Session implements LinkHandler, StreamHandler {
             this, outbox, limits.maxPendingFileRequests(), resources.loop(), counters);
         export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors(),
             descriptorChannel);
-        receivedFiles = new ReceivedFiles(resources.mount(), this, outbox, streams, remoteFiles);
+        receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
         imports = new DescriptorImport(
             this, streams, receivedFiles, link.descriptors(), descriptorChannel, resources.commons().reserve());
         heartbeat = new Heartbeat(resources, this, link, inbox, extension);
@@ -124,7 +128,7 @@ public final class Session implements LinkHandler, StreamHandler {
         heartbeat.start();
     }
 
-    /** For the log. */
+    @Override
     public String name() {
         return name;
     }
@@ -189,6 +193,28 @@ public final class Session implements LinkHandler, StreamHandler {
         } catch (final ProtocolException e) {
             end(e.getMessage());
         }
+    }
+
+    @Override
+    public boolean isConnected() {
+        return !ended;
+    }
+
+    @Override
+    public void connect(final String path, final ChannelHandler handler) {
+        resources.channels().check();
+        final byte[] bytes = SocketAddress.checkPath(path);
+        if (ended) {
+            resources.channels().call(() -> handler.onConnectFailed(Errno.ENOTCONN));
+            return;
+        }
+        guarded(() -> connects.request(new UnsafeBuffer(bytes), handler));
+    }
+
+    @Override
+    public void disconnect(final String reason) {
+        resources.channels().check();
+        end(reason);
     }
 
     /** Ends the session, at the end of this turn of the loop. Idempotent. */
@@ -286,6 +312,11 @@ public final class Session implements LinkHandler, StreamHandler {
         } catch (final ProtocolException e) {
             end(e.getMessage());
         }
+    }
+
+    @Override
+    public String obstacle(final ControlData control) {
+        return export.findObstacle(control);
     }
 
     @Override
@@ -462,7 +493,7 @@ public final class Session implements LinkHandler, StreamHandler {
             if (message.reason() != 0) {
                 counters.resetsIn++;
             }
-            streams.closedByPeer(stream);
+            streams.closedByPeer(stream, extension.isAgreed() ? message.reason() : 0);
             return;
         }
         final LocalFile file = files.remove(handle);

@@ -8,6 +8,7 @@ import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 
 /**
@@ -18,6 +19,8 @@ import io.vsockproxy.stream.StreamCommons;
  * @param limits        what each peer is held to.
  * @param extensions    what is agreed with a peer of our kind.
  * @param commons       what all streams share.
+ * @param acceptors     the names that components of this process stand for.
+ * @param channels      what all channels share.
  * @param workers       wait for disks.
  * @param windows       map files of this side.
  * @param mount         where files of the other side appear; null where there is no such place.
@@ -28,6 +31,8 @@ public record SessionResources(
     SessionLimits limits,
     Extensions extensions,
     StreamCommons commons,
+    ChannelAcceptors acceptors,
+    ChannelCommons channels,
     FileWorkers workers,
     FileWindows windows,
     FuseMount mount) {

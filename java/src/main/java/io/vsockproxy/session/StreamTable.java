@@ -4,11 +4,13 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.stream.ChannelStream;
 import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.PipeStream;
 import io.vsockproxy.stream.SocketStream;
@@ -28,6 +30,7 @@ final class StreamTable {
     private static final long CHECK_INTERVAL_NS = TimeUnit.MILLISECONDS.toNanos(250);
 
     private final SessionResources resources;
+    private final Session session;
     private final StreamHandler handler;
     private final Inbox inbox;
     private final Outbox outbox;
@@ -51,6 +54,7 @@ final class StreamTable {
         final Counters counters,
         final String sessionName) {
         this.resources = resources;
+        this.session = session;
         this.handler = session;
         this.inbox = inbox;
         this.outbox = outbox;
@@ -111,8 +115,19 @@ final class StreamTable {
         return true;
     }
 
+    /** Makes a stream of a component, which is told once the peer knows of it: {@link ChannelStream#connected}. */
+    ChannelStream openChannel(final long handle, final ChannelHandler component) {
+        final ChannelStream stream = new ChannelStream(
+            resources.loop(), handle, session, component, resources.commons(), resources.channels(), handler);
+        stream.credit(extension.newCredit(StreamKind.CHANNEL));
+        stream.start();
+        streams.put(handle, stream);
+        return stream;
+    }
+
     /** The application has closed its end, or it failed: tells the peer. */
     void endedLocally(final Stream stream, final int errno) {
+        stream.endReason(errno);
         if (forget(stream.handle()) == null) {
             stream.close();
             return;
@@ -149,8 +164,9 @@ final class StreamTable {
         stream.close();
     }
 
-    /** The peer has closed it: what was received before is still delivered. */
-    void closedByPeer(final Stream stream) {
+    /** The peer has closed it, for a reason or 0: what was received before is still delivered. */
+    void closedByPeer(final Stream stream, final int reason) {
+        stream.endReason(reason);
         forget(stream.handle());
         finish(stream);
     }

@@ -21,6 +21,7 @@ public final class Credit {
     private static final long MAX_ALLOWANCE = 1L << 40;
 
     private final boolean packets;
+    private final long initialAllowance;
     private long allowance;
     private long window;
     private long owed;
@@ -34,6 +35,7 @@ public final class Credit {
     public Credit(final boolean packets, final long allowance, final long window) {
         this.packets = packets;
         this.allowance = Math.min(allowance, MAX_ALLOWANCE);
+        this.initialAllowance = this.allowance;
         this.window = window;
     }
 
@@ -54,6 +56,11 @@ public final class Credit {
 
     long allowance() {
         return allowance;
+    }
+
+    /** What the other side let be sent at first. */
+    long initialAllowance() {
+        return initialAllowance;
     }
 
     void spend(final long cost) {

@@ -13,7 +13,7 @@ import io.vsockproxy.posix.Syscalls;
  *
  * <p>Owns the descriptors until the stream has taken all of them over.
  */
-public final class Delivery {
+public class Delivery {
     /** Stands for a descriptor that is not there yet. */
     public static final int MISSING = -1;
 
@@ -40,7 +40,7 @@ public final class Delivery {
             descriptor.close();
             return;
         }
-        descriptors[index] = descriptor.release();
+        put(index, descriptor);
         missing--;
         if (missing == 0 && stream != null) {
             stream.onDeliverable();
@@ -52,7 +52,7 @@ public final class Delivery {
         return abandoned;
     }
 
-    boolean isComplete() {
+    final boolean isComplete() {
         return missing == 0;
     }
 
@@ -65,8 +65,18 @@ public final class Delivery {
     }
 
     /** The stream has closed: closes those that are there, and those that come later as they come. */
-    void abandon() {
+    final void abandon() {
         abandoned = true;
+        closeThere();
+    }
+
+    /** Keeps one that was supplied. Takes ownership. */
+    void put(final int index, final OwnedFd descriptor) {
+        descriptors[index] = descriptor.release();
+    }
+
+    /** Closes those that are there and were not taken over. */
+    void closeThere() {
         for (final int descriptor : descriptors) {
             if (descriptor != MISSING) {
                 Syscalls.close(descriptor);

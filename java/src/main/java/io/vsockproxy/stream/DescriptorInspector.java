@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.stream;
 
+import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SocketOptions;

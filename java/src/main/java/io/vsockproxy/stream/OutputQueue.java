@@ -148,6 +148,34 @@ final class OutputQueue implements AutoCloseable {
         return runs.getFirst().length;
     }
 
+    /** What goes with the first run and is not all there yet, or is a channel's; or null. */
+    Delivery firstDelivery() {
+        return runs.getFirst().delivery;
+    }
+
+    /** Drops that, if there is any: its owner has taken what it wanted. */
+    void abandonFirstDelivery() {
+        final Run first = runs.getFirst();
+        if (first.delivery != null) {
+            first.delivery.abandon();
+            first.delivery = null;
+        }
+    }
+
+    /** Where the first run's bytes begin, with {@link #firstChunkOffset} and {@link #firstPieceLength}. */
+    DirectBuffer firstChunk() {
+        return chunks.getFirst().buffer();
+    }
+
+    int firstChunkOffset() {
+        return readOffset;
+    }
+
+    /** How many bytes of the first run lie there in one piece. */
+    int firstPieceLength() {
+        return Math.min(runs.getFirst().length, ChunkPool.CHUNK_LENGTH - readOffset);
+    }
+
     /**
      * Lists the first run's bytes, or as many as {@link #MAX_PIECES} pieces hold, in a table of {@link IoVec}s.
      *

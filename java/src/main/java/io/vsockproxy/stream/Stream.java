@@ -89,7 +89,7 @@ public abstract class Stream implements AutoCloseable {
 
     /** Whether one direction can end before the other. */
     public final boolean canHalfClose() {
-        return kind == StreamKind.SOCKET_STREAM || kind == StreamKind.SOCKET_SEQPACKET;
+        return kind == StreamKind.SOCKET_STREAM || kind == StreamKind.SOCKET_SEQPACKET || kind == StreamKind.CHANNEL;
     }
 
     /** The application will send no more: reads no more, but watches for its end. */
@@ -204,6 +204,11 @@ public abstract class Stream implements AutoCloseable {
                 wantDraining(true);
             }
         }
+    }
+
+    /** Why it is about to end, as an errno; 0 for in order. The first counts. */
+    public void endReason(final int errno) {
+        // A descriptor has no way to tell.
     }
 
     /** Whether it waits for the application to take what was delivered, and for nothing else. */
@@ -371,6 +376,10 @@ public abstract class Stream implements AutoCloseable {
             wantDraining(false);
             handler.onReaderGone(this);
         }
+    }
+
+    final boolean isReaderGone() {
+        return readerGone;
     }
 
     final boolean isOpen() {

@@ -31,6 +31,9 @@ public interface StreamHandler {
      */
     void commit(Stream stream, int length, ControlData control);
 
+    /** Why these descriptors, which stay the caller's, could not go along with bytes; or null. */
+    String obstacle(ControlData control);
+
     /** Nothing was read. */
     void abort();
 

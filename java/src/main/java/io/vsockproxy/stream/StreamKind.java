@@ -17,7 +17,9 @@ public enum StreamKind {
     /** The end of a pipe that this side reads. */
     PIPE_READER(false),
     /** The end of a pipe that this side writes. */
-    PIPE_WRITER(false);
+    PIPE_WRITER(false),
+    /** A component of this process. */
+    CHANNEL(false);
 
     private final boolean keepsBoundaries;
 

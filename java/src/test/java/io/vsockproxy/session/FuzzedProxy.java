@@ -6,6 +6,7 @@ package io.vsockproxy.session;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
@@ -14,7 +15,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
-import io.vsockproxy.stream.DescriptorClass;
+import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Limits;
@@ -99,7 +100,8 @@ final class FuzzedProxy implements AutoCloseable {
         final Extensions extensions = isExtended
             ? new Extensions(true, WINDOW, 4 * WINDOW, 0, TimeUnit.SECONDS.toNanos(60)) : Extensions.OFF;
         final SessionResources resources = new SessionResources(
-            loop, isHost, LIMITS, extensions, commons, workers, windows, mount);
+            loop, isHost, LIMITS, extensions, commons, new ChannelAcceptors(Map.of()),
+            new ChannelCommons(loop, faults::add, LIMITS.maxPacketLength()), workers, windows, mount);
         return new Session(resources, allowedPaths, "fuzzed", own, isUnix, null, (session, reason) -> { });
     }
 

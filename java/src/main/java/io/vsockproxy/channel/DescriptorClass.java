@@ -2,7 +2,7 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  */
-package io.vsockproxy.stream;
+package io.vsockproxy.channel;
 
 /**
  * What a descriptor that an application passes turns out to be.

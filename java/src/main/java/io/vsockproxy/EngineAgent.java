@@ -1,0 +1,40 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import org.agrona.concurrent.Agent;
+
+/**
+ * The engine of an {@linkplain VsockProxy#embed embedded} proxy, for a component to turn on a thread of its own: by
+ * Agrona's AgentInvoker, AgentRunner or CompositeAgent, or by calling the three methods itself, {@link #onStart} first.
+ *
+ * <p>All from one thread. After {@link #onClose}, or {@link VsockProxy#close}, a turn does nothing.
+ */
+public interface EngineAgent extends Agent {
+    /**
+     * Binds the sockets, mounts the file system.
+     *
+     * @throws io.vsockproxy.posix.PosixException when that cannot be (EADDRINUSE, EACCES).
+     */
+    @Override
+    void onStart();
+
+    /** One turn that only looks: deals with what is ready, and returns how much that was. Never blocks. */
+    @Override
+    int doWork();
+
+    /**
+     * One turn that waits until there is something to do.
+     *
+     * @param maxWaitNs how long at most, in ns; 0 only looks, negative has no limit. {@link VsockProxy#wakeUp} ends the
+     *                  wait.
+     * @return how much was dealt with.
+     */
+    int doWork(long maxWaitNs);
+
+    /** Closes every session, removes the sockets and the mount. Idempotent. */
+    @Override
+    void onClose();
+}

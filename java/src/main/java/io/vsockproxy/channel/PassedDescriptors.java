@@ -1,0 +1,40 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.channel;
+
+import io.vsockproxy.posix.OwnedFd;
+
+/**
+ * Descriptors that came to a channel, in the order in which they were sent. Whoever takes one owns it; those that
+ * nobody has taken are closed after the callback in which their first byte was taken.
+ */
+public interface PassedDescriptors {
+    /** How many came; 0 mostly. */
+    int count();
+
+    /**
+     * What the original on the other side is.
+     *
+     * @param index 0 to {@link #count} - 1.
+     */
+    DescriptorClass kind(int index);
+
+    /**
+     * Takes a descriptor that is no regular file: one end of a socket pair, an end of a pipe, or, on a unix-socket
+     * link, something else itself.
+     *
+     * @return the caller's, close-on-exec.
+     * @throws IllegalStateException when it has been taken, or is a regular file.
+     */
+    OwnedFd take(int index);
+
+    /**
+     * Takes a regular file, which stays on the other side and needs no mount here.
+     *
+     * @return the caller's to close.
+     * @throws IllegalStateException when it has been taken, or is no regular file.
+     */
+    RemoteFile takeFile(int index);
+}

@@ -1,0 +1,70 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.channel;
+
+import org.agrona.DirectBuffer;
+import org.agrona.MutableDirectBuffer;
+
+/**
+ * A regular file that the other side has passed and owns. Nothing of it is cached here.
+ *
+ * <p>Every request that was sent gets exactly one answer: the owner's, or EIO when the session ends. Many may be under
+ * way at once; the owner answers those for one file in their order. Confined to the engine's thread.
+ */
+public interface RemoteFile extends AutoCloseable {
+    /** The most that one request reads or writes, in bytes; a longer one is served short. */
+    int MAX_LENGTH = 1 << 20;
+
+    /** Is told the outcome of a request, once, on the engine's thread. */
+    @FunctionalInterface
+    interface Completion {
+        /**
+         * The answer.
+         *
+         * @param file          that was asked.
+         * @param correlationId as given with the request.
+         * @param result        pread, pwrite: how many bytes, fewer than asked for at the end of the file, at the
+         *                      limits and on a full disk; fstat: the size in bytes; ftruncate: 0. Else
+         *                      {@code -errno}: EIO, also for a session that has ended; EBADF: not open for that;
+         *                      EAGAIN: the owner has too many requests to deal with.
+         */
+        void onComplete(RemoteFile file, long correlationId, long result);
+    }
+
+    /**
+     * Reads up to {@code length} bytes at {@code position} into the caller's buffer.
+     *
+     * @param buffer is written from {@code index} on before the completion is told, and must stay until then.
+     * @return false when nothing was sent: too many requests are under way, or the file is {@linkplain #isOpen not
+     *     open}.
+     */
+    boolean pread(
+        long position, MutableDirectBuffer buffer, int index, int length, long correlationId, Completion completion);
+
+    /**
+     * Writes {@code length} bytes at {@code position}, as soon as there is room on the link.
+     *
+     * @param buffer must stay as it is until the completion is told.
+     * @return as {@link #pread}.
+     */
+    boolean pwrite(
+        long position, DirectBuffer buffer, int index, int length, long correlationId, Completion completion);
+
+    /** Asks for the size; returns as {@link #pread}. */
+    boolean fstat(long correlationId, Completion completion);
+
+    /** Cuts or extends the file to {@code length} bytes; returns as {@link #pread}. */
+    boolean ftruncate(long length, long correlationId, Completion completion);
+
+    /** The file status flags of the owner's descriptor, as F_GETFL shows them there: O_RDWR, O_APPEND. */
+    int statusFlags();
+
+    /** Whether requests can be sent: neither closed here or there, nor the session ended. */
+    boolean isOpen();
+
+    /** Tells the owner that the file is not used any more. Requests under way are still answered. Idempotent. */
+    @Override
+    void close();
+}

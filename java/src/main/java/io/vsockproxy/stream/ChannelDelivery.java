@@ -1,0 +1,93 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.channel.DescriptorClass;
+import io.vsockproxy.channel.PassedDescriptors;
+import io.vsockproxy.channel.RemoteFile;
+import io.vsockproxy.posix.OwnedFd;
+
+/**
+ * Descriptors on their way to a channel's component. Owns those that it has not taken.
+ */
+public final class ChannelDelivery extends Delivery implements PassedDescriptors {
+    /** None. */
+    static final PassedDescriptors NONE = new ChannelDelivery(new DescriptorClass[0], new AutoCloseable[0]);
+
+    /** Stands for what {@link #owned} has. */
+    private static final int THERE = 0;
+
+    private final DescriptorClass[] kinds;
+    private final AutoCloseable[] owned;
+
+    /**
+     * @param kinds of the originals.
+     * @param owned for each an {@link OwnedFd}, a {@link RemoteFile} for a regular file, or null for what is still to
+     *              be supplied. Takes ownership.
+     */
+    public ChannelDelivery(final DescriptorClass[] kinds, final AutoCloseable[] owned) {
+        super(missing(owned));
+        this.kinds = kinds;
+        this.owned = owned;
+    }
+
+    @Override
+    public int count() {
+        return kinds.length;
+    }
+
+    @Override
+    public DescriptorClass kind(final int index) {
+        return kinds[index];
+    }
+
+    @Override
+    public OwnedFd take(final int index) {
+        if (owned[index] instanceof OwnedFd descriptor) {
+            owned[index] = null;
+            return descriptor;
+        }
+        throw notThere(index);
+    }
+
+    @Override
+    public RemoteFile takeFile(final int index) {
+        if (owned[index] instanceof RemoteFile file) {
+            owned[index] = null;
+            return file;
+        }
+        throw notThere(index);
+    }
+
+    @Override
+    void put(final int index, final OwnedFd descriptor) {
+        owned[index] = descriptor;
+    }
+
+    @Override
+    void closeThere() {
+        for (int i = 0; i < owned.length; i++) {
+            if (owned[i] instanceof OwnedFd descriptor) {
+                descriptor.close();
+            } else if (owned[i] instanceof RemoteFile file) {
+                file.close();
+            }
+            owned[i] = null;
+        }
+    }
+
+    private IllegalStateException notThere(final int index) {
+        return new IllegalStateException("descriptor " + (index + 1) + " of " + owned.length + " (" + kinds[index]
+            + ") " + (owned[index] == null ? "has been taken" : "is not of that sort"));
+    }
+
+    private static int[] missing(final AutoCloseable[] owned) {
+        final int[] missing = new int[owned.length];
+        for (int i = 0; i < owned.length; i++) {
+            missing[i] = owned[i] == null ? MISSING : THERE;
+        }
+        return missing;
+    }
+}

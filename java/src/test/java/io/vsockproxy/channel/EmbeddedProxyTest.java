@@ -1,0 +1,214 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.channel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.LinkAddress;
+import io.vsockproxy.Role;
+import io.vsockproxy.SessionListener;
+import io.vsockproxy.VsockProxy;
+import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.MountedPair;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.agrona.DirectBuffer;
+import org.agrona.concurrent.AgentInvoker;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Two proxies and their components on one thread, the test's, which turns both.
+ */
+@Timeout(value = 120, unit = TimeUnit.SECONDS)
+class EmbeddedProxyTest {
+    private static final String NAME = "echo";
+
+    private final List<String> told = new ArrayList<>();
+    private final List<Throwable> errors = new ArrayList<>();
+    private final Recorder connecting = new Recorder();
+    private final Recorder accepting = new Recorder();
+    private Path directory;
+    private VsockProxy host;
+    private VsockProxy guest;
+    private AgentInvoker hostInvoker;
+    private AgentInvoker guestInvoker;
+
+    @BeforeEach
+    void start() throws IOException {
+        directory = Files.createTempDirectory("vp");
+        host = VsockProxy.embed(context(Role.HOST).accept(NAME, (peer, name) -> accepting));
+        guest = VsockProxy.embed(context(Role.GUEST));
+        hostInvoker = new AgentInvoker(errors::add, null, host.agent());
+        guestInvoker = new AgentInvoker(errors::add, null, guest.agent());
+        hostInvoker.start();
+        guestInvoker.start();
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        guestInvoker.close();
+        hostInvoker.close();
+        guest.close();
+        host.close();
+        MountedPair.delete(directory);
+        assertEquals(List.of(), errors);
+    }
+
+    @Test
+    void shouldExchangeOnTheComponentsOwnThread() {
+        connect();
+        assertEquals(5, offer(connecting, "hello"));
+        turnUntil(() -> accepting.received.toString().equals("hello"));
+        assertEquals(2, offer(accepting, "hi"));
+        turnUntil(() -> connecting.received.toString().equals("hi"));
+        accepting.channel.close();
+        turnUntil(() -> connecting.closed == 0 && accepting.closed == 0);
+    }
+
+    @Test
+    void shouldTellOfSessionsThatComeAndGoWithTheReason() {
+        connect();
+        assertEquals(List.of("HOST connected guest 1", "GUEST connected host 1"), told.stream().sorted(
+            (one, other) -> other.compareTo(one)).toList());
+        told.clear();
+        accepting.channel.peer().disconnect("enough");
+        turnUntil(() -> connecting.closed >= 0 && accepting.closed >= 0);
+        assertEquals(Errno.ECONNABORTED, connecting.closed);
+        assertEquals(Errno.ECONNABORTED, accepting.closed);
+        assertTrue(told.contains("HOST ended guest 1: enough"), told::toString);
+        assertEquals(Channel.CLOSED, offer(connecting, "late"));
+        // The guest comes again by itself.
+        turnUntil(() -> told.contains("GUEST connected host 2"));
+    }
+
+    @Test
+    void shouldTellWhoConnectsWithoutAPeer() {
+        guest.close();
+        final VsockProxy alone = VsockProxy.embed(
+            context(Role.HOST).address(LinkAddress.unix(directory.resolve("other").toString())));
+        alone.agent().onStart();
+        assertTrue(alone.connect(NAME, connecting));
+        Await.until(() -> alone.agent().doWork() >= 0 && connecting.failed >= 0, () -> "a refusal");
+        assertEquals(Errno.ENOTCONN, connecting.failed);
+        alone.close();
+        assertFalse(alone.connect(NAME, connecting));
+    }
+
+    @Test
+    void shouldTellAComponentWhenItsOwnProxyCloses() {
+        connect();
+        guest.close();
+        assertEquals(Errno.ECONNABORTED, connecting.closed);
+        turnUntil(() -> accepting.closed >= 0);
+    }
+
+    @Test
+    void shouldSayWhyItCannotServe() {
+        final VsockProxy second = VsockProxy.embed(context(Role.HOST));
+        assertThrows(RuntimeException.class, () -> second.agent().onStart());
+        assertThrows(CompletionException.class, () -> second.ready().join());
+        second.close();
+    }
+
+    @Test
+    void shouldLeaveNoDescriptorOpen() {
+        connect();
+        guest.close();
+        host.close();
+        final int before = Await.stable(Descriptors::count);
+        for (int i = 0; i < 3; i++) {
+            VsockProxy.embed(context(Role.HOST)).close();
+        }
+        assertEquals(before, Descriptors.count());
+    }
+
+    private void connect() {
+        turnUntil(() -> guest.ready().isDone());
+        assertTrue(guest.connect(NAME, connecting));
+        turnUntil(() -> connecting.channel != null && accepting.channel != null);
+    }
+
+    private void turnUntil(final BooleanSupplier condition) {
+        Await.until(
+            () -> {
+                hostInvoker.invoke();
+                guestInvoker.invoke();
+                return condition.getAsBoolean();
+            },
+            () -> "told=" + told + ", errors=" + errors);
+    }
+
+    private static int offer(final Recorder recorder, final String text) {
+        final UnsafeBuffer buffer = new UnsafeBuffer(text.getBytes(StandardCharsets.US_ASCII));
+        return recorder.channel.offer(buffer, 0, buffer.capacity());
+    }
+
+    private VsockProxy.Context context(final Role role) {
+        return new VsockProxy.Context().role(role)
+            .address(LinkAddress.unix(directory.resolve("link").toString()))
+            .errorHandler(errors::add)
+            .sessionListener(new SessionListener() {
+                @Override
+                public void onConnected(final Peer peer) {
+                    told.add(role + " connected " + peer.name());
+                }
+
+                @Override
+                public void onEnded(final Peer peer, final String reason) {
+                    told.add(role + " ended " + peer.name() + ": " + reason);
+                }
+            });
+    }
+
+    /** Keeps what it is told. */
+    private static final class Recorder implements ChannelHandler {
+        private final StringBuilder received = new StringBuilder();
+        private Channel channel;
+        private int failed = -1;
+        private int closed = -1;
+
+        @Override
+        public void onConnected(final Channel newChannel) {
+            channel = newChannel;
+        }
+
+        @Override
+        public void onConnectFailed(final int errno) {
+            failed = errno;
+        }
+
+        @Override
+        public int onData(
+            final Channel from,
+            final DirectBuffer buffer,
+            final int offset,
+            final int length,
+            final PassedDescriptors descriptors) {
+            received.append(buffer.getStringWithoutLengthAscii(offset, length));
+            return length;
+        }
+
+        @Override
+        public void onClosed(final Channel from, final int errno) {
+            closed = errno;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.channel;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.Role;
+import io.vsockproxy.channel.ChannelPair.Connection;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Pattern;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLongArray;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Regular files of the other side in the hands of a component, with no mount in between.
+ */
+@Timeout(value = 120, unit = TimeUnit.SECONDS)
+class RemoteFileTest {
+    @RegisterExtension
+    static final ChannelPair PAIR = new ChannelPair();
+
+    private static final int LENGTH = 300_000;
+    private static final int PIECES = 30;
+    private static final int PIECE_LENGTH = LENGTH / PIECES;
+    private static final long UNTOLD = Long.MIN_VALUE;
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldReadManyPiecesAtOnceIntoTheCallersBuffer(final Role from) throws IOException {
+        final Connection connection = PAIR.fromApplication(from);
+        final byte[] content = Pattern.bytes(11, LENGTH);
+        final Path path = PAIR.directory().resolve("read-" + from);
+        Files.write(path, content);
+        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
+        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[LENGTH]);
+        final long[] results = ask(connection.component(), PIECES, (i, completion) -> file.pread(
+            (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
+        assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
+        assertArrayEquals(content, buffer.byteArray());
+        assertEquals(0, ask(connection.component(), 1, (i, completion) ->
+            file.pread(LENGTH, buffer, 0, 100, i, completion))[0]);
+        assertEquals(-Errno.EBADF, ask(connection.component(), 1, (i, completion) ->
+            file.pwrite(0, buffer, 0, 100, i, completion))[0]);
+        close(connection.component(), file);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldWriteManyPiecesAtOnceAndTruncate(final Role from) throws IOException {
+        final Connection connection = PAIR.fromApplication(from);
+        final byte[] content = Pattern.bytes(12, LENGTH);
+        final Path path = PAIR.directory().resolve("write-" + from);
+        Files.write(path, new byte[1]);
+        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        assertEquals(Constants.O_RDWR, file.statusFlags() & Constants.O_ACCMODE);
+        final UnsafeBuffer buffer = new UnsafeBuffer(content);
+        final long[] results = ask(connection.component(), PIECES, (i, completion) -> file.pwrite(
+            (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
+        assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
+        assertArrayEquals(content, Files.readAllBytes(path));
+        assertEquals(LENGTH, ask(connection.component(), 1, (i, completion) -> file.fstat(i, completion))[0]);
+        assertEquals(0, ask(connection.component(), 1, (i, completion) -> file.ftruncate(5, i, completion))[0]);
+        assertEquals(5, Files.size(path));
+        close(connection.component(), file);
+    }
+
+    @Test
+    void shouldOfferALocalFileToTheOtherSidesComponent() throws IOException {
+        final Component[] ends = PAIR.components(Role.GUEST);
+        final Path path = PAIR.directory().resolve("offered");
+        Files.writeString(path, "content");
+        final OwnedFd own = OwnedFd.open(path, Constants.O_RDONLY);
+        assertEquals(1, ends[0].offer("x", own));
+        assertFalse(own.isOpen());
+        final RemoteFile file = ends[1].onlyFile();
+        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[7]);
+        assertEquals(7, ask(ends[1], 1, (i, completion) -> file.pread(0, buffer, 0, 7, i, completion))[0]);
+        assertEquals("content", buffer.getStringWithoutLengthAscii(0, 7));
+        close(ends[1], file);
+    }
+
+    @Test
+    void shouldSendNothingOnceClosed() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("closed");
+        Files.writeString(path, "content");
+        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
+        close(connection.component(), file);
+        assertFalse(connection.component().onEngine(() -> file.isOpen()));
+        assertFalse(connection.component().onEngine(() -> file.fstat(1, (asked, id, result) -> { })));
+    }
+
+    /** Sends a request. */
+    private interface Request {
+        boolean send(int index, RemoteFile.Completion completion);
+    }
+
+    /** Has an application pass the file: what the component got. */
+    private static RemoteFile passed(final Connection connection, final Path path, final int flags) {
+        try (Endpoint own = Endpoint.open(path, flags)) {
+            connection.application().send("x", own);
+        }
+        return connection.component().onlyFile();
+    }
+
+    /** Sends requests all at once: their results. */
+    private static long[] ask(final Component component, final int count, final Request request) {
+        final AtomicLongArray results = new AtomicLongArray(count);
+        final AtomicInteger told = new AtomicInteger();
+        final RemoteFile.Completion completion = (file, correlationId, result) -> {
+            if (results.getAndSet((int) correlationId, result) != UNTOLD) {
+                throw new AssertionError("told twice: " + correlationId);
+            }
+            told.incrementAndGet();
+        };
+        component.onEngine(() -> {
+            for (int i = 0; i < count; i++) {
+                results.set(i, UNTOLD);
+                assertTrue(request.send(i, completion), "request " + i);
+            }
+            return null;
+        });
+        Await.until(() -> told.get() == count, () -> "answers, told=" + told + " of " + count);
+        final long[] all = new long[count];
+        Arrays.setAll(all, results::get);
+        return all;
+    }
+
+    private static void close(final Component component, final RemoteFile file) {
+        component.onEngine(() -> {
+            file.close();
+            return null;
+        });
+    }
+}
