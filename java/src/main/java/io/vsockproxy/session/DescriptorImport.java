@@ -77,9 +77,9 @@ final class DescriptorImport {
             if (obstacle != null) {
                 counters.undeliverableDescriptors += count;
                 undo(message, i, descriptors, outbox);
-                // The one that failed has been taken from the link, if it was to ride there.
+                // The one that failed has been taken from the link, if it was to ride there; beside it, it never comes.
                 for (int made = 0; made <= i; made++) {
-                    if (!comesBeside(message, made)) {
+                    if (made == i || !comesBeside(message, made)) {
                         closeAtOwner(message, made, outbox);
                     }
                 }

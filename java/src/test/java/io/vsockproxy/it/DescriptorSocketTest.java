@@ -17,6 +17,7 @@ import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.LogCapture;
 import io.vsockproxy.testing.Messages;
@@ -56,6 +57,7 @@ class DescriptorSocketTest {
 
     @BeforeEach
     void start() {
+        FileCalls.load();
         descriptorsBefore = Await.stable(Descriptors::count);
         log = new LogCapture();
         target = Endpoint.listen(ProxyPair.hostTarget(directory));
@@ -159,7 +161,11 @@ class DescriptorSocketTest {
         assertEquals(other, confirmed());
         otherApplication.awaitHangUp();
         final long third = connect();
-        expectUsable(third, accepted());
+        final Endpoint thirdApplication = accepted();
+        expectUsable(third, thirdApplication);
+        guest.send(Messages.data(third, "in vain", transportable(-11), transportable(-12)));
+        assertEquals(List.of(-11L, -12L, third), List.of(confirmed(), confirmed(), confirmed()));
+        thirdApplication.expectEnd();
     }
 
     @Test
