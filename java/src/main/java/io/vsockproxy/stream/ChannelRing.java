@@ -206,14 +206,19 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         return (int) (claim.buffer().addressOffset() - buffer.addressOffset()) - HEADER_LENGTH;
     }
 
-    /** Has the loop look, once for all that comes until it does. */
+    /**
+     * Has the loop look, once for all that comes until it does.
+     *
+     * <p>Never by a mere look at {@code woken}, which could overtake the record's commit, a release store: the loop
+     * would not see the record, nor be told of it. See docs/threads.md.
+     */
     private void wake() {
-        while (!closed && !woken.get() && woken.compareAndSet(false, true)) {
+        while (!closed && !woken.getAndSet(true)) {
             if (loop.execute(onWoken)) {
                 return;
             }
             // Too many commands wait: the loop is about to make room.
-            woken.set(false);
+            woken.getAndSet(false);
             if (loop.isOwnThread()) {
                 stream.onRingFromLoop();
                 return;
@@ -223,7 +228,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     }
 
     private void onWoken() {
-        woken.set(false);
+        woken.getAndSet(false);
         if (resumeWanted) {
             resumeWanted = false;
             stream.resume();
