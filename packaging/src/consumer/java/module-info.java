@@ -6,4 +6,5 @@
 /** For the module path; of no meaning on the class path. */
 module consumer {
     requires io.vsockproxy;
+    requires org.agrona;
 }

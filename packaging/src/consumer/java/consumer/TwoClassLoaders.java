@@ -17,9 +17,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * {@link Consumer} twice at the same time, in class loaders that share nothing but the JDK.
+ * {@link Consumer} four times at once, twice in each of two class loaders that share nothing but the JDK: eight proxies
+ * in one JVM.
  */
 public final class TwoClassLoaders {
+    private static final int TIMES = 2;
+
     private TwoClassLoaders() {
     }
 
@@ -30,15 +33,17 @@ public final class TwoClassLoaders {
         for (int i = 0; i < entries.length; i++) {
             urls[i] = Path.of(entries[i]).toUri().toURL();
         }
-        final ExecutorService executor = Executors.newFixedThreadPool(2);
+        final ExecutorService executor = Executors.newFixedThreadPool(2 * TIMES);
         try (URLClassLoader first = new URLClassLoader(urls, ClassLoader.getPlatformClassLoader());
             URLClassLoader second = new URLClassLoader(urls, ClassLoader.getPlatformClassLoader())) {
             final List<Callable<Object>> tasks = new ArrayList<>();
             for (final ClassLoader loader : List.of(first, second)) {
-                final Path directory = Files.createDirectory(Path.of(args[0]).resolve("loader" + tasks.size()));
                 final Class<?> consumer = loader.loadClass(Consumer.class.getName());
-                tasks.add(() -> consumer.getMethod("main", String[].class)
-                    .invoke(null, (Object) new String[] {directory.toString()}));
+                for (int i = 0; i < TIMES; i++) {
+                    final Path directory = Files.createDirectory(Path.of(args[0]).resolve("run" + tasks.size()));
+                    tasks.add(() -> consumer.getMethod("main", String[].class)
+                        .invoke(null, (Object) new String[] {directory.toString()}));
+                }
             }
             for (final Future<Object> outcome : executor.invokeAll(tasks)) {
                 outcome.get();

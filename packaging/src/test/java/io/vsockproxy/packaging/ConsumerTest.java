@@ -37,6 +37,7 @@ class ConsumerTest {
     private static final long MOUNT_TIMEOUT_S = 10;
     private static final String CONSUMER = "consumer.Consumer";
     private static final String ARRIVED = "arrived: through two proxies";
+    private static final String ANSWERED = "answered: through two proxies";
     private static final String DENY = "--illegal-native-access=deny";
 
     private static final String CLASS_PATH_EXPORTS = "--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED";
@@ -74,22 +75,25 @@ class ConsumerTest {
     @ParameterizedTest
     @MethodSource("jdks")
     void shouldRunOnTheClassPath(final Jdk jdk) throws Exception {
-        onClassPath(jdk, CLASS_PATH_EXPORTS, CLASS_PATH_NATIVE).succeeded().says(ARRIVED).doesNotSay("WARNING");
+        onClassPath(jdk, CLASS_PATH_EXPORTS, CLASS_PATH_NATIVE)
+            .succeeded().says(ARRIVED).says(ANSWERED).doesNotSay("WARNING");
     }
 
     @ParameterizedTest
     @MethodSource("jdks")
     void shouldRunOnTheModulePath(final Jdk jdk) throws Exception {
-        onModulePath(jdk, MODULE_PATH_EXPORTS, MODULE_PATH_NATIVE).succeeded().says(ARRIVED).doesNotSay("WARNING");
+        onModulePath(jdk, MODULE_PATH_EXPORTS, MODULE_PATH_NATIVE)
+            .succeeded().says(ARRIVED).says(ANSWERED).doesNotSay("WARNING");
     }
 
     @ParameterizedTest
     @MethodSource("jdks")
-    void shouldRunInTwoClassLoadersAtOnce(final Jdk jdk) throws Exception {
+    void shouldRunSeveralProxiesInTwoClassLoadersAtOnce(final Jdk jdk) throws Exception {
         final Outcome outcome = project.runOnClassPath(
             jdk, options(jdk, CLASS_PATH_EXPORTS, CLASS_PATH_NATIVE), jar -> true, "consumer.TwoClassLoaders");
         outcome.succeeded();
-        assertEquals(2, outcome.output().lines().filter(ARRIVED::equals).count(), outcome::output);
+        assertEquals(4, outcome.output().lines().filter(ARRIVED::equals).count(), outcome::output);
+        assertEquals(4, outcome.output().lines().filter(ANSWERED::equals).count(), outcome::output);
         assertNothingLeft();
     }
 
