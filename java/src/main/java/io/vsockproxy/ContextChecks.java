@@ -5,6 +5,7 @@
 package io.vsockproxy;
 
 import io.vsockproxy.posix.SocketAddress;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Whether everything that a proxy needs is in its context, and holds together.
@@ -13,6 +14,11 @@ final class ContextChecks {
     private static final long MIN_VSOCK_BUFFER_LENGTH = 64 << 10;
     /** Receive credit travels as 32 bits (struct virtio_vsock_hdr), and the kernel's own sums with it. */
     private static final long MAX_VSOCK_BUFFER_LENGTH = 1 << 30;
+    private static final int MAX_WORKER_THREADS = 1024;
+    private static final int MAX_SESSIONS = 65_536;
+    private static final long MAX_SPIN_NS = TimeUnit.SECONDS.toNanos(1);
+    /** A year, far from where sums of such times overflow. */
+    private static final long MAX_TIME_NS = TimeUnit.DAYS.toNanos(365);
 
     private ContextChecks() {
     }
@@ -45,13 +51,18 @@ final class ContextChecks {
     }
 
     private static void checkNumbers(final VsockProxy.Context context) {
-        if (context.fileWorkerThreads() < 1) {
-            throw new IllegalArgumentException("fileWorkerThreads=" + context.fileWorkerThreads() + ", min=1");
-        }
-        final long length = context.vsockBufferLength();
-        if (length < MIN_VSOCK_BUFFER_LENGTH || length > MAX_VSOCK_BUFFER_LENGTH) {
-            throw new IllegalArgumentException("vsockBufferLength=" + length + ", min=" + MIN_VSOCK_BUFFER_LENGTH
-                + ", max=" + MAX_VSOCK_BUFFER_LENGTH);
+        check("fileWorkerThreads", context.fileWorkerThreads(), 1, MAX_WORKER_THREADS);
+        check("maxSessions", context.maxSessions(), 1, MAX_SESSIONS);
+        check("cpu", context.cpu(), VsockProxy.ANY_CPU, Integer.MAX_VALUE);
+        check("spinLimitNs", context.spinLimitNs(), 0, MAX_SPIN_NS);
+        check("livenessIntervalNs", context.livenessIntervalNs(), 0, MAX_TIME_NS);
+        check("drainTimeoutNs", context.drainTimeoutNs(), 0, MAX_TIME_NS);
+        check("vsockBufferLength", context.vsockBufferLength(), MIN_VSOCK_BUFFER_LENGTH, MAX_VSOCK_BUFFER_LENGTH);
+    }
+
+    private static void check(final String name, final long value, final long min, final long max) {
+        if (value < min || value > max) {
+            throw new IllegalArgumentException(name + "=" + value + ", min=" + min + ", max=" + max);
         }
     }
 

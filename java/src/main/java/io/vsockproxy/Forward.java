@@ -17,7 +17,8 @@ public record Forward(String local, String remote) {
     /**
      * Checks both paths.
      *
-     * @throws IllegalArgumentException when one of them cannot be the path of a unix socket.
+     * @throws IllegalArgumentException when one of them cannot be that of a unix socket: 1 to 107 bytes in UTF-8, no
+     *                                  NUL.
      */
     public Forward {
         SocketAddress.checkPath(local);

@@ -10,6 +10,7 @@ import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -22,13 +23,14 @@ final class InheritedSockets implements AutoCloseable {
     private final Map<LinkAddress, OwnedFd> byAddress = new HashMap<>();
 
     /**
-     * Takes ownership of the sockets, also when it throws.
+     * Takes ownership of the context's listening sockets, also when it throws.
      *
-     * @param addresses where this proxy will listen.
      * @throws IllegalArgumentException when one is no listening stream socket of AF_UNIX or AF_VSOCK, or has another
      *                                  address: nobody would ever serve it.
      */
-    InheritedSockets(final List<OwnedFd> sockets, final Set<LinkAddress> addresses) {
+    InheritedSockets(final VsockProxy.Context context) {
+        final List<OwnedFd> sockets = context.listeningSockets();
+        final Set<LinkAddress> addresses = listeningAddresses(context);
         try {
             for (final OwnedFd socket : sockets) {
                 final LinkAddress address = addressOf(socket.fd());
@@ -57,6 +59,19 @@ final class InheritedSockets implements AutoCloseable {
     public void close() {
         byAddress.values().forEach(OwnedFd::close);
         byAddress.clear();
+    }
+
+    /** Where the proxy will listen. */
+    private static Set<LinkAddress> listeningAddresses(final VsockProxy.Context context) {
+        final Set<LinkAddress> addresses = new HashSet<>();
+        if (context.role() == Role.HOST) {
+            addresses.add(context.address());
+            if (context.descriptorSocket() != null) {
+                addresses.add(LinkAddress.unix(context.descriptorSocket()));
+            }
+        }
+        context.forwards().forEach(forward -> addresses.add(LinkAddress.unix(forward.local())));
+        return addresses;
     }
 
     private static LinkAddress addressOf(final int fd) {

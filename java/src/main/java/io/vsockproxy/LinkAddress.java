@@ -15,6 +15,17 @@ import io.vsockproxy.posix.SocketAddress;
  * @param port of a vsock address, unsigned.
  */
 public record LinkAddress(String path, int cid, int port) {
+    /**
+     * Checks the path.
+     *
+     * @throws IllegalArgumentException when it cannot be that of a unix socket: 1 to 107 bytes in UTF-8, no NUL.
+     */
+    public LinkAddress {
+        if (path != null) {
+            SocketAddress.checkPath(path);
+        }
+    }
+
     /** The port that the protocol's other implementations use. */
     public static final int DEFAULT_PORT = 9900;
 
@@ -25,7 +36,7 @@ public record LinkAddress(String path, int cid, int port) {
     private static final String VSOCK = "vsock:";
     private static final long MAX_UNSIGNED = 0xFFFF_FFFFL;
 
-    /** A unix socket in the file system. */
+    /** A unix socket in the file system; throws as the constructor. */
     public static LinkAddress unix(final String path) {
         return new LinkAddress(path, 0, 0);
     }
@@ -42,9 +53,7 @@ public record LinkAddress(String path, int cid, int port) {
      */
     public static LinkAddress parse(final String text) {
         if (text.startsWith(UNIX)) {
-            final String path = text.substring(UNIX.length());
-            SocketAddress.checkPath(path);
-            return unix(path);
+            return unix(text.substring(UNIX.length()));
         }
         if (!text.startsWith(VSOCK)) {
             throw new IllegalArgumentException(

@@ -31,9 +31,11 @@ import io.vsockproxy.stream.StreamKind;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.agrona.CloseHelper;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -88,22 +90,36 @@ final class ProxyAgent implements EngineAgent {
     ProxyAgent(final VsockProxy.Context context, final CompletableFuture<String> ready) {
         this.context = context;
         this.ready = ready;
-        inheritedSockets = new InheritedSockets(context.listeningSockets(), context.listeningAddresses());
-        loop = new EventLoop(context.spinLimitNs(), context.errorHandler());
-        counters = context.countersFile() == null ? null
-            : new CounterPublisher(loop, context.countersFile(), this::addTo);
-        workers = new FileWorkers(loop, context.fileWorkerThreads());
-        // Apart from those that wait for disks: opening what has come in only waits for this loop.
-        mountWorkers = new FileWorkers(loop, MOUNT_WORKER_THREADS);
-        mount = context.filesDirectory() == null ? null
-            : FuseMount.mount(loop, mountWorkers, context.filesDirectory(), context.filesAllowOther());
-        resources = new SessionResources(
-            loop, context.role() == Role.HOST, context.limits(), context.extensions(),
-            new StreamCommons(loop, context.limits().maxPacketLength()),
-            new ChannelAcceptors(context.acceptors()),
-            new ChannelCommons(loop, context.errorHandler(), context.limits().maxPacketLength()),
-            workers, new FileWindows(workers), mount);
-        admission = new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid());
+        final ArrayDeque<AutoCloseable> made = new ArrayDeque<>();
+        try {
+            inheritedSockets = keep(made, new InheritedSockets(context));
+            loop = keep(made, new EventLoop(context.spinLimitNs(), context.errorHandler()));
+            workers = keep(made, new FileWorkers(loop, context.fileWorkerThreads()));
+            // Apart from those that wait for disks: opening what has come in only waits for this loop.
+            mountWorkers = keep(made, new FileWorkers(loop, MOUNT_WORKER_THREADS));
+            final StreamCommons commons = keep(made, new StreamCommons(loop, context.limits().maxPacketLength()));
+            admission = keep(
+                made, new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid()));
+            mount = context.filesDirectory() == null ? null
+                : keep(made, FuseMount.mount(
+                    loop, mountWorkers, context.filesDirectory(), context.filesAllowOther()));
+            resources = new SessionResources(
+                loop, context.role() == Role.HOST, context.limits(), context.extensions(), commons,
+                new ChannelAcceptors(context.acceptors()),
+                new ChannelCommons(loop, context.errorHandler(), context.limits().maxPacketLength()),
+                workers, new FileWindows(workers), mount);
+            counters = context.countersFile() == null ? null
+                : new CounterPublisher(loop, context.countersFile(), this::addTo);
+        } catch (final RuntimeException e) {
+            CloseHelper.quietCloseAll(made);
+            throw e;
+        }
+    }
+
+    /** Has it closed, before what was made earlier, if something later cannot be made. */
+    private static <T extends AutoCloseable> T keep(final ArrayDeque<AutoCloseable> made, final T closeable) {
+        made.push(closeable);
+        return closeable;
     }
 
     @Override

@@ -6,15 +6,13 @@ package io.vsockproxy;
 
 import io.vsockproxy.channel.ChannelAcceptor;
 import io.vsockproxy.channel.ChannelHandler;
-import io.vsockproxy.link.LinkSockets;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
+import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.posix.JvmFlags;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
-import io.vsockproxy.posix.Syscalls;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
-import io.vsockproxy.socket.SocketAccess;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
@@ -27,7 +25,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.agrona.ErrorHandler;
 
@@ -54,24 +51,22 @@ public final class VsockProxy implements AutoCloseable {
     /** For {@link Context#cpu(int)}: wherever the scheduler puts the loop. */
     public static final int ANY_CPU = -1;
 
+    /**
+     * For {@link Context#vsockBufferLength(long)}, in bytes: 2 MiB, because some kernels reset a connection whose
+     * unread packets outgrow it.
+     */
+    public static final long DEFAULT_VSOCK_BUFFER_LENGTH = 2 << 20;
+
     private static final Logger LOGGER = System.getLogger(VsockProxy.class.getName());
 
     private final ProxyAgent agent;
-    private final int cpu;
     private final CompletableFuture<String> ready = new CompletableFuture<>();
-    private final CountDownLatch ended = new CountDownLatch(1);
     /** Null when embedded. */
-    private final Thread thread;
-    private volatile boolean stopping;
-    private volatile RuntimeException failure;
+    private final ProxyThread thread;
 
     private VsockProxy(final Context context, final boolean embedded) {
         agent = new ProxyAgent(context, ready);
-        cpu = context.cpu();
-        thread = embedded ? null : new Thread(this::run, agent.roleName());
-        if (thread != null) {
-            thread.setDaemon(true);
-        }
+        thread = embedded ? null : new ProxyThread(agent, context.cpu(), ready);
     }
 
     /**
@@ -79,8 +74,11 @@ public final class VsockProxy implements AutoCloseable {
      *
      * @param context is concluded by this, and must not be changed afterwards.
      * @throws IllegalArgumentException when the context does not hold together.
-     * @throws io.vsockproxy.posix.PosixException when the kernel has no descriptors or memory for it. What its thread
-     *     runs into later, like EADDRINUSE, {@link #ready} tells.
+     * @throws PosixException           when the kernel has no descriptors or memory for it. What its thread runs into
+     *                                  later, like EADDRINUSE, {@link #ready} tells.
+     * @throws RuntimeException         when {@link Context#filesDirectory} cannot be mounted or {@link
+     *                                  Context#countersFile} not be made; the message says why. Nothing stays open.
+     * @throws UnsatisfiedLinkError     when the native library cannot be loaded: what was tried, and the remedy.
      */
     public static VsockProxy launch(final Context context) {
         final VsockProxy proxy = new VsockProxy(context.conclude(), false);
@@ -103,7 +101,7 @@ public final class VsockProxy implements AutoCloseable {
      */
     public EngineAgent agent() {
         if (thread != null) {
-            throw new IllegalStateException("launched: turned by thread " + thread.getName());
+            throw new IllegalStateException("launched: turned by thread " + thread.name());
         }
         return agent;
     }
@@ -148,13 +146,14 @@ public final class VsockProxy implements AutoCloseable {
     /**
      * Waits until a launched proxy has ended.
      *
-     * @throws RuntimeException what ended it, when it was not {@link #close}.
+     * @throws RuntimeException      what ended it, when it was not {@link #close}.
+     * @throws IllegalStateException when it is embedded: it ends where the component stops turning it.
      */
     public void awaitEnd() throws InterruptedException {
-        ended.await();
-        if (failure != null) {
-            throw failure;
+        if (thread == null) {
+            throw new IllegalStateException("embedded: turned by the component");
         }
+        thread.awaitEnd();
     }
 
     /**
@@ -168,49 +167,14 @@ public final class VsockProxy implements AutoCloseable {
     public void close() {
         if (thread == null) {
             agent.onClose();
-            ended.countDown();
-            return;
-        }
-        if (thread == Thread.currentThread()) {
-            throw new IllegalStateException("close() from a callback would wait for itself");
-        }
-        stopping = true;
-        agent.wakeUp();
-        boolean interrupted = false;
-        while (ended.getCount() > 0) {
-            try {
-                ended.await();
-            } catch (final InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private void run() {
-        try {
-            if (cpu != ANY_CPU) {
-                PosixException.check(Syscalls.schedSetaffinity(cpu), "sched_setaffinity to processor " + cpu);
-            }
-            agent.onStart();
-            while (!stopping) {
-                agent.doWork(-1);
-            }
-            agent.drain();
-        } catch (final RuntimeException e) {
-            failure = e;
-            LOGGER.log(Level.DEBUG, "the proxy failed", e);
-            ready.completeExceptionally(e);
-        } finally {
-            agent.onClose();
-            ended.countDown();
+        } else {
+            thread.close();
         }
     }
 
     /**
-     * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once.
+     * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once. For one proxy and one thread: after
+     * it has been given to a proxy, it is only read.
      */
     public static final class Context {
         private Role role;
@@ -232,7 +196,7 @@ public final class VsockProxy implements AutoCloseable {
         private long livenessIntervalNs;
         private Runnable livenessTask;
         private long drainTimeoutNs = TimeUnit.SECONDS.toNanos(5);
-        private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
+        private long vsockBufferLength = DEFAULT_VSOCK_BUFFER_LENGTH;
         private SocketAccess socketAccess = SocketAccess.DEFAULT;
         private Path countersFile;
         private final Map<String, ChannelAcceptor> acceptors = new LinkedHashMap<>();
@@ -263,7 +227,12 @@ public final class VsockProxy implements AutoCloseable {
             return address;
         }
 
-        /** Lets the other side ask for a connection to the unix socket {@code path}. None by default. */
+        /**
+         * Lets the other side ask for a connection to the unix socket {@code path}, exactly as it is spelled here. None
+         * by default.
+         *
+         * @param path 1 to 107 bytes in UTF-8, no NUL.
+         */
         public Context allowConnect(final String path) {
             allowedPaths.add(path);
             return this;
@@ -307,8 +276,8 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * How many bytes the kernel is to hold for an AF_VSOCK link each way; {@link
-         * LinkSockets#DEFAULT_VSOCK_BUFFER_LENGTH} by default.
+         * How many bytes the kernel is to hold for an AF_VSOCK link each way, 64 KiB to 1 GiB; {@link
+         * #DEFAULT_VSOCK_BUFFER_LENGTH} by default.
          */
         public Context vsockBufferLength(final long length) {
             this.vsockBufferLength = length;
@@ -389,7 +358,10 @@ public final class VsockProxy implements AutoCloseable {
             return descriptorSocket;
         }
 
-        /** A directory for regular files that the other side passes. None by default: they are refused. */
+        /**
+         * A directory, made if need be, to mount regular files on that the other side passes to applications. None by
+         * default: they are refused. Components take files without it.
+         */
         public Context filesDirectory(final Path directory) {
             this.filesDirectory = directory;
             return this;
@@ -436,7 +408,7 @@ public final class VsockProxy implements AutoCloseable {
             return extensions;
         }
 
-        /** How many file requests may be waiting for disks at once; 4 by default. */
+        /** How many file requests may be waiting for disks at once, each on a thread; 4 by default, 1 to 1024. */
         public Context fileWorkerThreads(final int threads) {
             this.fileWorkerThreads = threads;
             return this;
@@ -449,7 +421,7 @@ public final class VsockProxy implements AutoCloseable {
 
         /**
          * How long, in ns, the loop looks for something to do before it sleeps, while there is much to do; 0, the
-         * default, never. Buys latency with CPU time.
+         * default, never; 1 s at most. Buys latency with CPU time: 100 us is a good value.
          */
         public Context spinLimitNs(final long newSpinLimitNs) {
             this.spinLimitNs = newSpinLimitNs;
@@ -491,7 +463,7 @@ public final class VsockProxy implements AutoCloseable {
 
         /**
          * A socket that listens already on one of this proxy's addresses, and is used instead of making one;
-         * its path is not removed in the end. Takes ownership.
+         * its path is not removed in the end. Takes ownership, also where the proxy is then not made.
          */
         public Context listeningSocket(final OwnedFd socket) {
             listeningSockets.add(socket);
@@ -503,21 +475,9 @@ public final class VsockProxy implements AutoCloseable {
             return List.copyOf(listeningSockets);
         }
 
-        Set<LinkAddress> listeningAddresses() {
-            final Set<LinkAddress> addresses = new HashSet<>();
-            if (role == Role.HOST) {
-                addresses.add(address);
-                if (descriptorSocket != null) {
-                    addresses.add(LinkAddress.unix(descriptorSocket));
-                }
-            }
-            forwards.forEach(forward -> addresses.add(LinkAddress.unix(forward.local())));
-            return addresses;
-        }
-
         /**
-         * Has the proxy's own thread run {@code task} every {@code intervalNs}, as a sign that it is not stuck;
-         * none by default.
+         * Has the engine's thread run {@code task} at the start and every {@code intervalNs}, as a sign that it is not
+         * stuck; none by default.
          *
          * @param task must not block.
          */
@@ -539,7 +499,7 @@ public final class VsockProxy implements AutoCloseable {
 
         /**
          * How long, in ns, a proxy that stops may take to send what applications have written and to deliver what it
-         * has received; 5 s by default, 0 for not at all.
+         * has received; 5 s by default, 0 for not at all, a year at most. An embedded proxy does not wait.
          */
         public Context drainTimeoutNs(final long timeoutNs) {
             this.drainTimeoutNs = timeoutNs;
@@ -567,7 +527,7 @@ public final class VsockProxy implements AutoCloseable {
             return countersFile;
         }
 
-        /** How many guests a host serves at once; 64 by default. */
+        /** How many guests a host serves at once; 64 by default, 1 to 65,536. One more is refused. */
         public Context maxSessions(final int newMaxSessions) {
             this.maxSessions = newMaxSessions;
             return this;
@@ -579,9 +539,10 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Checks that everything is there and holds together.
+         * Checks that everything is there and holds together; for {@link VsockProxy#launch} and {@link
+         * VsockProxy#embed}, which call it.
          *
-         * @throws IllegalArgumentException when it does not.
+         * @throws IllegalArgumentException when it does not; listening sockets are closed then.
          * @throws IllegalStateException    when this context was concluded before.
          * @throws IllegalAccessError       when the JVM was started without a flag, which the message names.
          */
@@ -590,8 +551,13 @@ public final class VsockProxy implements AutoCloseable {
             if (concluded) {
                 throw new IllegalStateException("this context has been used already");
             }
-            ContextChecks.check(this);
             concluded = true;
+            try {
+                ContextChecks.check(this);
+            } catch (final IllegalArgumentException e) {
+                listeningSockets.forEach(OwnedFd::close);
+                throw e;
+            }
             return this;
         }
     }

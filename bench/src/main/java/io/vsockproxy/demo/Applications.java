@@ -4,12 +4,12 @@
  */
 package io.vsockproxy.demo;
 
+import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.Syscalls;
-import io.vsockproxy.socket.SocketAccess;
 import io.vsockproxy.socket.UnixListeningSocket;
 import java.nio.file.Path;
 

@@ -25,12 +25,16 @@ public interface Channel extends AutoCloseable {
     int CLOSED = -2;
 
     /**
-     * Sends {@code length} bytes, all or none of them. They are copied once, into the outbound ring.
+     * Sends {@code length} bytes, all or none of them. They are copied once, into the outbound ring, before this
+     * returns.
      *
+     * @param buffer has the bytes; it stays the caller's.
+     * @param offset of the first, in bytes from the buffer's start.
      * @param length 0 to {@link #maxLength}, in bytes.
      * @return {@code length}; {@link #WOULD_BLOCK}, and {@link ChannelHandler#onWritable} will be called when it is
      *     worth trying again; or {@link #CLOSED}, after {@link #shutdownOutput} or the channel's end.
-     * @throws IllegalArgumentException when {@code length} is not in that range.
+     * @throws IllegalArgumentException  when {@code length} is not in that range.
+     * @throws IndexOutOfBoundsException when the buffer has no such bytes.
      */
     int offer(DirectBuffer buffer, int offset, int length);
 
@@ -38,11 +42,14 @@ public interface Channel extends AutoCloseable {
      * Sends bytes and, with the first of them, descriptors: sockets, pipes and regular files; others only where the
      * link is a unix socket.
      *
+     * @param buffer      as above.
+     * @param offset      as above.
+     * @param length      as above, but at least 1, for the descriptors to go with.
      * @param descriptors at most 253. They are taken over if the bytes are sent, and stay the caller's otherwise. A
      *                    file is served to the other side for as long as it has it open there.
-     * @param length      as above, but at least 1, for the descriptors to go with.
      * @return as above.
      * @throws IllegalArgumentException when one of them cannot be carried, naming it; nothing has been sent then.
+     * @throws IllegalStateException    when one of them is closed or released; likewise.
      */
     int offer(DirectBuffer buffer, int offset, int length, OwnedFd... descriptors);
 
@@ -55,6 +62,7 @@ public interface Channel extends AutoCloseable {
      * @param length 1 to {@link #maxLength}, in bytes.
      * @param claim  is used again for each claim; holds the place to write to if this returns {@code length}.
      * @return as {@link #offer(DirectBuffer, int, int)}.
+     * @throws IllegalArgumentException when {@code length} is not in that range.
      */
     int tryClaim(int length, ChannelClaim claim);
 
@@ -101,10 +109,11 @@ public interface Channel extends AutoCloseable {
     Peer peer();
 
     /**
-     * The way to send from other threads. Made at the first call; later calls return the same.
+     * The way to send from other threads. Made at the first call; later calls return the same, whatever they ask for.
      *
      * @param capacity of the ring that it sends through, in bytes, a power of two, at least 4096. A message may have an
      *                 eighth of that.
+     * @throws IllegalArgumentException when {@code capacity} is none of those.
      */
     ChannelSender sender(int capacity);
 }

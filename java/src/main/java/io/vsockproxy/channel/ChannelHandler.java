@@ -12,6 +12,8 @@ import org.agrona.DirectBuffer;
  * <p>Of {@link #onConnected} and {@link #onConnectFailed} exactly one is called, once; after the former, {@link
  * #onClosed} is called exactly once, last. An exception from any of these goes to the error handler, and resets the
  * channel (EIO) and nothing else.
+ *
+ * <p>An {@code errno} is a positive number, as Linux numbers them: {@link io.vsockproxy.posix.Errno} has them by name.
  */
 public interface ChannelHandler {
     /** The channel is there: both ends may send. */
@@ -32,7 +34,7 @@ public interface ChannelHandler {
      * Bytes have come.
      *
      * @param buffer      where they came in, or where they were kept: theirs only until this returns.
-     * @param offset      of the first.
+     * @param offset      of the first, in bytes from the buffer's start.
      * @param length      how many; 0 only for descriptors that came without a byte.
      * @param descriptors that came with the first of them. What is not taken when the bytes are, is closed.
      * @return how many bytes are taken, from the first on. Fewer than {@code length} pauses the channel: the rest is

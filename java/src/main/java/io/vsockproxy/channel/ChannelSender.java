@@ -14,10 +14,15 @@ import org.agrona.DirectBuffer;
  */
 public interface ChannelSender extends AutoCloseable {
     /**
-     * Sends {@code length} bytes, all or none of them.
+     * Sends {@code length} bytes, all or none of them. They are copied into the ring before this returns.
      *
+     * @param buffer has the bytes; it stays the caller's.
+     * @param offset of the first, in bytes from the buffer's start.
      * @param length 1 to {@link #maxLength}, in bytes.
-     * @return {@code length}; {@link Channel#WOULD_BLOCK}: the ring is full, try again later; {@link Channel#CLOSED}.
+     * @return {@code length}; {@link Channel#WOULD_BLOCK}: the ring is full, try again later (there is no callback: the
+     *     engine makes room as fast as the other side takes it); {@link Channel#CLOSED}.
+     * @throws IllegalArgumentException  when {@code length} is not in that range.
+     * @throws IndexOutOfBoundsException when the buffer has no such bytes.
      */
     int offer(DirectBuffer buffer, int offset, int length);
 

@@ -9,16 +9,15 @@ import io.vsockproxy.posix.OwnedFd;
 /**
  * Descriptors that came to a channel, in the order in which they were sent. Whoever takes one owns it; those that
  * nobody has taken are closed after the callback in which their first byte was taken.
+ *
+ * <p>To be used during {@link ChannelHandler#onData} only. An index is 0 to {@link #count} - 1, and any other an {@link
+ * IndexOutOfBoundsException}.
  */
 public interface PassedDescriptors {
     /** How many came; 0 mostly. */
     int count();
 
-    /**
-     * What the original on the other side is.
-     *
-     * @param index 0 to {@link #count} - 1.
-     */
+    /** What the original on the other side is. */
     DescriptorClass kind(int index);
 
     /**

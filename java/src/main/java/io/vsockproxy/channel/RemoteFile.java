@@ -11,7 +11,11 @@ import org.agrona.MutableDirectBuffer;
  * A regular file that the other side has passed and owns. Nothing of it is cached here.
  *
  * <p>Every request that was sent gets exactly one answer: the owner's, or EIO when the session ends. Many may be under
- * way at once; the owner answers those for one file in their order. Confined to the engine's thread.
+ * way at once; the owner answers those for one file in their order. Confined to the engine's thread (see the package).
+ *
+ * <p>Positions, indices and lengths are bytes. A {@code correlationId} is the caller's, and means nothing here. Methods
+ * throw {@link IllegalArgumentException} for a negative position or file length, {@link IndexOutOfBoundsException} for
+ * what is not in the buffer.
  */
 public interface RemoteFile extends AutoCloseable {
     /** The most that one request reads or writes, in bytes; a longer one is served short. */
@@ -58,7 +62,10 @@ public interface RemoteFile extends AutoCloseable {
     /** Cuts or extends the file to {@code length} bytes; returns as {@link #pread}. */
     boolean ftruncate(long length, long correlationId, Completion completion);
 
-    /** The file status flags of the owner's descriptor, as F_GETFL shows them there: O_RDWR, O_APPEND. */
+    /**
+     * The file status flags of the owner's descriptor, as F_GETFL shows them there and Linux numbers them: the lowest
+     * two bits are 0 to read only (O_RDONLY), 1 to write only, 2 for both; 02000 is O_APPEND.
+     */
     int statusFlags();
 
     /** Whether requests can be sent: neither closed here or there, nor the session ended. */

@@ -5,10 +5,10 @@
 package io.vsockproxy.cli;
 
 import io.vsockproxy.LinkAddress;
-import io.vsockproxy.link.LinkSockets;
+import io.vsockproxy.VsockDevice;
+import io.vsockproxy.VsockProxy;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.VsockDevice;
-import io.vsockproxy.session.SessionLimits;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -51,7 +51,7 @@ final class InfoCommand implements Callable<Integer> {
         row("kernel", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
             + System.getProperty("os.arch"));
         row("local CID", localCid());
-        row("default vsock buffer", LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH + " bytes each way");
+        row("default vsock buffer", VsockProxy.DEFAULT_VSOCK_BUFFER_LENGTH + " bytes each way");
         row("longest frame", limits.maxFrameLength() + " bytes");
         row("descriptors in a frame", limits.maxDescriptorsPerFrame() + " at most");
         row("streams of a session", limits.maxHandles() + " at most");

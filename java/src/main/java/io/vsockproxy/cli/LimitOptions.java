@@ -4,8 +4,8 @@
  */
 package io.vsockproxy.cli;
 
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import java.math.BigDecimal;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;

@@ -8,8 +8,7 @@ import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
-import io.vsockproxy.link.LinkSockets;
-import io.vsockproxy.socket.SocketAccess;
+import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.systemd.ServiceManager;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -129,7 +128,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         names = "--vsock-buffer",
         paramLabel = "BYTES",
         description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
-    private long vsockBufferLength = LinkSockets.DEFAULT_VSOCK_BUFFER_LENGTH;
+    private long vsockBufferLength = VsockProxy.DEFAULT_VSOCK_BUFFER_LENGTH;
 
     @ArgGroup(
         validate = false,

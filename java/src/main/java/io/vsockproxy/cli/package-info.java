@@ -4,7 +4,8 @@
  */
 
 /**
- * The command line: arguments, exit codes, signals. A client of the public API like any other.
+ * The command line: arguments, exit codes, signals. A client of the public API like any other, which uses nothing else
+ * (PublicApiTest).
  *
  * <p>Runs on the JVM's main thread.
  */

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import org.agrona.IoUtil;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -37,7 +38,7 @@ public final class CounterFile implements AutoCloseable {
     static final int PID_OFFSET = 16;
     static final int HEADER_LENGTH = 64;
 
-    private static final CounterId[] IDS = CounterId.values();
+    private static final List<CounterId> IDS = List.of(CounterId.values());
 
     private final MappedByteBuffer mapping;
     private final Map<CounterId, AtomicCounter> counters = new EnumMap<>(CounterId.class);
@@ -48,8 +49,8 @@ public final class CounterFile implements AutoCloseable {
      * @throws UncheckedIOException when that cannot be.
      */
     public CounterFile(final Path path) {
-        final int metadataLength = IDS.length * CountersReader.METADATA_LENGTH;
-        final int valuesLength = IDS.length * CountersReader.COUNTER_LENGTH;
+        final int metadataLength = IDS.size() * CountersReader.METADATA_LENGTH;
+        final int valuesLength = IDS.size() * CountersReader.COUNTER_LENGTH;
         final Path temporary = path.resolveSibling(path.getFileName() + "." + ProcessHandle.current().pid());
         try {
             Files.deleteIfExists(temporary);

@@ -20,7 +20,7 @@ import org.agrona.concurrent.status.CountersReader;
 /**
  * Reads the {@link CounterFile} of a proxy, of this or another process, while it is written.
  *
- * <p>By the labels in the file, so that counters of another version are shown too.
+ * <p>By the labels in the file, so that counters of another version are shown too. For one thread at a time.
  */
 public final class CounterFileReader implements AutoCloseable {
     /** The type id of a counter that says how it is now. */
@@ -37,6 +37,7 @@ public final class CounterFileReader implements AutoCloseable {
     private final MappedByteBuffer mapping;
     private final CountersReader reader;
     private final long pid;
+    private boolean closed;
 
     /**
      * Maps the file.
@@ -70,16 +71,27 @@ public final class CounterFileReader implements AutoCloseable {
         return pid;
     }
 
-    /** All counters by label, in the file's order. */
+    /**
+     * All counters by label ({@link CounterId#label}), in the file's order, each as it is now.
+     *
+     * @throws IllegalStateException when this is closed.
+     */
     public Map<String, Value> values() {
+        if (closed) {
+            throw new IllegalStateException("closed");
+        }
         final Map<String, Value> values = new LinkedHashMap<>();
         reader.forEach((counterId, typeId, key, label) ->
             values.put(label, new Value(reader.getCounterValue(counterId), typeId == GAUGE)));
         return values;
     }
 
+    /** Unmaps the file. Idempotent. */
     @Override
     public void close() {
-        IoUtil.unmap(mapping);
+        if (!closed) {
+            closed = true;
+            IoUtil.unmap(mapping);
+        }
     }
 }

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.file;
 
+import io.vsockproxy.config.SessionLimits;
+
 /**
  * What one peer's file requests may use up, and where reads take which way. Lengths are bytes.
  *
@@ -51,6 +53,14 @@ public record FileLimits(
      */
     public static final FileLimits DEFAULTS =
         new FileLimits(4096, 1 << 20, 32L << 20, 8L << 20, 128 << 10, 128 << 10, 1);
+
+    /** What a peer of those limits may use up; what they do not say is as in {@link #DEFAULTS}. */
+    public static FileLimits of(final SessionLimits limits) {
+        return DEFAULTS
+            .withMaxRequests(limits.maxPendingFileRequests())
+            .withMaxReadLength(Math.min(limits.maxFileReadLength(), limits.maxPacketLength()))
+            .withMaxPendingWriteLength(limits.maxPendingFileWriteLength());
+    }
 
     /** These, for so many requests. */
     public FileLimits withMaxRequests(final int count) {

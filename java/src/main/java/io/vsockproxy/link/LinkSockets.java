@@ -18,8 +18,6 @@ import io.vsockproxy.posix.Syscalls;
 public final class LinkSockets {
     /** What the kernel holds for a unix link each way; two blobs of the usual read length and their overhead. */
     private static final int UNIX_BUFFER_LENGTH = 416 * 1024;
-    /** Large, because some kernels reset a connection whose unread packets outgrow it. */
-    public static final long DEFAULT_VSOCK_BUFFER_LENGTH = 2 << 20;
     private static final int BACKLOG = 64;
 
     private LinkSockets() {

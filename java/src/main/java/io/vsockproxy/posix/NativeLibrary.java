@@ -5,7 +5,6 @@
 package io.vsockproxy.posix;
 
 import java.io.IOException;
-import java.lang.invoke.MethodHandles;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -33,47 +32,30 @@ final class NativeLibrary {
     private static final String TMPDIR_REMEDY = "; set -D" + TMPDIR_PROPERTY + " to a directory that exists, may be "
         + "written to and is not mounted noexec, or -D" + PATH_PROPERTY + " to the unpacked library";
 
-    /** Written and read under the lock of {@link Syscalls}' initialisation. */
-    private static boolean isLoaded;
-
-    /** Of the jar that the library came from; null when it did not come from one. */
-    private static String libraryVersion;
-
     private NativeLibrary() {
     }
 
     /**
-     * Loads the library unless that has been done.
-     *
-     * <p>The one lock is that of {@link Syscalls}' initialisation, which calls this in turn: the library's JNI_OnLoad
-     * initialises that class too, so that a lock of our own would be taken in either order.
+     * Loads the library. For {@link Syscalls}' initialisation, under whose lock that happens once for each class
+     * loader: the library's JNI_OnLoad initialises that class too, so that a lock of our own would be taken in either
+     * order.
      *
      * @throws UnsatisfiedLinkError naming what was tried and the remedy.
      * @throws IllegalAccessError   when Agrona's buffers lack an export, naming the JVM's flag for it.
      */
-    static void ensureLoaded() {
-        try {
-            MethodHandles.lookup().ensureInitialized(Syscalls.class);
-        } catch (final IllegalAccessException e) {
-            throw new IllegalStateException(e);
-        }
-        if (!isLoaded) {
-            isLoaded = true;
-            JvmFlags.requireExports();
-            load();
-            checkLayout(Syscalls.constant("abi.version"), Syscalls.constant("sizeof.iovec"));
-        }
-    }
-
-    private static void load() {
+    static void load() {
+        JvmFlags.requireExports();
         final String path = System.getProperty(PATH_PROPERTY);
+        final String version;
         if (path != null && !path.isEmpty()) {
             loadFrom(path);
+            version = null;
         } else {
             final String classifier = classifier(System.getProperty("os.name"), System.getProperty("os.arch"));
-            final String directory = System.getProperty(TMPDIR_PROPERTY, System.getProperty("java.io.tmpdir"));
-            loadFromJar(classifier, directory);
+            version = loadFromJar(
+                classifier, System.getProperty(TMPDIR_PROPERTY, System.getProperty("java.io.tmpdir")));
         }
+        checkLayout(Syscalls.constant("abi.version"), Syscalls.constant("sizeof.iovec"), version);
     }
 
     private static void loadFrom(final String path) {
@@ -87,7 +69,8 @@ final class NativeLibrary {
         }
     }
 
-    private static void loadFromJar(final String classifier, final String parent) {
+    /** Returns the version of the jar that it came from, for people; maybe null. */
+    private static String loadFromJar(final String classifier, final String parent) {
         final NativeResource resource;
         try {
             resource = NativeResource.find(classifier);
@@ -105,7 +88,7 @@ final class NativeLibrary {
         } catch (final IOException | InvalidPathException e) {
             throw failure("cannot unpack " + resource.name() + " below " + parent + ": " + e + TMPDIR_REMEDY, e);
         }
-        libraryVersion = resource.version();
+        return resource.version();
     }
 
     private static void unpackAndLoad(final NativeResource resource, final String parent) throws IOException {
@@ -151,8 +134,12 @@ final class NativeLibrary {
             + ": there is one for Linux on amd64 and aarch64; build it and set -D" + PATH_PROPERTY, null);
     }
 
-    /** Compares the library's own account of itself with what the Java side was written for. */
-    static void checkLayout(final long abiVersion, final long sizeOfIoVec) {
+    /**
+     * Compares the library's own account of itself with what the Java side was written for.
+     *
+     * @param libraryVersion of the jar that it came from; null when it came from none.
+     */
+    static void checkLayout(final long abiVersion, final long sizeOfIoVec, final String libraryVersion) {
         if (abiVersion != ABI_VERSION) {
             throw failure(
                 "the native library is of another version: library's abi=" + abiVersion + ", this jar's abi="

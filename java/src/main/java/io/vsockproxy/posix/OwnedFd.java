@@ -4,7 +4,10 @@
  */
 package io.vsockproxy.posix;
 
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -36,14 +39,15 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * open(2) of something that exists, close-on-exec.
+     * open(2) of something that exists, close-on-exec. Waits as that does: for whoever opens the other end of a FIFO.
      *
-     * @param flags as {@link Constants#O_RDWR}.
-     * @throws PosixException when the kernel refuses: ENOENT, EACCES.
+     * @param options of {@link StandardOpenOption}: READ, WRITE, APPEND, TRUNCATE_EXISTING; with none, READ.
+     * @throws IllegalArgumentException when there is another option.
+     * @throws PosixException           when the kernel refuses: ENOENT, EACCES.
      */
-    public static OwnedFd open(final Path path, final int flags) {
+    public static OwnedFd open(final Path path, final OpenOption... options) {
         return new OwnedFd(PosixException.check(
-            Paths.open(path.toString(), flags | Constants.O_CLOEXEC), "open " + path));
+            Paths.open(path.toString(), flags(Set.of(options)) | Constants.O_CLOEXEC), "open " + path));
     }
 
     /**
@@ -94,6 +98,30 @@ public final class OwnedFd implements AutoCloseable {
     public String toString() {
         final int fd = descriptor.get();
         return fd == GONE ? "OwnedFd(gone)" : "OwnedFd(" + fd + ")";
+    }
+
+    private static int flags(final Set<OpenOption> options) {
+        int others = options.size();
+        int flags = 0;
+        if (options.contains(StandardOpenOption.APPEND)) {
+            flags |= Constants.O_APPEND;
+            others--;
+        }
+        if (options.contains(StandardOpenOption.TRUNCATE_EXISTING)) {
+            flags |= Constants.O_TRUNC;
+            others--;
+        }
+        final boolean writes = options.contains(StandardOpenOption.WRITE);
+        final boolean reads = options.contains(StandardOpenOption.READ);
+        others -= (writes ? 1 : 0) + (reads ? 1 : 0);
+        if (others > 0) {
+            throw new IllegalArgumentException("open options " + options + ": only READ, WRITE, APPEND and "
+                + "TRUNCATE_EXISTING are for what exists");
+        }
+        if (writes || flags != 0) {
+            return flags | (reads ? Constants.O_RDWR : Constants.O_WRONLY);
+        }
+        return Constants.O_RDONLY;
     }
 
     private static int present(final int fd) {

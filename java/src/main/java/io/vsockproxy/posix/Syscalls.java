@@ -19,7 +19,7 @@ package io.vsockproxy.posix;
  */
 public final class Syscalls {
     static {
-        NativeLibrary.ensureLoaded();
+        NativeLibrary.load();
     }
 
     private Syscalls() {

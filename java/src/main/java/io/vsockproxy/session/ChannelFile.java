@@ -13,7 +13,7 @@ import org.agrona.MutableDirectBuffer;
 /**
  * A regular file of the other side that a channel's component has: its requests become the session's.
  */
-final class ChannelFile implements RemoteFile, PeerFile {
+final class ChannelFile extends PeerFile implements RemoteFile {
     /** One request; used again for another when it has its answer. */
     private static final class Request {
         private ChannelFile file;
@@ -38,10 +38,8 @@ final class ChannelFile implements RemoteFile, PeerFile {
     private final ReceivedFiles files;
     private final RemoteFiles remote;
     private final ChannelCommons commons;
-    private final long handle;
     private final int statusFlags;
     private Request idle;
-    private boolean orphaned;
     private boolean closed;
 
     ChannelFile(
@@ -50,26 +48,11 @@ final class ChannelFile implements RemoteFile, PeerFile {
         final ChannelCommons commons,
         final long handle,
         final int statusFlags) {
+        super(handle);
         this.files = files;
         this.remote = remote;
         this.commons = commons;
-        this.handle = handle;
         this.statusFlags = statusFlags;
-    }
-
-    @Override
-    public long handle() {
-        return handle;
-    }
-
-    @Override
-    public void orphan() {
-        orphaned = true;
-    }
-
-    @Override
-    public boolean isOrphaned() {
-        return orphaned;
     }
 
     @Override
@@ -138,7 +121,7 @@ final class ChannelFile implements RemoteFile, PeerFile {
 
     @Override
     public boolean isOpen() {
-        return !closed && !orphaned && remote.isOpen();
+        return !closed && !isOrphaned() && remote.isOpen();
     }
 
     @Override

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.config.Extensions;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;

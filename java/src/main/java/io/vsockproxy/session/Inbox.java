@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.stream.Stream;

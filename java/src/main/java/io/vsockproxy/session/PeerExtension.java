@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.config.Extensions;
 import io.vsockproxy.stream.Credit;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;

@@ -5,15 +5,29 @@
 package io.vsockproxy.session;
 
 /**
- * A regular file of the other side, in use here.
+ * A regular file of the other side that somebody here has: an application by way of the mount, or a component.
  */
-interface PeerFile {
+abstract class PeerFile {
+    /** As {@link #handle()}. */
+    final long handle;
+    private boolean orphaned;
+
+    PeerFile(final long handle) {
+        this.handle = handle;
+    }
+
     /** The owner's name for it. */
-    long handle();
+    final long handle() {
+        return handle;
+    }
 
     /** The owner has closed the file, or the session is over: no more requests. */
-    void orphan();
+    final void orphan() {
+        orphaned = true;
+    }
 
     /** Whether {@link #orphan} was called. */
-    boolean isOrphaned();
+    final boolean isOrphaned() {
+        return orphaned;
+    }
 }

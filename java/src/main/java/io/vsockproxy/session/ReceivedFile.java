@@ -16,7 +16,7 @@ import org.agrona.MutableDirectBuffer;
  *
  * <p>An answer is gathered straight from the inbound buffer. Once the owner or the session is gone, everything is EIO.
  */
-final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
+final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
         (context, errno, value, buffer, offset, length) -> {
             final FileRelay.Completion relayed = (FileRelay.Completion) context;
@@ -72,33 +72,16 @@ final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
 
     private final ReceivedFiles files;
     private final RemoteFiles remote;
-    private final long handle;
-    private boolean orphaned;
 
     ReceivedFile(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
+        super(handle);
         this.files = files;
         this.remote = remote;
-        this.handle = handle;
-    }
-
-    @Override
-    public long handle() {
-        return handle;
-    }
-
-    @Override
-    public void orphan() {
-        orphaned = true;
-    }
-
-    @Override
-    public boolean isOrphaned() {
-        return orphaned;
     }
 
     @Override
     public void read(final FuseRequest request, final long offset, final int length) {
-        if (orphaned || !remote.pread(handle, length, offset, READ_ANSWER, request)) {
+        if (isOrphaned() || !remote.pread(handle, length, offset, READ_ANSWER, request)) {
             request.replyError(refusal());
         }
     }
@@ -111,7 +94,7 @@ final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
         final int index,
         final int length,
         final long address) {
-        if (orphaned || !remote.hasRoom()) {
+        if (isOrphaned() || !remote.hasRoom()) {
             request.replyError(refusal());
             return true;
         }
@@ -124,14 +107,14 @@ final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
 
     @Override
     public void getattr(final FuseRequest request) {
-        if (orphaned || !remote.fstat(handle, ATTRIBUTES_ANSWER, request)) {
+        if (isOrphaned() || !remote.fstat(handle, ATTRIBUTES_ANSWER, request)) {
             request.replyError(refusal());
         }
     }
 
     @Override
     public void truncate(final FuseRequest request, final long length) {
-        if (orphaned || !remote.ftruncate(handle, length, TRUNCATE_ANSWER, request)) {
+        if (isOrphaned() || !remote.ftruncate(handle, length, TRUNCATE_ANSWER, request)) {
             request.replyError(refusal());
         }
     }
@@ -145,23 +128,23 @@ final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
 
     @Override
     public int read(final long offset, final int length, final FileRelay.Completion completion) {
-        return begun(!orphaned && remote.pread(handle, length, offset, RELAYED_READ_ANSWER, completion));
+        return begun(!isOrphaned() && remote.pread(handle, length, offset, RELAYED_READ_ANSWER, completion));
     }
 
     @Override
     public int write(final long offset, final int length, final FileRelay.Completion completion) {
-        return begun(!orphaned && remote.pwriteWhenRoom(
+        return begun(!isOrphaned() && remote.pwriteWhenRoom(
             handle, offset, completion.data().buffer(), 0, length, RELAYED_ANSWER, completion));
     }
 
     @Override
     public int examine(final FileRelay.Completion completion) {
-        return begun(!orphaned && remote.fstat(handle, RELAYED_ATTRIBUTES_ANSWER, completion));
+        return begun(!isOrphaned() && remote.fstat(handle, RELAYED_ATTRIBUTES_ANSWER, completion));
     }
 
     @Override
     public int truncate(final long length, final FileRelay.Completion completion) {
-        return begun(!orphaned && remote.ftruncate(handle, length, RELAYED_ANSWER, completion));
+        return begun(!isOrphaned() && remote.ftruncate(handle, length, RELAYED_ANSWER, completion));
     }
 
     private int begun(final boolean sent) {
@@ -169,6 +152,6 @@ final class ReceivedFile implements FileBackend, FileRelay, PeerFile {
     }
 
     private int refusal() {
-        return orphaned || !remote.isOpen() ? Errno.EIO : Errno.EAGAIN;
+        return isOrphaned() || !remote.isOpen() ? Errno.EIO : Errno.EAGAIN;
     }
 }

@@ -6,8 +6,10 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.channel.Peer;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
+import io.vsockproxy.file.FileLimits;
 import io.vsockproxy.file.FileServer;
 import io.vsockproxy.file.LocalFile;
 import io.vsockproxy.link.DescriptorChannel;
@@ -103,7 +105,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         streams.extension(extension);
         fileServer = new FileServer(
             resources.workers(), resources.windows(), new FileAnswers(this, outbox, extension::isAgreed),
-            limits.fileLimits());
+            FileLimits.of(limits));
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(
             this, outbox, limits.maxPendingFileRequests(), resources.loop(), counters);

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.socket;
 
+import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
@@ -12,6 +13,14 @@ import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.Syscalls;
+import java.io.IOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.GroupPrincipal;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.UserPrincipalNotFoundException;
 
 /**
  * A listening unix socket in the file system: made, maybe in place of one that a dead process left, and removed again.
@@ -26,7 +35,8 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
      * Makes a socket and listens.
      *
      * @param access who may connect to it.
-     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT, EPERM.
+     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT,
+     *     EPERM; EINVAL: there is no such group.
      */
     public static UnixListeningSocket open(final String path, final SocketAccess access) {
         final OwnedFd socket = newSocket();
@@ -38,7 +48,7 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
             }
             PosixException.check(result, "bind to " + path);
             try {
-                access.apply(path);
+                restrict(path, access);
                 PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
             } catch (final PosixException e) {
                 Paths.unlink(path);
@@ -54,6 +64,29 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
     /** Removes the socket from the file system. */
     public void remove() {
         Paths.unlink(path);
+    }
+
+    /** Its group first, and then its mode: at no time may more connect than should. */
+    private static void restrict(final String path, final SocketAccess access) {
+        if (access.group() != null) {
+            changeGroup(Path.of(path), access.group());
+        }
+        PosixException.check(Paths.chmod(path, access.mode()), "chmod of " + path);
+    }
+
+    private static void changeGroup(final Path path, final String group) {
+        try {
+            final GroupPrincipal principal =
+                path.getFileSystem().getUserPrincipalLookupService().lookupPrincipalByGroupName(group);
+            Files.getFileAttributeView(path, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+                .setGroup(principal);
+        } catch (final UserPrincipalNotFoundException e) {
+            throw new PosixException("no group '" + group + "' for " + path, Errno.EINVAL);
+        } catch (final FileSystemException e) {
+            throw new PosixException("chgrp of " + path + " to '" + group + "' (" + e.getReason() + ")", Errno.EPERM);
+        } catch (final IOException e) {
+            throw new PosixException("chgrp of " + path + " to '" + group + "' (" + e.getMessage() + ")", Errno.EIO);
+        }
     }
 
     /** Whether it is a socket that nobody listens on; anything else, like a file of that name, is left alone. */

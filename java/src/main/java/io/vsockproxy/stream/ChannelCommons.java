@@ -5,6 +5,8 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.channel.ChannelClaim;
+import io.vsockproxy.channel.DescriptorClass;
+import io.vsockproxy.channel.PassedDescriptors;
 import io.vsockproxy.channel.RemoteFile;
 import io.vsockproxy.loop.EventLoop;
 import org.agrona.ErrorHandler;
@@ -21,6 +23,8 @@ public final class ChannelCommons {
     private final ErrorHandler errorHandler;
     private final int maxLength;
     private final UnsafeBuffer nothing = new UnsafeBuffer(0, 0);
+    private final PassedDescriptors noDescriptors =
+        new ChannelDelivery(new DescriptorClass[0], new AutoCloseable[0]);
     private ChannelClaim openClaim;
     private StreamHandler openClaimHandler;
 
@@ -98,6 +102,11 @@ public final class ChannelCommons {
 
     int maxLength() {
         return maxLength;
+    }
+
+    /** What goes with bytes that came without descriptors. */
+    PassedDescriptors noDescriptors() {
+        return noDescriptors;
     }
 
     /** An empty buffer. */

@@ -13,9 +13,6 @@ import io.vsockproxy.posix.OwnedFd;
  * Descriptors on their way to a channel's component. Owns those that it has not taken.
  */
 public final class ChannelDelivery extends Delivery implements PassedDescriptors {
-    /** None. */
-    static final PassedDescriptors NONE = new ChannelDelivery(new DescriptorClass[0], new AutoCloseable[0]);
-
     /** Stands for what {@link #owned} has. */
     private static final int THERE = 0;
 

@@ -119,7 +119,7 @@ public final class ChannelStream extends Stream {
 
     @Override
     void deliverNow(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
-        final int taken = paused ? 0 : give(buffer, offset, length, ChannelDelivery.NONE);
+        final int taken = paused ? 0 : give(buffer, offset, length, commons.noDescriptors());
         acknowledgeBytes(taken);
         if (taken < length && isOpen() && !isReaderGone()) {
             paused = true;
@@ -315,7 +315,7 @@ public final class ChannelStream extends Stream {
             final DirectBuffer buffer = length == 0 ? commons.nothing() : queue.firstChunk();
             final int taken = give(
                 buffer, length == 0 ? 0 : queue.firstChunkOffset(), length,
-                descriptors == null ? ChannelDelivery.NONE : descriptors);
+                descriptors == null ? commons.noDescriptors() : descriptors);
             if (isClosed() || isReaderGone()) {
                 return;
             }

@@ -6,8 +6,8 @@
 /**
  * What a service manager hands to a service and wants to hear from it: listening sockets, readiness, signs of life.
  *
- * <p>Used by the command line only; a component that links the library has a service manager of its own. The sockets
- * are taken before the proxy starts, by the main thread; {@link io.vsockproxy.systemd.ServiceManager}'s messages may
- * come from any thread.
+ * <p>Public API, for a process that is such a service: the command line, or a component that links the library and has
+ * the proxy in its own service. The sockets are taken before the proxy starts; {@link
+ * io.vsockproxy.systemd.ServiceManager}'s messages may come from any thread.
  */
 package io.vsockproxy.systemd;

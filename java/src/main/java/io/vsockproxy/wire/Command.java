@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.wire;
 
+import java.util.List;
+
 /**
  * The commands, by the field number that each has in {@code VSockMessage}.
  */
@@ -23,17 +25,16 @@ public final class Command {
     public static final int FTRUNCATE_REQUEST = 11;
     public static final int FTRUNCATE_RESPONSE = 12;
 
-    private static final String[] NAMES = {
+    private static final List<String> NAMES = List.of(
         "NONE", "CLOSE", "DATA", "CONNECT_REQUEST", "CONNECT_RESPONSE", "PREAD_REQUEST", "PREAD_RESPONSE",
         "PWRITE_REQUEST", "PWRITE_RESPONSE", "FSTAT_REQUEST", "FSTAT_RESPONSE", "FTRUNCATE_REQUEST",
-        "FTRUNCATE_RESPONSE",
-    };
+        "FTRUNCATE_RESPONSE");
 
     private Command() {
     }
 
     /** The name of a command, for a log line: {@code DATA}, or {@code command 99} for one not listed. */
     public static String name(final int command) {
-        return command >= 0 && command < NAMES.length ? NAMES[command] : "command " + command;
+        return command >= 0 && command < NAMES.size() ? NAMES.get(command) : "command " + command;
     }
 }

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.wire;
 
+import java.util.List;
+
 /**
  * The kinds of descriptor that a Data message can pass, by their value in {@code FileDescriptor.Type}.
  */
@@ -19,21 +21,20 @@ public final class DescriptorType {
     public static final int SOCKET_DGRAM = 5;
     public static final int SOCKET_SEQPACKET = 6;
 
-    private static final String[] NAMES = {
+    private static final List<String> NAMES = List.of(
         "SOCKET_STREAM", "FIFO_READ", "FIFO_WRITE", "REGULAR_FILE", "TRANSPORTABLE", "SOCKET_DGRAM",
-        "SOCKET_SEQPACKET",
-    };
+        "SOCKET_SEQPACKET");
 
     private DescriptorType() {
     }
 
     /** Whether a type is one of those above. A peer of a later version may send others: proto3 lets them through. */
     public static boolean isKnown(final int type) {
-        return type >= 0 && type < NAMES.length;
+        return type >= 0 && type < NAMES.size();
     }
 
     /** The name of a type, for a log line: {@code FIFO_READ}, or {@code descriptor type 99} for one not listed. */
     public static String name(final int type) {
-        return isKnown(type) ? NAMES[type] : "descriptor type " + type;
+        return isKnown(type) ? NAMES.get(type) : "descriptor type " + type;
     }
 }

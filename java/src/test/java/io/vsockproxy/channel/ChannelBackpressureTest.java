@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
-import io.vsockproxy.session.Extensions;
+import io.vsockproxy.config.Extensions;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Pattern;
 import java.util.concurrent.TimeUnit;

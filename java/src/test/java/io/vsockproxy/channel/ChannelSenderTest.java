@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
-import io.vsockproxy.session.Extensions;
+import io.vsockproxy.config.Extensions;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;

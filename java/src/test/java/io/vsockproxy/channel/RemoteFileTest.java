@@ -89,7 +89,7 @@ class RemoteFileTest {
         final Component[] ends = PAIR.components(Role.GUEST);
         final Path path = PAIR.directory().resolve("offered");
         Files.writeString(path, "content");
-        final OwnedFd own = OwnedFd.open(path, Constants.O_RDONLY);
+        final OwnedFd own = OwnedFd.open(path);
         assertEquals(1, ends[0].offer("x", own));
         assertFalse(own.isOpen());
         final RemoteFile file = ends[1].onlyFile();

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;

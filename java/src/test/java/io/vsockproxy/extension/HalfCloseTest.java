@@ -10,9 +10,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
+import io.vsockproxy.config.Extensions;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.session.Extensions;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;

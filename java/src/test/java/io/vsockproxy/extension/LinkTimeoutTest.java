@@ -6,10 +6,10 @@ package io.vsockproxy.extension;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningHost;

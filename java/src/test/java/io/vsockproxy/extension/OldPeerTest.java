@@ -9,12 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.proto.Close;
 import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.NoticePeer;

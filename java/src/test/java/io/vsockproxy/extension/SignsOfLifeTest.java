@@ -8,10 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.proto.Close.Notice;
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;

@@ -196,12 +196,13 @@ class NativeLibraryTest {
 
     @Test
     void shouldNameBothVersionsWhenTheyDiffer() {
-        NativeLibrary.checkLayout(NativeLibrary.ABI_VERSION, IoVec.LENGTH);
+        NativeLibrary.checkLayout(NativeLibrary.ABI_VERSION, IoVec.LENGTH, null);
         final UnsatisfiedLinkError version = assertThrows(
-            UnsatisfiedLinkError.class, () -> NativeLibrary.checkLayout(99, IoVec.LENGTH));
+            UnsatisfiedLinkError.class, () -> NativeLibrary.checkLayout(99, IoVec.LENGTH, "0.9"));
         assertContains(version.getMessage(), "library's abi=99, this jar's abi=" + NativeLibrary.ABI_VERSION);
+        assertContains(version.getMessage(), "(library's version=0.9)");
         final UnsatisfiedLinkError layout = assertThrows(
-            UnsatisfiedLinkError.class, () -> NativeLibrary.checkLayout(NativeLibrary.ABI_VERSION, 8));
+            UnsatisfiedLinkError.class, () -> NativeLibrary.checkLayout(NativeLibrary.ABI_VERSION, 8, null));
         assertContains(layout.getMessage(), "library's size=8, this jar's size=16");
     }
 
@@ -270,8 +271,6 @@ class NativeLibraryTest {
 
         public static void main(final String[] args) {
             try {
-                NativeLibrary.ensureLoaded();
-                NativeLibrary.ensureLoaded();
                 final int fd = Syscalls.eventfd(0, Constants.EFD_CLOEXEC);
                 System.out.println(Syscalls.close(fd) == 0 ? "loaded" : "no eventfd");
             } catch (final LinkageError e) {

@@ -10,12 +10,17 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
+import java.nio.file.OpenOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(value = 20, unit = TimeUnit.SECONDS)
 class OwnedFdTest {
@@ -90,6 +95,22 @@ class OwnedFdTest {
     }
 
     @Test
+    void shouldOpenForWhatTheOptionsSay(@TempDir final Path directory) throws Exception {
+        final Path file = Files.writeString(directory.resolve("file"), "text");
+        assertEquals(Constants.O_RDONLY, flagsOf(file));
+        assertEquals(Constants.O_RDONLY, flagsOf(file, StandardOpenOption.READ));
+        assertEquals(Constants.O_WRONLY, flagsOf(file, StandardOpenOption.WRITE));
+        assertEquals(Constants.O_RDWR, flagsOf(file, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        assertEquals(Constants.O_WRONLY | Constants.O_APPEND, flagsOf(file, StandardOpenOption.APPEND));
+        assertEquals(4, Files.size(file));
+        assertEquals(Constants.O_WRONLY, flagsOf(file, StandardOpenOption.TRUNCATE_EXISTING));
+        assertEquals(0, Files.size(file));
+        assertThrows(IllegalArgumentException.class, () -> OwnedFd.open(file, StandardOpenOption.CREATE));
+        final PosixException absent = assertThrows(PosixException.class, () -> OwnedFd.open(directory.resolve("none")));
+        assertEquals(Errno.ENOENT, absent.errno());
+    }
+
+    @Test
     void shouldRefuseAnErrorAsADescriptor() {
         assertThrows(IllegalArgumentException.class, () -> OwnedFd.of(-Errno.EMFILE));
     }
@@ -121,6 +142,13 @@ class OwnedFdTest {
             for (final int replacement : replacements) {
                 assertEquals(0, Syscalls.close(replacement));
             }
+        }
+    }
+
+    private static int flagsOf(final Path file, final OpenOption... options) {
+        try (OwnedFd opened = OwnedFd.open(file, options)) {
+            final int flags = Syscalls.fcntl(opened.fd(), Constants.F_GETFL, 0);
+            return flags & (Constants.O_ACCMODE | Constants.O_APPEND);
         }
     }
 

@@ -7,6 +7,8 @@ package io.vsockproxy.session;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import io.vsockproxy.channel.DescriptorClass;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;

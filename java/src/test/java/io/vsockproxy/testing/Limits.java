@@ -4,7 +4,8 @@
  */
 package io.vsockproxy.testing;
 
-import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.config.SessionLimits;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.Map;
 
@@ -35,6 +36,8 @@ public final class Limits {
                 throw new IllegalArgumentException("not all of these are limits: " + changes.keySet());
             }
             return SessionLimits.class.getConstructor(types).newInstance(values);
+        } catch (final InvocationTargetException e) {
+            throw e.getCause() instanceof IllegalArgumentException refused ? refused : new IllegalStateException(e);
         } catch (final ReflectiveOperationException e) {
             throw new IllegalStateException(e);
         }

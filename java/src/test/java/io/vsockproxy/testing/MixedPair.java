@@ -6,9 +6,9 @@ package io.vsockproxy.testing;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Descriptors;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -5,8 +5,8 @@
 package io.vsockproxy.testing;
 
 import io.vsockproxy.Role;
-import io.vsockproxy.session.Extensions;
-import io.vsockproxy.session.SessionLimits;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 
 /**
  * Which of the two sides has the extension.

@@ -2,14 +2,13 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  */
-package io.vsockproxy.session;
+package io.vsockproxy.config;
 
-import io.vsockproxy.file.FileLimits;
 import io.vsockproxy.posix.ControlData;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What one peer may use up, and for how long things may take. Lengths are bytes.
+ * What one peer may use up, and for how long things may take. Lengths are bytes, times nanoseconds.
  *
  * @param maxFrameLength          a larger frame ends the session.
  * @param maxHandles              descriptors and connections open at once; one more is refused, and closes the stream
@@ -92,14 +91,12 @@ public record SessionLimits(
         check("stallTimeoutNs", stallTimeoutNs, 1, MAX_TIMEOUT_NS);
         check("lingerTimeoutNs", lingerTimeoutNs, 1, MAX_TIMEOUT_NS);
         check("connectTimeoutNs", connectTimeoutNs, 1, MAX_TIMEOUT_NS);
-    }
-
-    /** What a peer's requests about files of this side may use up. */
-    public FileLimits fileLimits() {
-        return FileLimits.DEFAULTS
-            .withMaxRequests(maxPendingFileRequests)
-            .withMaxReadLength(Math.min(maxFileReadLength, maxPacketLength()))
-            .withMaxPendingWriteLength(maxPendingFileWriteLength);
+        check("inboundWindowLength", inboundWindowLength, 4 << 10, 256 << 20);
+        check("outboundLength", outboundLength, 256 << 10, 1 << 30);
+        if (Integer.bitCount(outboundLength) != 1) {
+            throw new IllegalArgumentException("outboundLength=" + outboundLength + " is no power of two");
+        }
+        check("readLength", readLength, 1, 1 << 30);
     }
 
     /** How much of the outbound ring local sources may fill. */

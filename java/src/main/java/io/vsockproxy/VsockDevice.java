@@ -2,7 +2,13 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  */
-package io.vsockproxy.posix;
+package io.vsockproxy;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.Syscalls;
 
 /**
  * What {@code /dev/vsock} tells about this machine, without a socket.

@@ -2,7 +2,7 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  */
-package io.vsockproxy.session;
+package io.vsockproxy.config;
 
 import java.util.concurrent.TimeUnit;
 

@@ -1,0 +1,101 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * The thread of a launched proxy: turns its agent until it is told to stop, and drains it then. Any thread may call
+ * these methods.
+ */
+final class ProxyThread implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(ProxyThread.class.getName());
+
+    private final ProxyAgent agent;
+    private final int cpu;
+    private final CompletableFuture<String> ready;
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private final Thread thread;
+    private volatile boolean stopping;
+    private volatile RuntimeException failure;
+
+    /**
+     * @param cpu   that the thread stays on, or {@link VsockProxy#ANY_CPU}.
+     * @param ready is told when the agent cannot start.
+     */
+    ProxyThread(final ProxyAgent agent, final int cpu, final CompletableFuture<String> ready) {
+        this.agent = agent;
+        this.cpu = cpu;
+        this.ready = ready;
+        thread = new Thread(this::run, agent.roleName());
+        thread.setDaemon(true);
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    String name() {
+        return thread.getName();
+    }
+
+    /**
+     * Waits until it has ended.
+     *
+     * @throws RuntimeException what ended it, when it was not {@link #close}.
+     */
+    void awaitEnd() throws InterruptedException {
+        ended.await();
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** Has it end, and waits for that. */
+    @Override
+    public void close() {
+        if (thread == Thread.currentThread()) {
+            throw new IllegalStateException("close() from a callback would wait for itself");
+        }
+        stopping = true;
+        agent.wakeUp();
+        boolean interrupted = false;
+        while (ended.getCount() > 0) {
+            try {
+                ended.await();
+            } catch (final InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        try {
+            if (cpu != VsockProxy.ANY_CPU) {
+                PosixException.check(Syscalls.schedSetaffinity(cpu), "sched_setaffinity to processor " + cpu);
+            }
+            agent.onStart();
+            while (!stopping) {
+                agent.doWork(-1);
+            }
+            agent.drain();
+        } catch (final RuntimeException e) {
+            failure = e;
+            LOGGER.log(Level.DEBUG, "the proxy failed", e);
+            ready.completeExceptionally(e);
+        } finally {
+            agent.onClose();
+            ended.countDown();
+        }
+    }
+}
