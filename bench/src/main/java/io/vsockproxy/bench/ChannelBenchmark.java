@@ -41,9 +41,10 @@ import org.openjdk.jmh.annotations.Warmup;
  * A round trip through a host and a guest: between two components, and between two applications with a unix socket at
  * each end.
  *
- * <p>The component that asks turns the guest on the benchmark's thread; the one that answers is on the host's own. The
- * applications are this thread and one more; both proxies then have threads of their own. With {@code -prof gc} the
- * components' round trips allocate nothing.
+ * <p>The applications are this thread and one more, and each proxy has a thread of its own, so six waits end for each
+ * round trip. The component that asks turns the guest on the benchmark's thread, and the one that answers is on the
+ * host's own: two waits. Where one thread turns both proxies, there is none. With {@code -prof gc} the components'
+ * round trips allocate nothing.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -65,8 +66,11 @@ public class ChannelBenchmark {
 
     private final ChannelClaim claim = new ChannelClaim();
     private final Asking asking = new Asking();
+    private final Asking askingOnOneThread = new Asking();
     private Path directory;
     private VsockProxy host;
+    private VsockProxy hostOnOneThread;
+    private VsockProxy guestOnOneThread;
     private VsockProxy embedded;
     private VsockProxy forwarding;
     private ServerSocketChannel server;
@@ -102,6 +106,23 @@ public class ChannelBenchmark {
         while (asking.channel == null) {
             embedded.agent().doWork(-1);
         }
+        openOnOneThread();
+    }
+
+    private void openOnOneThread() {
+        final LinkAddress link = LinkAddress.parse("unix:" + directory.resolve("other"));
+        hostOnOneThread = VsockProxy.embed(new VsockProxy.Context().role(Role.HOST).address(link)
+            .accept(NAME, (peer, name) -> ChannelBenchmark::giveBack));
+        guestOnOneThread = VsockProxy.embed(new VsockProxy.Context().role(Role.GUEST).address(link));
+        hostOnOneThread.agent().onStart();
+        guestOnOneThread.agent().onStart();
+        while (!guestOnOneThread.ready().isDone()) {
+            turnBoth();
+        }
+        guestOnOneThread.connect(NAME, askingOnOneThread);
+        while (askingOnOneThread.channel == null) {
+            turnBoth();
+        }
     }
 
     /** Stops everything. */
@@ -109,6 +130,8 @@ public class ChannelBenchmark {
     public void close() throws IOException {
         application.close();
         server.close();
+        guestOnOneThread.close();
+        hostOnOneThread.close();
         embedded.close();
         forwarding.close();
         host.close();
@@ -138,6 +161,19 @@ public class ChannelBenchmark {
         return await();
     }
 
+    /** Between components, both on this thread, by offer. */
+    @Benchmark
+    public long offeredOnOneThread() {
+        askingOnOneThread.expected += length;
+        if (askingOnOneThread.channel.offer(message, 0, length) != length) {
+            throw new IllegalStateException("no room");
+        }
+        while (askingOnOneThread.received < askingOnOneThread.expected) {
+            turnBoth();
+        }
+        return askingOnOneThread.received;
+    }
+
     /** Between applications, each on a unix socket. */
     @Benchmark
     public void sockets() throws IOException {
@@ -156,6 +192,11 @@ public class ChannelBenchmark {
             embedded.agent().doWork(-1);
         }
         return asking.received;
+    }
+
+    private void turnBoth() {
+        hostOnOneThread.agent().doWork();
+        guestOnOneThread.agent().doWork();
     }
 
     private void answer() {
