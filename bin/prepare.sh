@@ -179,12 +179,13 @@ build() {
     share_classes
 }
 
-# Whether what is built is newer than what it is built from.
+# Whether what is built is newer than what it is built from; a directory too, since a file may have gone from it. (Those
+# that have a target directory are changed by every build and by the fuzzer.)
 is_built() {
     [ -f "$root/java/target/built" ] && [ -f "$root/java/target/native/libvsockproxy.so" ] \
         && [ -d "$root/bench/target/lib" ] \
-        && [ -z "$(cd "$root" && find pom.xml checkstyle.xml CMakeLists.txt .mvn proto java native bench \
-            -name target -prune -o -newer java/target/built -print -quit)" ]
+        && [ -z "$(cd "$root" && find pom.xml checkstyle.xml CMakeLists.txt .mvn native proto/pom.xml proto/*.proto \
+            java/pom.xml java/src bench/pom.xml bench/src -newer java/target/built -print -quit)" ]
 }
 
 # A build begins now: what is changed from here on is not in it.
