@@ -183,6 +183,28 @@ class VsockLinkTest {
         }
     }
 
+    /** docs/decisions/0009-fifos-open-for-both.md */
+    @Test
+    void shouldCloseOnlyTheStreamOnWhichAFifoForBothDirectionsIsSent() throws Exception {
+        final Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        try (ProxyProcess host = host("--allow-connect", hostSocket.toString());
+            ProxyProcess guest = guest().awaitReady();
+            Endpoint listening = Endpoint.listen(hostSocket);
+            Endpoint client = Endpoint.connect(guestSocket);
+            Endpoint server = listening.accept();
+            Endpoint another = Endpoint.connect(guestSocket);
+            Endpoint anotherServer = listening.accept();
+            Endpoint both = Endpoint.open(fifo, Constants.O_RDWR)) {
+            exchange(client, server);
+            client.send("fifo", both);
+            server.expectEnd();
+            guest.awaitErrorLine("is no socket, pipe or regular file, which this link cannot carry");
+            exchange(another, anotherServer);
+            assertTrue(host.isAlive(), host::toString);
+        }
+    }
+
     private ProxyProcess host(final String... options) {
         return start(List.of("host", "--listen", link), options).awaitReady();
     }

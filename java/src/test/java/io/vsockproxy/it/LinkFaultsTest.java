@@ -1,0 +1,116 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.ProxyProcess;
+import io.vsockproxy.testing.RawPeer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * A guest whose link fails with errors that AF_VSOCK has and a unix socket has not. They are put into its system calls
+ * by a preloaded library, native/test/faults.c.
+ */
+@Timeout(value = 120, unit = TimeUnit.SECONDS)
+class LinkFaultsTest {
+    private static final String REMOTE_PATH = "/on/the/host";
+    private static final int ATTEMPTS = 8;
+    /** 20 ms, doubled six times but for the last, which is a second: 2.26 s. */
+    private static final long SUM_OF_DELAYS_MS = 20 + 40 + 80 + 160 + 320 + 640 + 1000;
+
+    @TempDir
+    Path directory;
+
+    static IntStream errnos() {
+        return IntStream.of(Errno.ETIMEDOUT, Errno.ECONNRESET, Errno.ENODEV);
+    }
+
+    @ParameterizedTest
+    @MethodSource("errnos")
+    void shouldEndItsStreamsAndConnectAgainAfterGrowingDelays(final int errno) throws IOException {
+        final String name = Errno.name(errno);
+        try (Endpoint listening = Endpoint.listen(directory.resolve("link"));
+            ProxyProcess guest = startGuest();
+            RawPeer host = RawPeer.hostOf(listening);
+            Endpoint application = connectTo(guest.awaitReady())) {
+            exchange(host, application);
+            fail("connect", errno);
+            fail("receive", errno);
+            host.send(Messages.data(1, "more"));
+            application.expectEnd();
+            guest.awaitErrorLine("session ended: the connection failed: " + name);
+            // The first was the one that went well.
+            Await.until(() -> attempts().size() > ATTEMPTS, () -> "attempts of " + guest);
+            guest.awaitErrorLine(name + "; trying on");
+            Files.delete(directory.resolve("connect"));
+            try (RawPeer again = RawPeer.hostOf(listening);
+                Endpoint another = connectTo(guest)) {
+                exchange(again, another);
+            }
+            final List<Long> attempts = attempts();
+            final long tookMs = attempts.get(ATTEMPTS) - attempts.get(1);
+            // Half, because when an attempt is noted may be a while after it began, on a busy machine.
+            assertTrue(tookMs >= SUM_OF_DELAYS_MS / 2, () -> ATTEMPTS + " attempts in " + tookMs + " ms");
+        }
+    }
+
+    private ProxyProcess startGuest() {
+        final Path library =
+            Path.of(System.getProperty("vsockproxy.native.path")).resolveSibling("native/test/libfaults.so");
+        assertTrue(Files.exists(library), library::toString);
+        return ProxyProcess.start(
+            List.of("env", "LD_PRELOAD=" + library, "VSOCKPROXY_FAULTS=" + directory),
+            "guest", "--connect", "unix:" + directory.resolve("link"),
+            "--forward", directory.resolve("forward") + "=" + REMOTE_PATH);
+    }
+
+    private Endpoint connectTo(final ProxyProcess guest) {
+        assertTrue(guest.isAlive(), guest::toString);
+        return Endpoint.connect(directory.resolve("forward"));
+    }
+
+    private static void exchange(final RawPeer host, final Endpoint application) {
+        application.send("request");
+        host.send(Messages.connectResponse(host.receive().getConnectRequest().getCookie(), 0, 1));
+        assertEquals("request", host.receive().getData().getBlob().toStringUtf8());
+        host.send(Messages.data(1, "r"));
+        assertEquals("r", application.readText(1));
+    }
+
+    /** Whole at once. */
+    private void fail(final String call, final int errno) throws IOException {
+        Files.move(Files.writeString(directory.resolve(call + ".new"), Integer.toString(errno)),
+            directory.resolve(call), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** When the guest has tried to connect, in milliseconds of the monotonic clock. */
+    private List<Long> attempts() {
+        try {
+            return Files.readAllLines(directory.resolve("attempts")).stream().map(Long::valueOf).toList();
+        } catch (final NoSuchFileException e) {
+            return List.of();
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
