@@ -26,6 +26,7 @@ final class Way implements AutoCloseable {
     private static final long READY_NS = TimeUnit.SECONDS.toNanos(20);
     private static final long STOP_S = 5;
     private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final String OVER_VSOCK = "vsock-proxy on vsock";
 
     private final Applications applications;
     private final boolean direct;
@@ -37,9 +38,15 @@ final class Way implements AutoCloseable {
         this.stops = stops;
     }
 
-    /** Which there are here: socat's only where it is installed, Netty's only on the platforms it is built for. */
+    /**
+     * Which there are here: socat's only where it is installed, Netty's only on the platforms it is built for, and one
+     * over AF_VSOCK only in a virtual machine of the tests' own.
+     */
     static List<String> available() {
         final List<String> names = new ArrayList<>(List.of("direct", "vsock-proxy", "vsock-proxy --spin 50"));
+        if (System.getenv("VSOCKPROXY_VM") != null) {
+            names.add(OVER_VSOCK);
+        }
         final boolean hasSocat = Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
             .anyMatch(directory -> Files.isExecutable(Path.of(directory, "socat")));
         if (hasSocat) {
@@ -77,7 +84,8 @@ final class Way implements AutoCloseable {
                     way.relay(directory, middle, netty(middle, server));
                     way.relay(directory, entry, netty(entry, middle));
                 }
-                default -> way.proxies(name, launcher, directory);
+                case OVER_VSOCK -> way.proxies("vsock:1:9900", List.of(), launcher, directory);
+                default -> way.proxies("unix:" + middle, options(name), launcher, directory);
             }
             return way;
         } catch (final IOException | DemoException e) {
@@ -99,18 +107,23 @@ final class Way implements AutoCloseable {
         applications.close();
     }
 
-    private void proxies(final String name, final Path launcher, final Path directory) {
-        final Path link = directory.resolve("link.sock");
+    private void proxies(
+        final String link, final List<String> options, final Path launcher, final Path directory) {
         final Path server = directory.resolve("server.sock");
-        final List<String> options = List.of(name.split(" ")).subList(1, name.split(" ").length);
         final List<String> host = new ArrayList<>(
-            List.of("--listen", "unix:" + link, "--allow-connect", server.toString()));
+            List.of("--listen", link, "--allow-connect", server.toString()));
         final List<String> guest = new ArrayList<>(
-            List.of("--connect", "unix:" + link, "--forward", directory.resolve("entry.sock") + "=" + server));
+            List.of("--connect", link, "--forward", directory.resolve("entry.sock") + "=" + server));
         host.addAll(options);
         guest.addAll(options);
         stops.add(ProxyProcess.start(launcher, directory, "host", host)::stop);
         stops.add(ProxyProcess.start(launcher, directory, "guest", guest)::stop);
+    }
+
+    /** What is said after the name's first word. */
+    private static List<String> options(final String name) {
+        final List<String> words = List.of(name.split(" "));
+        return words.subList(1, words.size());
     }
 
     private void relay(final Path directory, final Path listening, final List<String> command) throws IOException {
