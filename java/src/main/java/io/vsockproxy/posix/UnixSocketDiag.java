@@ -7,8 +7,8 @@ package io.vsockproxy.posix;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Asks the kernel whether the socket that a unix datagram socket is connected to still exists, which nothing else
- * tells: there is no event, and reading says EAGAIN for ever.
+ * Asks the kernel whether the socket that a unix socket is connected to still exists. Nothing else tells: of datagram
+ * sockets there is no event, and reading says EAGAIN for ever; of others, closing looks like shutting down.
  *
  * <pre>
  *   request:  nlmsghdr (16) | unix_diag_req (24): family, ..., inode at 8, what to show at 12, cookie at 16
@@ -52,8 +52,30 @@ public final class UnixSocketDiag implements AutoCloseable {
      * @return false also when it is not connected, or cannot be asked for.
      */
     public boolean hasLostPeer(final long inode) {
+        return peerInode(inode) == 0;
+    }
+
+    /**
+     * Whether the socket with this inode number is connected to one that somebody has.
+     *
+     * @return false also when it cannot be asked for.
+     */
+    public boolean hasOpenPeer(final long inode) {
+        return peerInode(inode) > 0;
+    }
+
+    @Override
+    public void close() {
+        if (socket != null) {
+            socket.close();
+        }
+        memory.close();
+    }
+
+    /** 0 for a peer that is closed; -1 when there is none, or nobody to ask. */
+    private long peerInode(final long inode) {
         if (socket == null) {
-            return false;
+            return -1;
         }
         final UnsafeBuffer buffer = memory.buffer();
         buffer.setMemory(0, REQUEST_LENGTH, (byte) 0);
@@ -67,23 +89,14 @@ public final class UnixSocketDiag implements AutoCloseable {
         buffer.putInt(HEADER_LENGTH + 16, NO_COOKIE);
         buffer.putInt(HEADER_LENGTH + 20, NO_COOKIE);
         if (Syscalls.send(socket.fd(), memory.address(), REQUEST_LENGTH, 0) != REQUEST_LENGTH) {
-            return false;
+            return -1;
         }
         // The kernel has answered before send returned.
         final int length = Syscalls.recv(socket.fd(), memory.address(), BUFFER_LENGTH, Constants.MSG_DONTWAIT);
-        return length >= ANSWER_LENGTH && buffer.getShort(4) == SOCK_DIAG_BY_FAMILY && peerInode(length) == 0;
+        return length >= ANSWER_LENGTH && buffer.getShort(4) == SOCK_DIAG_BY_FAMILY ? answeredPeer(length) : -1;
     }
 
-    @Override
-    public void close() {
-        if (socket != null) {
-            socket.close();
-        }
-        memory.close();
-    }
-
-    /** 0 for a peer that is closed; -1 when there is none. */
-    private long peerInode(final int length) {
+    private long answeredPeer(final int length) {
         final UnsafeBuffer buffer = memory.buffer();
         int offset = ANSWER_LENGTH;
         while (offset + ATTRIBUTE_HEADER_LENGTH + Integer.BYTES <= length) {

@@ -258,7 +258,7 @@ final class DescriptorImport {
             return Errno.name(error);
         }
         descriptors[index] = standIns.applicationEnd();
-        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), Origin.PROXY)) {
+        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), Origin.STAND_IN)) {
             Syscalls.close(descriptors[index]);
             return "cannot be watched";
         }

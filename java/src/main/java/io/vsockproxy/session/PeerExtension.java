@@ -112,9 +112,10 @@ final class PeerExtension {
      * @return false when the stream has to end as a whole.
      */
     boolean halfClose(final Stream stream) {
-        if (!greeted || !stream.canHalfClose() || stream.isShutDown()) {
+        if (!greeted || !stream.canHalfClose()) {
             return false;
         }
+        // Also of the second direction, though a Close follows: who has a copy of the descriptor would not see that.
         stream.stopReading();
         outbox.sendNotice(Notice.HALF_CLOSE, stream.handle(), 0);
         return true;
@@ -149,11 +150,14 @@ final class PeerExtension {
         if (stream == null) {
             return;
         }
-        if (stream.hasReadEnded() || !stream.canHalfClose()) {
+        if (!stream.canHalfClose()) {
+            streams.endedLocally(stream, 0);
+            return;
+        }
+        stream.shutDownAfterQueue();
+        if (stream.hasReadEnded()) {
             // Both directions are over now.
             streams.endedLocally(stream, 0);
-        } else {
-            stream.shutDownAfterQueue();
         }
     }
 }

@@ -81,13 +81,23 @@ abstract class DescriptorStream extends Stream {
         if (registration != null) {
             registration.cancel();
         }
-        descriptor.close();
+        closeDescriptor();
         commons.addLive(kind(), -1);
+    }
+
+    /** Lets go of the descriptor. */
+    void closeDescriptor() {
+        descriptor.close();
     }
 
     /** Whether {@code events} of an end that is not read now say that nobody takes anything there any more. */
     boolean hasLostReader(final int events) {
         return false;
+    }
+
+    /** EPOLLHUP is among the events. */
+    void onHangUp() {
+        // Read and write find out.
     }
 
     /** A write end's readers are gone. */
@@ -106,6 +116,9 @@ abstract class DescriptorStream extends Stream {
     }
 
     private void dispatch(final int events) {
+        if ((events & Constants.EPOLLHUP) != 0) {
+            onHangUp();
+        }
         if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
             return;
         }

@@ -33,6 +33,9 @@ public final class SocketStream extends DescriptorStream {
     private boolean widened;
     /** The other end was closed with something unread, which the kernel has said, as it does once. */
     private boolean reset;
+    private boolean hungUp;
+    /** Both directions were over first because the application had shut down the one that was left, not closed it. */
+    private boolean shutByApplication;
     /** Came with no byte that they could ride on; they go with the next. */
     private int[] heldDescriptors = NO_DESCRIPTORS;
 
@@ -125,7 +128,7 @@ public final class SocketStream extends DescriptorStream {
             end(Errno.EMFILE);
         } else if (received == 0 && control.count() == 0 && isEndOfFile(events)) {
             handler.abort();
-            if ((events & Constants.EPOLLHUP) != 0) {
+            if ((events & Constants.EPOLLHUP) != 0 && !shutByApplication) {
                 end(reset ? Errno.ECONNRESET : 0);
             } else {
                 endOfFile();
@@ -202,14 +205,36 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void refuseInput() {
-        if (origin == Origin.PROXY) {
+        if (!origin.isShared()) {
             Syscalls.shutdown(descriptor.fd(), Constants.SHUT_RD);
         }
     }
 
     @Override
     boolean hasLostReader(final int events) {
-        return kind() != StreamKind.SOCKET_DGRAM && (events & Constants.EPOLLHUP) != 0;
+        return kind() != StreamKind.SOCKET_DGRAM && (events & Constants.EPOLLHUP) != 0 && !shutByApplication;
+    }
+
+    /**
+     * EPOLLHUP says that both directions are over, whether by close or by shutdown. What shutdown has done holds for
+     * every copy of what was passed, close for the one copy; so the other side has to be told which it was.
+     */
+    @Override
+    void onHangUp() {
+        if (!hungUp) {
+            hungUp = true;
+            shutByApplication = origin == Origin.STAND_IN && isShutDown() && !hasReadEnded()
+                && commons.hasOpenPeer(descriptor.fd());
+        }
+    }
+
+    @Override
+    void closeDescriptor() {
+        if (origin.isShared() && isShutDown()) {
+            commons.closeLater(descriptor);
+        } else {
+            super.closeDescriptor();
+        }
     }
 
     private void onReadFailed(final int errno) {

@@ -405,6 +405,8 @@ public abstract class Stream implements AutoCloseable {
     /** The queue has become empty: does what had to wait for that. False when the stream is over then. */
     final boolean onDrained() {
         if (state == State.FINISHING) {
+            // Whoever else has the descriptor keeps it open: the end of file is not left to the close.
+            shutDownIfDrained();
             close();
             return false;
         }

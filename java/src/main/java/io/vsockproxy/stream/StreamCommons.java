@@ -10,8 +10,10 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.posix.UnixSocketDiag;
 import java.util.EnumMap;
 import java.util.Map;
 import org.agrona.collections.MutableInteger;
@@ -41,6 +43,7 @@ public final class StreamCommons implements AutoCloseable {
     private final DescriptorInspector inspector = new DescriptorInspector();
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
     private final DatagramWatch datagramWatch;
+    private final LateCloses lateCloses;
     private final int maxPacketLength;
     private int heldCount;
     private final Map<StreamKind, MutableInteger> liveCounts = new EnumMap<>(StreamKind.class);
@@ -50,6 +53,7 @@ public final class StreamCommons implements AutoCloseable {
      */
     public StreamCommons(final EventLoop loop, final int maxPacketLength) {
         datagramWatch = new DatagramWatch(loop, inspector);
+        lateCloses = new LateCloses(loop);
         this.maxPacketLength = maxPacketLength;
         for (final StreamKind kind : StreamKind.values()) {
             liveCounts.put(kind, new MutableInteger());
@@ -92,6 +96,7 @@ public final class StreamCommons implements AutoCloseable {
     @Override
     public void close() {
         datagramWatch.close();
+        lateCloses.close();
         inspector.close();
         options.close();
         pool.close();
@@ -100,6 +105,18 @@ public final class StreamCommons implements AutoCloseable {
 
     DatagramWatch datagramWatch() {
         return datagramWatch;
+    }
+
+    /** Whether somebody has the unix socket that {@code fd} is connected to; false also when nobody can tell. */
+    boolean hasOpenPeer(final int fd) {
+        try (UnixSocketDiag diag = new UnixSocketDiag()) {
+            return diag.hasOpenPeer(inspector.inode(fd));
+        }
+    }
+
+    /** Closes it when this loop's other descriptors have had their events. Takes ownership. */
+    void closeLater(final OwnedFd descriptor) {
+        lateCloses.add(descriptor);
     }
 
     ChunkPool pool() {
