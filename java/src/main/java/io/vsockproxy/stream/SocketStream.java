@@ -207,6 +207,7 @@ public final class SocketStream extends DescriptorStream {
     void refuseInput() {
         if (!origin.isShared()) {
             Syscalls.shutdown(descriptor.fd(), Constants.SHUT_RD);
+            commons.unwantedInput().drop(descriptor.fd(), kind());
         }
     }
 

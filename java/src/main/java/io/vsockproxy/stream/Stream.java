@@ -259,7 +259,10 @@ public abstract class Stream implements AutoCloseable {
     /** Has the application see an end of file; the queue is empty. */
     abstract void endOutput();
 
-    /** Has the application see an error when it sends, unless others who have this end could still read that. */
+    /**
+     * Has the application see an error when it sends, and drops what it has sent, unless others who have this end could
+     * still read that.
+     */
     void refuseInput() {
         // Nothing that an end can do in general.
     }

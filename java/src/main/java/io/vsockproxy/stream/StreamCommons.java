@@ -44,6 +44,7 @@ public final class StreamCommons implements AutoCloseable {
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
     private final DatagramWatch datagramWatch;
     private final LateCloses lateCloses;
+    private final UnwantedInput unwantedInput = new UnwantedInput(this);
     private final int maxPacketLength;
     private int heldCount;
     private final Map<StreamKind, MutableInteger> liveCounts = new EnumMap<>(StreamKind.class);
@@ -112,6 +113,10 @@ public final class StreamCommons implements AutoCloseable {
         try (UnixSocketDiag diag = new UnixSocketDiag()) {
             return diag.hasOpenPeer(inspector.inode(fd));
         }
+    }
+
+    UnwantedInput unwantedInput() {
+        return unwantedInput;
     }
 
     /** Closes it when this loop's other descriptors have had their events. Takes ownership. */

@@ -1,0 +1,78 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+
+/**
+ * What an application has sent that nobody will receive any more. Descriptors in it would stay open, and their other
+ * ends wait, for as long as the socket does: while it still delivers what had come before.
+ *
+ * <p>The last of it is left if no descriptor rides on that: of a socket that is closed with something unread, the
+ * kernel tells the other end (ECONNRESET).
+ */
+final class UnwantedInput {
+    private static final int PEEK_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK;
+
+    private final StreamCommons commons;
+
+    UnwantedInput(final StreamCommons commons) {
+        this.commons = commons;
+    }
+
+    /** Drops it from a unix socket, which stays the caller's and for which no more can come. */
+    void drop(final int fd, final StreamKind kind) {
+        final Memory scratch = commons.pool().take();
+        boolean more = true;
+        while (more) {
+            more = switch (kind) {
+                case SOCKET_DGRAM -> receive(fd, scratch, ChunkPool.CHUNK_LENGTH) >= 0;
+                case SOCKET_SEQPACKET -> dropPacket(fd, scratch);
+                default -> dropBytes(fd, scratch);
+            };
+        }
+        commons.pool().giveBack(scratch);
+    }
+
+    /** Descriptors ride on the first byte of what was sent with them, and no receive goes past that. */
+    private boolean dropBytes(final int fd, final Memory scratch) {
+        final int unread = commons.unreadBytes(fd);
+        if (unread > 1) {
+            return receive(fd, scratch, Math.min(unread - 1, ChunkPool.CHUNK_LENGTH)) > 0;
+        }
+        return unread == 1 && hasDescriptors(fd, scratch) && receive(fd, scratch, 1) > 0;
+    }
+
+    /** FIONREAD tells the sum of all packets; one that is empty and behind the others is not looked at. */
+    private boolean dropPacket(final int fd, final Memory scratch) {
+        final int unread = commons.unreadBytes(fd);
+        if (unread <= 0) {
+            return false;
+        }
+        final int length = Syscalls.recv(fd, scratch.address(), 0, PEEK_FLAGS | Constants.MSG_TRUNC);
+        return length >= 0 && (length < unread || hasDescriptors(fd, scratch))
+            && receive(fd, scratch, ChunkPool.CHUNK_LENGTH) >= 0;
+    }
+
+    /** Without a place for descriptors the kernel closes those that come. */
+    private static int receive(final int fd, final Memory scratch, final int length) {
+        return Syscalls.recv(fd, scratch.address(), length, Constants.MSG_DONTWAIT);
+    }
+
+    /** Whether any come first; to look is to get copies of them. */
+    private boolean hasDescriptors(final int fd, final Memory scratch) {
+        final ControlData control = commons.control();
+        final int peeked = Syscalls.recvmsg(
+            fd, scratch.address(), 1, PEEK_FLAGS | Constants.MSG_CMSG_CLOEXEC, control.address());
+        final boolean found = peeked >= 0 && (control.count() > 0 || control.isTruncated());
+        if (peeked >= 0) {
+            control.closeAll();
+        }
+        return found;
+    }
+}

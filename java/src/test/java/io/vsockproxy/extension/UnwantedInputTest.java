@@ -1,0 +1,110 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.extension;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.Role;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.MixedPair;
+import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.RunsOverVsock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * A descriptor is under way to an application that closes its end, and has not got further than the sender's proxy,
+ * which may read no more; and the sender does not read either, so that its socket stays.
+ */
+@RunsOverVsock
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class UnwantedInputTest {
+    private static final int WINDOW_LENGTH = 1 << 20;
+    private static final byte[] PIECE = Pattern.bytes(51, 4096);
+
+    private static MixedPair pair;
+
+    private final List<Endpoint> opened = new ArrayList<>();
+
+    /** What joins the two applications. */
+    enum Kind { CONNECTION, PASSED_STREAM, PASSED_SEQPACKET }
+
+    /** What the one that leaves has sent before: all that has been read, or more than may be. */
+    enum Before { SOME, TOO_MUCH }
+
+    @BeforeAll
+    static void start() {
+        final Extensions defaults = Extensions.DEFAULTS;
+        pair = new MixedPair(new Extensions(
+            true, WINDOW_LENGTH, WINDOW_LENGTH, defaults.heartbeatIntervalNs(), defaults.linkTimeoutNs()));
+    }
+
+    @AfterAll
+    static void stop() {
+        pair.close();
+    }
+
+    @AfterEach
+    void expectNothingLeft() {
+        opened.forEach(Endpoint::close);
+        pair.expectNothingLeft();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "CONNECTION, SOME", "CONNECTION, TOO_MUCH", "PASSED_STREAM, SOME", "PASSED_STREAM, TOO_MUCH",
+        "PASSED_SEQPACKET, SOME", "PASSED_SEQPACKET, TOO_MUCH",
+    })
+    void shouldCloseADescriptorThatIsUnderWayToWhoeverHasLeft(final Kind kind, final Before before) {
+        final Endpoint[] ends = ends(kind);
+        final Endpoint leaving = ends[0];
+        final Endpoint staying = ends[1];
+        if (before == Before.SOME) {
+            for (int sent = 0; sent < WINDOW_LENGTH * 3 / 4; sent += PIECE.length) {
+                leaving.send(PIECE);
+            }
+        } else {
+            leaving.sendUntilStalled(PIECE, 1 << 30);
+        }
+        Await.until(() -> pair.probe(Role.GUEST).queuedBytes() > 0, () -> "bytes for the one that stays");
+        staying.sendUntilStalled(PIECE, 1 << 30);
+        assertTrue(SocketOptions.raiseSendBuffer(staying.fd(), 400_000));
+        final Endpoint[] carried = Endpoint.pipe();
+        opened.add(carried[0]);
+        staying.pass("write end", carried[1]);
+        leaving.close();
+        carried[0].awaitHangUp();
+        final byte[] byteTooMuch = new byte[1];
+        Await.until(
+            () -> staying.trySend(byteTooMuch, 0, 1) == -Errno.EPIPE, () -> "EPIPE for the one that stays");
+    }
+
+    /** The one that leaves, on the host's side, and the one that stays. */
+    private Endpoint[] ends(final Kind kind) {
+        final Endpoint[] connected = pair.connect(Role.HOST);
+        opened.addAll(List.of(connected));
+        if (kind == Kind.CONNECTION) {
+            return connected;
+        }
+        final Endpoint[] sockets = Endpoint.socketPair(
+            kind == Kind.PASSED_STREAM ? Constants.SOCK_STREAM : Constants.SOCK_SEQPACKET);
+        connected[0].pass("socket", sockets[1]);
+        final Endpoint passed = connected[1].receive().only();
+        opened.addAll(List.of(sockets[0], passed));
+        return new Endpoint[] {sockets[0], passed};
+    }
+}
