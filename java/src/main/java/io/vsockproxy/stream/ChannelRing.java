@@ -9,7 +9,6 @@ import io.vsockproxy.channel.ChannelClaim;
 import io.vsockproxy.channel.ChannelSender;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.OwnedFd;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.agrona.BufferUtil;
 import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
@@ -37,7 +36,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     private final UnsafeBuffer buffer;
     private final ManyToOneRingBuffer ring;
     private final int maxLength;
-    private final AtomicBoolean woken = new AtomicBoolean();
+    private final WakeFlag woken = new WakeFlag();
     private final Runnable onWoken = this::onWoken;
     private boolean refused;
     private volatile boolean resumeWanted;
@@ -206,19 +205,14 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         return (int) (claim.buffer().addressOffset() - buffer.addressOffset()) - HEADER_LENGTH;
     }
 
-    /**
-     * Has the loop look, once for all that comes until it does.
-     *
-     * <p>Never by a mere look at {@code woken}, which could overtake the record's commit, a release store: the loop
-     * would not see the record, nor be told of it. See docs/threads.md.
-     */
+    /** Has the loop look, once for all that comes until it does. */
     private void wake() {
-        while (!closed && !woken.getAndSet(true)) {
+        while (!closed && woken.raise()) {
             if (loop.execute(onWoken)) {
                 return;
             }
             // Too many commands wait: the loop is about to make room.
-            woken.getAndSet(false);
+            woken.lower();
             if (loop.isOwnThread()) {
                 stream.onRingFromLoop();
                 return;
@@ -228,7 +222,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     }
 
     private void onWoken() {
-        woken.getAndSet(false);
+        woken.lower();
         if (resumeWanted) {
             resumeWanted = false;
             stream.resume();

@@ -35,7 +35,6 @@ class ChannelSenderTest {
     private static final int THREADS = 3;
     private static final int MESSAGES = 20_000;
     private static final int MESSAGE_LENGTH = 8;
-    private static final int BURSTS = 20_000;
 
     @Test
     void shouldKeepTheOrderOfEachThread() {
@@ -82,26 +81,6 @@ class ChannelSenderTest {
                     LockSupport.parkNanos(PAUSE_NS);
                 }
             }
-        }
-    }
-
-    /** The engine is woken for the first message of a burst, and looks into the ring while the next ones come. */
-    @Test
-    void shouldNotForgetAMessageThatComesAsTheEngineLooks() {
-        final Connection connection = PAIR.toApplication(Role.GUEST);
-        final ChannelSender sender = sender(connection.component());
-        final UnsafeBuffer message = new UnsafeBuffer(new byte[MESSAGE_LENGTH]);
-        int sent = 0;
-        for (int burst = 0; burst < BURSTS; burst++) {
-            final int length = 2 + burst % 4;
-            for (int i = 0; i < length; i++) {
-                message.putInt(0, sent++);
-                assertEquals(MESSAGE_LENGTH, sender.offer(message, 0, MESSAGE_LENGTH));
-            }
-            // Nothing comes to the engine's help until all of them have arrived.
-            final UnsafeBuffer arrived =
-                new UnsafeBuffer(connection.application().readFully(length * MESSAGE_LENGTH));
-            assertEquals(sent - 1, arrived.getInt((length - 1) * MESSAGE_LENGTH));
         }
     }
 
