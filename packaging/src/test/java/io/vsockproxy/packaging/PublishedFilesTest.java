@@ -73,6 +73,20 @@ class PublishedFilesTest {
     }
 
     @Test
+    void shouldDocumentThePublicApiAndNothingElse() throws IOException {
+        final String root = "io.vsockproxy/io/vsockproxy/";
+        try (JarFile jar = new JarFile(Published.jar("javadoc").toFile())) {
+            final List<String> pages = jar.stream().map(Object::toString).filter(name -> name.startsWith(root))
+                .map(name -> name.substring(root.length())).toList();
+            assertTrue(pages.containsAll(List.of(
+                "VsockProxy.Context.html", "channel/Channel.html", "config/SessionLimits.html", "posix/OwnedFd.html")));
+            final Pattern internal = Pattern.compile(
+                "(cli|session|stream|link|loop|wire|file|fuse|socket)/.*|posix/Syscalls.*|ProxyAgent.*");
+            assertEquals(List.of(), pages.stream().filter(internal.asMatchPredicate()).toList());
+        }
+    }
+
+    @Test
     void shouldHaveClassesOnlyInTheJarOfTheClasses() throws IOException {
         try (JarFile jar = new JarFile(Published.jar("").toFile())) {
             jar.stream().filter(entry -> !entry.isDirectory()).forEach(entry -> assertTrue(
