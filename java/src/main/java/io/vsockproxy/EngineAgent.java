@@ -14,7 +14,7 @@ import org.agrona.concurrent.Agent;
  */
 public interface EngineAgent extends Agent {
     /**
-     * Binds the sockets, mounts the file system.
+     * Binds the sockets, or begins to connect.
      *
      * @throws io.vsockproxy.posix.PosixException when that cannot be (EADDRINUSE, EACCES).
      */

@@ -24,7 +24,8 @@ final class ProxyThread implements AutoCloseable {
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Thread thread;
     private volatile boolean stopping;
-    private volatile RuntimeException failure;
+    /** A RuntimeException or an Error. */
+    private volatile Throwable failure;
 
     /**
      * @param cpu   that the thread stays on, or {@link VsockProxy#ANY_CPU}.
@@ -49,12 +50,15 @@ final class ProxyThread implements AutoCloseable {
     /**
      * Waits until it has ended.
      *
-     * @throws RuntimeException what ended it, when it was not {@link #close}.
+     * @throws RuntimeException what ended it, when it was not {@link #close}; an Error likewise.
      */
     void awaitEnd() throws InterruptedException {
         ended.await();
+        if (failure instanceof Error error) {
+            throw error;
+        }
         if (failure != null) {
-            throw failure;
+            throw (RuntimeException) failure;
         }
     }
 
@@ -89,7 +93,7 @@ final class ProxyThread implements AutoCloseable {
                 agent.doWork(-1);
             }
             agent.drain();
-        } catch (final RuntimeException e) {
+        } catch (final RuntimeException | Error e) {
             failure = e;
             LOGGER.log(Level.DEBUG, "the proxy failed", e);
             ready.completeExceptionally(e);

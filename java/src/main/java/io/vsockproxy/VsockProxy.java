@@ -146,7 +146,7 @@ public final class VsockProxy implements AutoCloseable {
     /**
      * Waits until a launched proxy has ended.
      *
-     * @throws RuntimeException      what ended it, when it was not {@link #close}.
+     * @throws RuntimeException      what ended it, when it was not {@link #close}; an Error likewise.
      * @throws IllegalStateException when it is embedded: it ends where the component stops turning it.
      */
     public void awaitEnd() throws InterruptedException {

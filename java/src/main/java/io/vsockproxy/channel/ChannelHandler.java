@@ -10,8 +10,8 @@ import org.agrona.DirectBuffer;
  * What a component does with a {@link Channel}. Called on the engine's thread, and must not block.
  *
  * <p>Of {@link #onConnected} and {@link #onConnectFailed} exactly one is called, once; after the former, {@link
- * #onClosed} is called exactly once, last. An exception from any of these goes to the error handler, and resets the
- * channel (EIO) and nothing else.
+ * #onClosed} is called exactly once, last. What any of these throws, an Error too, goes to the error handler, and
+ * resets the channel (EIO) and nothing else.
  *
  * <p>An {@code errno} is a positive number, as Linux numbers them: {@link io.vsockproxy.posix.Errno} has them by name.
  */

@@ -25,10 +25,17 @@ public final class Main implements Runnable {
 
     /** The command line's entry. */
     public static void main(final String[] arguments) {
-        final int exitCode = new CommandLine(new Main())
+        final CommandLine commandLine = new CommandLine(new Main())
             .setCaseInsensitiveEnumValuesAllowed(true)
-            .setParameterExceptionHandler(Main::complain)
-            .execute(arguments);
+            .setParameterExceptionHandler(Main::complain);
+        int exitCode;
+        try {
+            exitCode = commandLine.execute(arguments);
+        } catch (final LinkageError e) {
+            // The native library, or a flag that the JVM lacks: the message has the remedy.
+            commandLine.getErr().println("vsock-proxy: " + e.getMessage());
+            exitCode = CommandLine.ExitCode.SOFTWARE;
+        }
         if (exitCode != 0) {
             System.exit(exitCode);
         }

@@ -179,7 +179,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         } catch (final CancellationException e) {
             // It was told to stop before it served.
             return CommandLine.ExitCode.OK;
-        } catch (final InterruptedException | RuntimeException e) {
+        } catch (final InterruptedException | RuntimeException | Error e) {
             return fail(e);
         }
     }
@@ -240,7 +240,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         }
     }
 
-    private int fail(final Exception problem) {
+    private int fail(final Throwable problem) {
         failed = true;
         final Throwable cause = problem instanceof CompletionException ? problem.getCause() : problem;
         spec.commandLine().getErr().println(spec.qualifiedName() + ": " + cause.getMessage());

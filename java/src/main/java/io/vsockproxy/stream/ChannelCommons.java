@@ -44,7 +44,7 @@ public final class ChannelCommons {
     public void call(final Runnable callback) {
         try {
             callback.run();
-        } catch (final RuntimeException e) {
+        } catch (final RuntimeException | Error e) {
             errorHandler.onError(e);
         }
         abandonClaim();
@@ -55,7 +55,7 @@ public final class ChannelCommons {
         final RemoteFile.Completion completion, final RemoteFile file, final long correlationId, final long result) {
         try {
             completion.onComplete(file, correlationId, result);
-        } catch (final RuntimeException e) {
+        } catch (final RuntimeException | Error e) {
             errorHandler.onError(e);
         }
         abandonClaim();

@@ -255,7 +255,7 @@ public final class ChannelStream extends Stream {
             if (taken < 0 || taken > length) {
                 throw new IllegalStateException("onData returned " + taken + " for " + length + " bytes");
             }
-        } catch (final RuntimeException e) {
+        } catch (final RuntimeException | Error e) {
             fault(e);
         }
         commons.abandonClaim();
@@ -271,14 +271,14 @@ public final class ChannelStream extends Stream {
     private void guard(final Runnable callback) {
         try {
             callback.run();
-        } catch (final RuntimeException e) {
+        } catch (final RuntimeException | Error e) {
             fault(e);
         }
         commons.abandonClaim();
     }
 
     /** The component has thrown: ends its channel, and nothing else. */
-    private void fault(final RuntimeException thrown) {
+    private void fault(final Throwable thrown) {
         commons.abandonClaim();
         commons.errorHandler().onError(thrown);
         if (!isClosed()) {

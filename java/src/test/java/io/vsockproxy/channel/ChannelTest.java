@@ -221,6 +221,15 @@ class ChannelTest {
 
     @Test
     void shouldEndTheChannelOfAComponentThatThrowsAndNoOther() {
+        expectOnlyItsChannelEnds(() -> {
+            throw new IllegalStateException("broken");
+        });
+        expectOnlyItsChannelEnds(() -> {
+            throw new AssertionError("broken");
+        });
+    }
+
+    private static void expectOnlyItsChannelEnds(final Runnable thrower) {
         final Connection bystander = PAIR.toApplication(Role.GUEST);
         final Component broken = new Component(PAIR.proxy(Role.HOST)) {
             @Override
@@ -230,7 +239,8 @@ class ChannelTest {
                 final int offset,
                 final int length,
                 final PassedDescriptors passed) {
-                throw new IllegalStateException("broken");
+                thrower.run();
+                return length;
             }
         };
         PAIR.accepting(() -> broken);

@@ -5,6 +5,7 @@
 package io.vsockproxy.packaging;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
@@ -55,6 +56,21 @@ class CommandLineJarTest {
             }
         } finally {
             stop(host);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("jdks")
+    void shouldSayInOneLineWhatIsWrongWithTheNativeLibrary(final Jdk jdk) throws Exception {
+        for (final String arguments : List.of("host --listen unix:/tmp/x", "info")) {
+            final List<String> command = command(jdk, arguments.split(" ", -1));
+            command.add(1, "-Dvsockproxy.native.path=/no/library.so");
+            final Outcome outcome = Outcome.of(directory, TIMEOUT_S, command)
+                .failed()
+                .says("vsock-proxy: cannot load the native library: vsockproxy.native.path=/no/library.so")
+                .says("correct the property, or remove it");
+            assertEquals(1, outcome.exitCode());
+            assertFalse(outcome.output().contains("\tat "), outcome::output);
         }
     }
 
