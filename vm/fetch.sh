@@ -4,7 +4,7 @@
 #
 # For the scripts beside it, which read it in: Debian packages, unpacked and not installed.
 
-# What bin/test --vm ends with where no machine can be had: nothing has been tested.
+# What bin/test --vm and --vm-pair end with where no machine can be had: nothing has been tested.
 # shellcheck disable=SC2034 # For those who read this in.
 not_possible=77
 
@@ -12,9 +12,15 @@ not_possible=77
 vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/vsock-proxy/vm
 
 # Unpacks Debian packages $2... into one directory below $vm_cache of name $1, whose path it prints. Those that are
-# there stay as they are. False, having said why, when they cannot be had.
+# there stay as they are. False, having said why, when they cannot be had. With --with-dependencies before the rest, those
+# packages too that they need and this machine does not have.
 fetch_packages() (
-    local directory=$vm_cache/$1 work package
+    local with_dependencies=false directory work package
+    if [ "$1" = --with-dependencies ]; then
+        with_dependencies=true
+        shift
+    fi
+    directory=$vm_cache/$1
     shift
     if [ -f "$directory/complete" ]; then
         echo "$directory"
@@ -27,11 +33,20 @@ fetch_packages() (
     work=$(mktemp -d "$vm_cache/fetch.XXXXXX")
     trap 'rm -rf -- "$work"' EXIT
     mkdir "$work/root"
-    cd "$work"
-    if ! apt-get -q download "$@" > log 2>&1; then
+    cd "$work" || return
+    # shellcheck disable=SC2317 # Called below.
+    download() {
+        local dependencies=()
+        if [ "$with_dependencies" = true ]; then
+            apt-get -q -s --no-install-recommends install "$@" > simulated || return
+            mapfile -t dependencies < <(sed -n 's/^Inst \([^ ]*\).*/\1/p' simulated)
+        fi
+        apt-get -q download "$@" "${dependencies[@]}"
+    }
+    if ! download "$@" > log 2>&1; then
         # A machine that has just been made has no lists of packages.
         if [ "$(id -u)" -eq 0 ]; then apt-get -q update >> log 2>&1 || :; fi
-        if ! apt-get -q download "$@" >> log 2>&1; then
+        if ! download "$@" >> log 2>&1; then
             echo "cannot fetch $*:" >&2
             tail -n 3 log >&2
             return 1
