@@ -30,6 +30,10 @@ jlong vp_write(VP_JVM, jint fd, jlong address, jlong length) {
     return VP_RETRY(write(fd, vp_pointer(address), (size_t)length));
 }
 
+jlong vp_splice(VP_JVM, jint in, jint out, jlong length, jint flags) {
+    return VP_RETRY(splice(in, NULL, out, NULL, (size_t)length, (unsigned)flags));
+}
+
 /* By number: glibc wraps these from 2.26 on only. syscall(2) takes longs, so no argument may be narrower. */
 jlong vp_preadv2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint flags) {
     return VP_RETRY(
@@ -79,6 +83,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("close", "(I)I", vp_close),
     VP_NATIVE("read", "(IJJ)J", vp_read),
     VP_NATIVE("write", "(IJJ)J", vp_write),
+    VP_NATIVE("splice", "(IIJI)J", vp_splice),
     VP_NATIVE("preadv2", "(IJIJI)J", vp_preadv2),
     VP_NATIVE("pwritev2", "(IJIJI)J", vp_pwritev2),
     VP_NATIVE("statx", "(IIIJ)I", vp_statx),

@@ -98,6 +98,7 @@ jint vp_open(VP_JVM, jlong path, jint flags, jint mode);
 jint vp_close(VP_JVM, jint fd);
 jlong vp_read(VP_JVM, jint fd, jlong address, jlong length);
 jlong vp_write(VP_JVM, jint fd, jlong address, jlong length);
+jlong vp_splice(VP_JVM, jint in, jint out, jlong length, jint flags);
 jlong vp_preadv2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint flags);
 jlong vp_pwritev2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint flags);
 jint vp_statx(VP_JVM, jint fd, jint flags, jint mask, jlong statx_address);

@@ -105,6 +105,25 @@ static void should_not_block_on_a_blocking_pipe_with_nowait(void) {
     close_both(ends);
 }
 
+static void should_move_bytes_between_a_pipe_and_a_socket(void) {
+    int ends[2];
+    int pair[2];
+    char text[6] = "";
+    CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(ends), O_CLOEXEC | O_NONBLOCK));
+    CHECK_EQ(0, vp_socketpair(NO_JVM, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ADDRESS(pair)));
+    CHECK_EQ(-EAGAIN, vp_splice(NO_JVM, pair[1], ends[1], 100, SPLICE_F_NONBLOCK));
+    CHECK_EQ(5, vp_write(NO_JVM, pair[0], ADDRESS("hello"), 5));
+    CHECK_EQ(5, vp_splice(NO_JVM, pair[1], ends[1], 100, SPLICE_F_NONBLOCK));
+    CHECK_EQ(5, vp_splice(NO_JVM, ends[0], pair[0], 100, SPLICE_F_NONBLOCK));
+    CHECK_EQ(-EAGAIN, vp_splice(NO_JVM, ends[0], pair[0], 100, SPLICE_F_NONBLOCK));
+    CHECK_EQ(5, vp_read(NO_JVM, pair[1], ADDRESS(text), 5));
+    CHECK(strcmp(text, "hello") == 0);
+    CHECK_EQ(-EINVAL, vp_splice(NO_JVM, pair[0], pair[1], 100, SPLICE_F_NONBLOCK));
+    CHECK_EQ(-EBADF, vp_splice(NO_JVM, -1, ends[1], 100, SPLICE_F_NONBLOCK));
+    close_both(pair);
+    close_both(ends);
+}
+
 static void should_duplicate_a_descriptor_closed_on_exec(void) {
     int ends[2];
     CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(ends), 0));
@@ -148,6 +167,7 @@ int main(void) {
         TEST(should_read_and_write_at_offsets_beyond_4_gib),
         TEST(should_use_the_files_own_position_for_offset_minus_one),
         TEST(should_not_block_on_a_blocking_pipe_with_nowait),
+        TEST(should_move_bytes_between_a_pipe_and_a_socket),
         TEST(should_duplicate_a_descriptor_closed_on_exec),
         TEST(should_tell_a_file_systems_type),
         TEST(should_refuse_bad_memory_and_lengths),

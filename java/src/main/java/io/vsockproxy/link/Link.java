@@ -12,6 +12,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 
 /**
@@ -20,6 +21,9 @@ import io.vsockproxy.posix.Syscalls;
  * <p>Reading never waits for writing, and neither ever blocks. What is committed to {@link #outbound} leaves at the end
  * of the turn in one call, or as soon as {@link #EARLY_FLUSH_LENGTH} bytes have gathered. When writing fails, what the
  * peer sent before it went is still read.
+ *
+ * <p>Bytes that the handler needs not see, those of a large blob, go through a pipe instead of the inbound buffer: see
+ * {@link LinkHandler#spliceableLength}. Descriptors that rode on them, and not on a frame's first byte, are lost.
  */
 public final class Link implements AutoCloseable {
     /** From this many bytes on there is nothing to gain by gathering more, and the peer could be at work. */
@@ -33,6 +37,8 @@ public final class Link implements AutoCloseable {
     private final LinkHandler handler;
     private final InboundBuffer inbound;
     private final OutboundRing outbound;
+    /** Null where none is wanted, could be had, or is of use. */
+    private SplicePipe splicePipe;
     private final ReceivedDescriptors descriptors = new ReceivedDescriptors();
     private final Memory controlMemory = Memory.allocate(ControlData.LENGTH);
     private final ControlData control = new ControlData(controlMemory, 0);
@@ -53,6 +59,7 @@ public final class Link implements AutoCloseable {
     /**
      * @param socket             a connected stream socket. Takes ownership.
      * @param carriesDescriptors whether it is AF_UNIX.
+     * @param splicePipe         for blobs that need not be read; or null. Takes ownership; the socket is O_NONBLOCK then.
      */
     public Link(
         final EventLoop loop,
@@ -60,12 +67,14 @@ public final class Link implements AutoCloseable {
         final boolean carriesDescriptors,
         final InboundBuffer inbound,
         final OutboundRing outbound,
+        final SplicePipe splicePipe,
         final LinkHandler handler) {
         this.loop = loop;
         this.socket = socket;
         this.carriesDescriptors = carriesDescriptors;
         this.inbound = inbound;
         this.outbound = outbound;
+        this.splicePipe = splicePipe;
         this.handler = handler;
     }
 
@@ -77,6 +86,11 @@ public final class Link implements AutoCloseable {
     /** Whether descriptors can ride along. */
     public boolean carriesDescriptors() {
         return carriesDescriptors;
+    }
+
+    /** How many descriptors it has, besides those on their way. */
+    public int descriptorCount() {
+        return splicePipe == null ? 1 : 1 + SplicePipe.DESCRIPTOR_COUNT;
     }
 
     /** What has come in. */
@@ -163,6 +177,7 @@ public final class Link implements AutoCloseable {
                 registration.cancel();
             }
             socket.close();
+            closePipe();
             descriptors.close();
             outbound.close();
             inbound.close();
@@ -185,30 +200,74 @@ public final class Link implements AutoCloseable {
     }
 
     private void receive() {
-        final int room = inbound.room();
-        if (room == 0) {
-            throw new IllegalStateException("inbound buffer full, available=" + inbound.available());
-        }
-        final int received = carriesDescriptors
-            ? Syscalls.recvmsg(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS, control.address())
-            : Syscalls.recv(socket.fd(), inbound.receiveAddress(), room, RECEIVE_FLAGS);
-        if (received > 0) {
-            if (carriesDescriptors && (control.count() > 0 || control.isTruncated()) && !descriptors.add(control)) {
-                registration.cancel();
-                handler.onEnded(Errno.ETOOMANYREFS);
-                return;
+        if (!splice()) {
+            final int room = inbound.room();
+            if (room == 0) {
+                throw new IllegalStateException("inbound buffer full, available=" + inbound.available());
             }
+            final int length = splicePipe == null ? room : Math.min(room, handler.receiveLength());
+            if (read(length) == length && length < room && !closed) {
+                // A header that was read alone; what it is the header of is there too.
+                splice();
+            }
+        }
+    }
+
+    private int read(final int length) {
+        final int received = carriesDescriptors
+            ? Syscalls.recvmsg(socket.fd(), inbound.receiveAddress(), length, RECEIVE_FLAGS, control.address())
+            : Syscalls.recv(socket.fd(), inbound.receiveAddress(), length, RECEIVE_FLAGS);
+        if (received <= 0) {
+            onNothingReceived(received);
+        } else if (carriesDescriptors && (control.count() > 0 || control.isTruncated()) && !descriptors.add(control)) {
+            onNothingReceived(-Errno.ETOOMANYREFS);
+        } else {
             bytesReceived += received;
             inbound.received(received);
             handler.onReceived();
-        } else if (received == 0) {
+        }
+        return received;
+    }
+
+    /** Receives into the pipe what may go there; false when that is nothing. */
+    private boolean splice() {
+        if (splicePipe == null || inbound.available() > 0) {
+            return false;
+        }
+        final int length = handler.spliceableLength();
+        if (length == 0) {
+            return false;
+        }
+        final int received = splicePipe.fill(socket.fd(), length);
+        if (received > 0) {
+            bytesReceived += received;
+            handler.onSpliced(splicePipe);
+        } else if (received == -Errno.EINVAL) {
+            // A kind of socket that cannot.
+            closePipe();
+            return false;
+        } else {
+            onNothingReceived(received);
+        }
+        return true;
+    }
+
+    private void onNothingReceived(final int result) {
+        if (result == 0) {
             inputEnded = true;
             registration.disable(Constants.EPOLLIN);
             handler.onInputEnded();
             flush();
-        } else if (received != -Errno.EAGAIN) {
+        } else if (result != -Errno.EAGAIN) {
             registration.cancel();
-            handler.onEnded(-received);
+            handler.onEnded(-result);
+        }
+    }
+
+    private void closePipe() {
+        if (splicePipe != null) {
+            splicePipe.close();
+            splicePipe = null;
         }
     }
 

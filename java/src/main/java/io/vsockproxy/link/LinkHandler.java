@@ -4,12 +4,34 @@
  */
 package io.vsockproxy.link;
 
+import io.vsockproxy.posix.SplicePipe;
+
 /**
  * What a {@link Link} tells its session.
  */
 public interface LinkHandler {
     /** Bytes have come in. */
     void onReceived();
+
+    /**
+     * How many of the bytes that come next, after those in the inbound buffer, may go through a pipe, because they need
+     * not be read. Asked only when that buffer is empty.
+     *
+     * @return 0 for none.
+     */
+    default int spliceableLength() {
+        return 0;
+    }
+
+    /** Such bytes have come; they must not be in the pipe any more when this returns. */
+    default void onSpliced(final SplicePipe pipe) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** How many bytes to read at most, so that those after them may go through a pipe. */
+    default int receiveLength() {
+        return Integer.MAX_VALUE;
+    }
 
     /** There is room again for bytes read from local sources, after there was none. */
     void onRoom();

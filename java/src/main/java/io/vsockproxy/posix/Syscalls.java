@@ -133,6 +133,12 @@ public final class Syscalls {
     /** write(2). */
     public static native long write(int fd, long address, long length);
 
+    /**
+     * splice(2) at the descriptors' own positions; one of the two is a pipe. SPLICE_F_NONBLOCK is about that one: a
+     * socket at the other end is only left alone when it is not ready if it is O_NONBLOCK.
+     */
+    public static native long splice(int in, int out, long length, int flags);
+
     /** preadv2(2); {@code offset} -1 means the file's own position. */
     public static native long preadv2(int fd, long iov, int iovCount, long offset, int flags);
 

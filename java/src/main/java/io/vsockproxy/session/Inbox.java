@@ -7,6 +7,7 @@ package io.vsockproxy.session;
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.wire.BlobPrefix;
 import io.vsockproxy.wire.Command;
@@ -19,10 +20,20 @@ import io.vsockproxy.wire.MessageDecoder;
  * <p>A Data blob without descriptors is passed on as it comes: when its frame is not complete yet, and when the stream
  * it is for has room for a part of it only. All other frames are waited for. A stream (or all together) with too much
  * queued stops the walk, and the reading of the link with it, until there is room.
+ *
+ * <p>A large blob for a stream that takes it from a pipe need not come into the inbound buffer at all. Where one has
+ * come, more are likely: so the next time no more than a header is received, and if it is that of another one, the blob
+ * goes through the pipe.
  */
 final class Inbox {
     /** A smaller part of an incomplete frame is not worth a write of its own. */
     private static final int MIN_PART_LENGTH = 16 * 1024;
+
+    /** A smaller blob is copied in less time than two calls of splice(2) take. */
+    private static final int MIN_SPLICE_LENGTH = 16 * 1024;
+
+    /** No header of a frame that can be spliced is longer. */
+    private static final int MAX_HEADER_LENGTH = 64;
 
     private final Session session;
     private final Link link;
@@ -34,6 +45,8 @@ final class Inbox {
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
+    /** How long the last frame's header was, if another frame like it is expected; else 0. */
+    private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
 
@@ -68,6 +81,29 @@ final class Inbox {
         }
     }
 
+    /** See {@link Link}: what is to come of a blob for a stream that takes it from a pipe. */
+    int spliceableLength() {
+        if (partRemaining == 0 || blocked || session.queuedBytes() >= limits.maxSessionQueueLength()) {
+            return 0;
+        }
+        final Stream stream = session.writableStream(partHandle);
+        return stream != null && stream.takesSplices() ? (int) Math.min(partRemaining, SplicePipe.CAPACITY) : 0;
+    }
+
+    /** See {@link Link}: {@link #spliceableLength} bytes or fewer have come through the pipe. */
+    void onSpliced(final SplicePipe pipe) {
+        partRemaining -= pipe.length();
+        session.onData(session.writableStream(partHandle), pipe);
+    }
+
+    /** See {@link Link}: how many bytes to receive at most. */
+    int receiveLength() {
+        if (expectedHeaderLength == 0) {
+            return Integer.MAX_VALUE;
+        }
+        return inbound.available() == 0 ? expectedHeaderLength : MAX_HEADER_LENGTH;
+    }
+
     /** Room has come back, maybe enough to go on. */
     void unblock() {
         if (blocked && session.queuedBytes() <= limits.maxSessionQueueLength() / 2
@@ -99,6 +135,7 @@ final class Inbox {
         if (available < frameLength) {
             return beginPart(head, available, frameLength);
         }
+        expectedHeaderLength = 0;
         decoder.wrap(inbound.buffer(), head + FrameDescriptor.SIZE_LENGTH, (int) bodyLength);
         if (decoder.command() == Command.DATA) {
             if (decoder.descriptorCount() == 0) {
@@ -138,6 +175,9 @@ final class Inbox {
             return true;
         }
         begin(stream);
+        if (blobLength >= MIN_SPLICE_LENGTH) {
+            expectAnother(stream, decoder.blobOffset() - head);
+        }
         session.onData(stream, inbound.buffer(), decoder.blobOffset(), blobLength);
         inbound.consume(frameLength);
         return true;
@@ -154,19 +194,33 @@ final class Inbox {
 
     /** An incomplete frame: begins to pass its blob on if that is possible and worth it, else waits for the rest. */
     private boolean beginPart(final int head, final int available, final int frameLength) {
-        if (available >= MIN_PART_LENGTH && prefix.wrap(inbound.buffer(), head, available)
-            && prefix.command() == Command.DATA) {
+        if ((available >= MIN_PART_LENGTH || expectedHeaderLength > 0)
+            && prefix.wrap(inbound.buffer(), head, available) && prefix.command() == Command.DATA) {
             final Stream stream = session.writableStream(prefix.handle());
-            if (stream == null || stream.takesParts()) {
+            final int headerLength = prefix.blobOffset() - head;
+            expectedHeaderLength = 0;
+            if (prefix.blobLength() >= MIN_SPLICE_LENGTH) {
+                expectAnother(stream, headerLength);
+            }
+            if (available >= MIN_PART_LENGTH ? stream == null || stream.takesParts() : expectedHeaderLength > 0) {
                 begin(stream);
                 partHandle = prefix.handle();
                 partRemaining = prefix.blobLength();
-                inbound.consume(prefix.blobOffset() - head);
+                inbound.consume(headerLength);
                 return true;
             }
         }
+        if (available >= MAX_HEADER_LENGTH) {
+            expectedHeaderLength = 0;
+        }
         inbound.require(frameLength);
         return false;
+    }
+
+    private void expectAnother(final Stream stream, final int headerLength) {
+        if (stream != null && stream.takesSplices() && headerLength <= MAX_HEADER_LENGTH) {
+            expectedHeaderLength = headerLength;
+        }
     }
 
     private boolean passPart() {

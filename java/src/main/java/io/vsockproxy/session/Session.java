@@ -23,6 +23,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamHandler;
 import io.vsockproxy.wire.Command;
@@ -96,7 +97,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         link = new Link(
             resources.loop(), socket, carriesDescriptors,
             new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES),
-            new OutboundRing(limits.outboundLength(), limits.outboundDataLimit()), this);
+            new OutboundRing(limits.outboundLength(), limits.outboundDataLimit()),
+            SplicePipe.open(resources.commons().reserve()), this);
         outbox = new Outbox(link, counters);
         inbox = new Inbox(this, link, limits);
         streams = new StreamTable(resources, this, inbox, outbox, counters, name);
@@ -157,7 +159,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         values.add(CounterId.QUEUED_DESCRIPTORS, streams.queuedDescriptors());
         if (!link.isClosed()) {
             values.add(CounterId.SESSIONS, 1);
-            values.add(CounterId.LINK_DESCRIPTORS, 1);
+            values.add(CounterId.LINK_DESCRIPTORS, link.descriptorCount());
             values.add(CounterId.STREAM_HANDLES, streams.size());
             values.add(CounterId.LOCAL_FILE_HANDLES, files.size());
             values.add(CounterId.FILE_DESCRIPTORS, files.size());
@@ -260,6 +262,21 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     @Override
     public void onReceived() {
         walk(false);
+    }
+
+    @Override
+    public int spliceableLength() {
+        return ended ? 0 : inbox.spliceableLength();
+    }
+
+    @Override
+    public void onSpliced(final SplicePipe pipe) {
+        inbox.onSpliced(pipe);
+    }
+
+    @Override
+    public int receiveLength() {
+        return inbox.receiveLength();
     }
 
     @Override
@@ -389,6 +406,12 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             counters.bytesIn += length;
             stream.deliver(buffer, offset, length);
         }
+    }
+
+    /** As {@link #onData}, when the bytes are in a pipe. */
+    void onData(final Stream stream, final SplicePipe pipe) {
+        counters.bytesIn += pipe.length();
+        stream.deliver(pipe);
     }
 
     /** Any message but a Data without descriptors. */

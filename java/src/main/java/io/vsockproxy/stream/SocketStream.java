@@ -10,6 +10,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import java.util.Arrays;
 import org.agrona.DirectBuffer;
@@ -17,7 +18,8 @@ import org.agrona.DirectBuffer;
 /**
  * A connected socket: stream, datagram or seqpacket, of the unix family or another.
  *
- * <p>MSG_DONTWAIT on every call, because O_NONBLOCK would be set for the application's copy of the descriptor too.
+ * <p>MSG_DONTWAIT on every call, because O_NONBLOCK would be set for the application's copy of the descriptor too. Only
+ * splice(2) needs the flag, and is used only where the descriptor is nobody else's.
  */
 public final class SocketStream extends DescriptorStream {
     private static final int[] NO_DESCRIPTORS = {};
@@ -31,6 +33,7 @@ public final class SocketStream extends DescriptorStream {
     private final boolean packets;
     private final int readLength;
     private boolean widened;
+    private boolean nonBlocking;
     /** The other end was closed with something unread, which the kernel has said, as it does once. */
     private boolean reset;
     private boolean hungUp;
@@ -167,6 +170,30 @@ public final class SocketStream extends DescriptorStream {
         } else {
             closeAll(riding);
             onWriteFailed(sent == -Errno.EAGAIN ? Errno.EMSGSIZE : -sent);
+        }
+    }
+
+    @Override
+    public boolean takesSplices() {
+        return origin == Origin.PROXY && !packets && queue.isEmpty() && heldDescriptors.length == 0 && isOpen()
+            && !isReaderGone();
+    }
+
+    @Override
+    void deliverNow(final SplicePipe pipe) {
+        if (!nonBlocking) {
+            nonBlocking = true;
+            commons.setNonBlocking(descriptor.fd());
+        }
+        final int sent = pipe.drainTo(descriptor.fd());
+        if (sent < 0) {
+            pipe.discard();
+            onWriteFailed(-sent);
+        } else {
+            acknowledge(cost(sent));
+            if (pipe.length() > 0) {
+                widenSendBuffer();
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.DirectBuffer;
 
@@ -181,6 +182,22 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
+    /** Whether bytes that lie in a pipe can be given to it from there, now. */
+    public boolean takesSplices() {
+        return false;
+    }
+
+    /** Gives all that is in {@code pipe} to the application, or queues what it does not take; see takesSplices. */
+    public final void deliver(final SplicePipe pipe) {
+        if (takesSplices()) {
+            deliverNow(pipe);
+        }
+        while (pipe.length() > 0) {
+            final int length = pipe.read();
+            deliver(pipe.piece(), 0, length);
+        }
+    }
+
     /** Gives bytes without descriptors. */
     public final void deliver(final DirectBuffer buffer, final int offset, final int length) {
         deliver(buffer, offset, length, NO_DESCRIPTORS);
@@ -255,6 +272,11 @@ public abstract class Stream implements AutoCloseable {
 
     /** Writes as much of these bytes as is taken and queues the rest; the queue is empty. */
     abstract void deliverNow(DirectBuffer buffer, int offset, int length, int[] descriptors);
+
+    /** Moves as much of the pipe as is taken; the queue is empty. */
+    void deliverNow(final SplicePipe pipe) {
+        throw new UnsupportedOperationException();
+    }
 
     /** Has the application see an end of file; the queue is empty. */
     abstract void endOutput();

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.LogCapture;
@@ -121,8 +122,8 @@ class LifecycleTest {
                     server.expectEnd();
                     assertTrue(Files.exists(forward(0)), "the guest's listening socket");
                     Endpoint.closeAll(application, server);
-                    // All but the link itself.
-                    guest.awaitDescriptorCount(descriptorsOfGuest - 1);
+                    // All but the link itself, and its pipe.
+                    guest.awaitDescriptorCount(descriptorsOfGuest - 1 - SplicePipe.DESCRIPTOR_COUNT);
                 }
                 assertEquals(1, guest.output().size(), guest::toString);
             }

@@ -1,0 +1,118 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.posix;
+
+import org.agrona.DirectBuffer;
+
+/**
+ * A pipe of this process's own, through which bytes go from one descriptor to another without being read: splice(2) has
+ * the kernel hand its pages on where it can, and copy them once where it cannot.
+ *
+ * <p>Owns both ends. One thread.
+ */
+public final class SplicePipe implements AutoCloseable {
+    /** What it holds, in bytes, unless the kernel allows less (fs.pipe-max-size, fs.pipe-user-pages-soft). */
+    public static final int CAPACITY = 1 << 20;
+
+    /** How many descriptors one is. */
+    public static final int DESCRIPTOR_COUNT = 2;
+
+    private static final int PIECE_LENGTH = 64 * 1024;
+
+    private final OwnedFd readEnd;
+    private final OwnedFd writeEnd;
+    /** What is read from the pipe after all. Only address space until then. */
+    private final Memory piece = Memory.allocate(PIECE_LENGTH);
+    private int length;
+
+    private SplicePipe(final OwnedFd readEnd, final OwnedFd writeEnd) {
+        this.readEnd = readEnd;
+        this.writeEnd = writeEnd;
+    }
+
+    /** A new one, which is the caller's; null when there are too few descriptors left for it. */
+    public static SplicePipe open(final DescriptorReserve reserve) {
+        try (Memory pair = Memory.allocate(2 * Integer.BYTES)) {
+            if (Syscalls.pipe2(pair.address(), Constants.O_CLOEXEC | Constants.O_NONBLOCK) < 0) {
+                return null;
+            }
+            final OwnedFd readEnd = OwnedFd.of(pair.buffer().getInt(0));
+            final OwnedFd writeEnd = OwnedFd.of(pair.buffer().getInt(Integer.BYTES));
+            if (reserve.isSpare(readEnd.fd()) || reserve.isSpare(writeEnd.fd())) {
+                readEnd.close();
+                writeEnd.close();
+                return null;
+            }
+            Syscalls.fcntl(writeEnd.fd(), Constants.F_SETPIPE_SZ, CAPACITY);
+            return new SplicePipe(readEnd, writeEnd);
+        }
+    }
+
+    /** How many bytes are in it. */
+    public int length() {
+        return length;
+    }
+
+    /**
+     * Takes what {@code fd}, a socket, has to give.
+     *
+     * @param fd      O_NONBLOCK.
+     * @param maximum bytes.
+     * @return how many bytes; 0 at the end; or {@code -errno}: EAGAIN when there is nothing, or no room for it.
+     */
+    public int fill(final int fd, final int maximum) {
+        final int moved = (int) Syscalls.splice(fd, writeEnd.fd(), maximum, Constants.SPLICE_F_NONBLOCK);
+        length += Math.max(0, moved);
+        return moved;
+    }
+
+    /**
+     * Gives what {@code fd}, a socket, takes of it.
+     *
+     * @param fd O_NONBLOCK.
+     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted.
+     */
+    public int drainTo(final int fd) {
+        int taken = 0;
+        while (length > 0) {
+            final int moved = (int) Syscalls.splice(readEnd.fd(), fd, length, Constants.SPLICE_F_NONBLOCK);
+            if (moved <= 0) {
+                return taken > 0 || moved == -Errno.EAGAIN ? taken : moved;
+            }
+            length -= moved;
+            taken += moved;
+        }
+        return taken;
+    }
+
+    /** Reads the next bytes into {@link #piece}: how many, more than 0 while {@link #length} is. */
+    public int read() {
+        final int count = (int) Syscalls.read(readEnd.fd(), piece.address(), Math.min(length, PIECE_LENGTH));
+        if (count <= 0) {
+            throw new PosixException("read " + length + " bytes from a pipe that has them", -count);
+        }
+        length -= count;
+        return count;
+    }
+
+    /** What {@link #read} has read, from index 0 on. */
+    public DirectBuffer piece() {
+        return piece.buffer();
+    }
+
+    /** Drops what is in it. */
+    public void discard() {
+        while (length > 0) {
+            read();
+        }
+    }
+
+    @Override
+    public void close() {
+        readEnd.close();
+        writeEnd.close();
+        piece.close();
+    }
+}
