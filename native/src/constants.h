@@ -55,6 +55,14 @@
 #define MADV_POPULATE_READ 22
 #endif
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+/* The same number on every architecture, like all newer calls. */
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 #if defined(__x86_64__)
 #ifndef SYS_preadv2
 #define SYS_preadv2 327

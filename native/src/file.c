@@ -22,6 +22,12 @@ jint vp_close(VP_JVM, jint fd) {
     return close(fd) == 0 ? 0 : -errno;
 }
 
+/* By number: glibc wraps this from 2.34 on only. */
+jint vp_close_range(VP_JVM, jint first, jint last, jint flags) {
+    return VP_RETRY_INT(
+        syscall(SYS_close_range, (unsigned long)(unsigned)first, (unsigned long)(unsigned)last, (long)flags));
+}
+
 jlong vp_read(VP_JVM, jint fd, jlong address, jlong length) {
     return VP_RETRY(read(fd, vp_pointer(address), (size_t)length));
 }
@@ -81,6 +87,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("pipe2", "(JI)I", vp_pipe2),
     VP_NATIVE("open", "(JII)I", vp_open),
     VP_NATIVE("close", "(I)I", vp_close),
+    VP_NATIVE("closeRange", "(III)I", vp_close_range),
     VP_NATIVE("read", "(IJJ)J", vp_read),
     VP_NATIVE("write", "(IJJ)J", vp_write),
     VP_NATIVE("splice", "(IIJI)J", vp_splice),

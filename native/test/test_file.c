@@ -124,6 +124,19 @@ static void should_move_bytes_between_a_pipe_and_a_socket(void) {
     close_both(ends);
 }
 
+static void should_close_a_range_of_descriptors(void) {
+    int ends[2];
+    CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(ends), O_CLOEXEC));
+    const int first = vp_fcntl(NO_JVM, ends[0], F_DUPFD_CLOEXEC, 500);
+    CHECK_EQ(501, vp_fcntl(NO_JVM, ends[0], F_DUPFD_CLOEXEC, 501));
+    CHECK_EQ(500, first);
+    CHECK_EQ(0, vp_close_range(NO_JVM, 500, -1, 0));
+    CHECK_EQ(-EBADF, vp_close(NO_JVM, 500));
+    CHECK_EQ(-EBADF, vp_close(NO_JVM, 501));
+    CHECK_EQ(-EINVAL, vp_close_range(NO_JVM, 501, 500, 0));
+    close_both(ends);
+}
+
 static void should_duplicate_a_descriptor_closed_on_exec(void) {
     int ends[2];
     CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(ends), 0));
@@ -168,6 +181,7 @@ int main(void) {
         TEST(should_use_the_files_own_position_for_offset_minus_one),
         TEST(should_not_block_on_a_blocking_pipe_with_nowait),
         TEST(should_move_bytes_between_a_pipe_and_a_socket),
+        TEST(should_close_a_range_of_descriptors),
         TEST(should_duplicate_a_descriptor_closed_on_exec),
         TEST(should_tell_a_file_systems_type),
         TEST(should_refuse_bad_memory_and_lengths),

@@ -71,13 +71,19 @@ public final class FuseMount implements AutoCloseable {
     };
     private final FuseServer server;
     private final OwnedFd random;
+    private final FileOpener opener;
     private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
     private final Registration registration;
     private boolean closed;
 
     private FuseMount(
-        final EventLoop loop, final Executor workers, final MountPoint mountPoint, final OwnedFd random) {
+        final EventLoop loop,
+        final Executor workers,
+        final MountPoint mountPoint,
+        final OwnedFd random,
+        final FileOpener opener) {
         this.loop = loop;
+        this.opener = opener;
         this.workers = workers;
         this.mountPoint = mountPoint;
         this.random = random;
@@ -94,7 +100,7 @@ public final class FuseMount implements AutoCloseable {
      * taken away first; one that is alive is an error. As root by mount(2), else by fusermount3. Blocks: for as long as
      * the helper takes, and up to two seconds for a mount that does not say whether it is alive.
      *
-     * @param workers    threads that may wait for this loop, but are not kept waiting by files' owners.
+     * @param workers    threads that may wait for another mount to answer, and for files to be closed.
      * @param allowOther whether users other than the mounting one may open files and call fstat on them; without root
      *                   that takes user_allow_other in /etc/fuse.conf.
      * @throws MountException saying what is in the way.
@@ -106,7 +112,7 @@ public final class FuseMount implements AutoCloseable {
         MountPoint mountPoint = null;
         try {
             mountPoint = MountPoint.mount(directory, allowOther, workers);
-            return new FuseMount(loop, workers, mountPoint, random);
+            return new FuseMount(loop, workers, mountPoint, random, FileOpener.start(loop));
         } catch (final MountException | PosixException e) {
             random.close();
             if (mountPoint != null) {
@@ -156,10 +162,10 @@ public final class FuseMount implements AutoCloseable {
             nodes.nextId(), name, granted, backend, TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano());
         nodes.add(node);
         final PendingOpen pending = new PendingOpen(
-            loop, node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
+            node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
         pendingOpens.put(node, pending);
         if (!server.askFirst(node)) {
-            fail(pending, Errno.ENOMEM);
+            pending.complete(-Errno.ENOMEM);
         }
     }
 
@@ -225,6 +231,7 @@ public final class FuseMount implements AutoCloseable {
             mountPoint.unmount();
             server.close();
         }
+        opener.close();
         final PendingOpen[] unfinished = pendingOpens.values().toArray(new PendingOpen[0]);
         pendingOpens.clear();
         for (final PendingOpen pending : unfinished) {
@@ -257,27 +264,16 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** The attributes are known (or cannot be): a worker can open the file, which waits for nobody but this thread. */
+    /** The attributes are known (or cannot be): the file can be opened, which waits for nobody but this thread. */
     private void onExamined(final FuseNode node) {
         final PendingOpen pending = pendingOpens.get(node);
         if (pending != null) {
-            try {
-                workers.execute(pending::run);
-            } catch (final RejectedExecutionException e) {
-                fail(pending, Errno.EIO);
-            }
+            opener.open(pending);
         }
     }
 
     private void onOpenDone(final PendingOpen pending) {
         pendingOpens.remove(pending.node());
-        pending.complete();
-        onOpenEnded(pending.node());
-    }
-
-    private void fail(final PendingOpen pending, final int errno) {
-        pendingOpens.remove(pending.node());
-        pending.fail(errno);
         onOpenEnded(pending.node());
     }
 

@@ -59,7 +59,8 @@ public final class Link implements AutoCloseable {
     /**
      * @param socket             a connected stream socket. Takes ownership.
      * @param carriesDescriptors whether it is AF_UNIX.
-     * @param splicePipe         for blobs that need not be read; or null. Takes ownership; the socket is O_NONBLOCK then.
+     * @param splicePipe         for blobs that need not be read, and then the socket is O_NONBLOCK; or null. Takes
+     *                           ownership.
      */
     public Link(
         final EventLoop loop,

@@ -74,6 +74,7 @@ public final class Constants {
     public static final int F_DUPFD_CLOEXEC = of("F_DUPFD_CLOEXEC");
     public static final int F_SETPIPE_SZ = of("F_SETPIPE_SZ");
     public static final int SPLICE_F_NONBLOCK = of("SPLICE_F_NONBLOCK");
+    public static final int CLOSE_RANGE_UNSHARE = of("CLOSE_RANGE_UNSHARE");
     public static final int FIONREAD = of("FIONREAD");
     public static final int RWF_NOWAIT = of("RWF_NOWAIT");
     public static final int RWF_APPEND = of("RWF_APPEND");

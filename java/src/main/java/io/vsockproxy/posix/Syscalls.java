@@ -127,6 +127,12 @@ public final class Syscalls {
     /** close(2), once: the descriptor is gone whatever is returned. */
     public static native int close(int fd);
 
+    /**
+     * close_range(2) (Linux 5.9): closes the descriptors {@code first} to {@code last}, both included and both
+     * unsigned. With CLOSE_RANGE_UNSHARE the calling thread gets a descriptor table of its own before that.
+     */
+    public static native int closeRange(int first, int last, int flags);
+
     /** read(2). */
     public static native long read(int fd, long address, long length);
 

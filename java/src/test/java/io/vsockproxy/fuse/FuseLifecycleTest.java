@@ -21,6 +21,7 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.ChildJvm;
+import io.vsockproxy.testing.FileCalls;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -29,7 +30,6 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -61,6 +61,7 @@ class FuseLifecycleTest {
     void mount() throws Exception {
         Fixture.assumeMountable();
         directory = parent.toRealPath().resolve("with space/files");
+        FileCalls.load();
         descriptorsBefore = Descriptors.count();
         fixture = new Fixture(directory);
     }
@@ -156,13 +157,16 @@ class FuseLifecycleTest {
 
     @Test
     void shouldReleaseWhenNoDescriptorIsLeft() throws Exception {
-        // An executor that takes no work stands for every failure before the file was looked up.
-        fixture.workers.shutdown();
-        final ExecutionException failure = assertThrows(ExecutionException.class,
-            () -> fixture.startOpen(backend, Constants.O_RDONLY).get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
-        assertEquals(Errno.EIO, assertInstanceOf(Fixture.OpenFailure.class, failure.getCause()).errno);
-        fixture.await(() -> fixture.mount.fileCount() == 0);
-        assertEquals(1, backend.releases.get());
+        try (OwnedFd keepsItAlive = fixture.open(new MemoryBackend(CONTENT), Constants.O_RDONLY)) {
+            // Where it was is another directory now, which stands for every failure before the file was looked up.
+            LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH);
+            final ExecutionException failure = assertThrows(ExecutionException.class,
+                () -> fixture.startOpen(backend, Constants.O_RDONLY).get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            assertEquals(Errno.ENOENT, assertInstanceOf(Fixture.OpenFailure.class, failure.getCause()).errno);
+            fixture.await(() -> fixture.mount.fileCount() == 1);
+            assertEquals(1, backend.releases.get());
+            assertTrue(keepsItAlive.isOpen());
+        }
     }
 
     @Test
@@ -274,22 +278,24 @@ class FuseLifecycleTest {
 
     @Test
     void shouldFailAPendingOpenWhenTheMountEnds() throws Exception {
-        final CountDownLatch blocked = new CountDownLatch(1);
-        // The workers wait for something else, so that the open is still to come.
-        for (int i = 0; i < 2; i++) {
-            fixture.workers.execute(() -> {
-                try {
-                    blocked.await();
-                } catch (final InterruptedException e) {
-                    Thread.currentThread().interrupt();
+        final CompletableFuture<OwnedFd> open = new CompletableFuture<>();
+        fixture.run(() -> {
+            // Nobody answers the LOOKUP in between.
+            fixture.mount.open(backend, Constants.O_RDONLY, new OpenCompletion() {
+                @Override
+                public void onOpened(final OwnedFd descriptor) {
+                    open.complete(descriptor);
+                }
+
+                @Override
+                public void onFailed(final int errno) {
+                    open.completeExceptionally(new Fixture.OpenFailure(errno));
                 }
             });
-        }
-        final CompletableFuture<OwnedFd> open = fixture.startOpen(backend, Constants.O_RDONLY);
-        fixture.run(fixture.mount::close);
+            fixture.mount.close();
+        });
         assertTrue(open.isCompletedExceptionally());
         assertEquals(1, backend.releases.get());
-        blocked.countDown();
         fixture.end();
         assertEquals(1, backend.releases.get());
     }
@@ -356,6 +362,19 @@ class FuseLifecycleTest {
             next.end();
         }
         assertNull(MountTable.find(left));
+    }
+
+    @Test
+    void shouldEndWhenKilledInTheMiddleOfAnOpenOfItsOwn() throws Exception {
+        final Path left = parent.toRealPath().resolve("left");
+        final ChildJvm server = ChildJvm.start(UnansweredLookupProcess.class, left.toString());
+        try {
+            assertEquals("looked up", server.answer());
+        } finally {
+            server.kill();
+        }
+        assertEquals(-Errno.ENOTCONN, Paths.open(left.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC));
+        LibC.INSTANCE.umount2(left.toString(), Constants.MNT_DETACH);
     }
 
     @Test

@@ -37,6 +37,12 @@ public final class Descriptors {
         return list().toString();
     }
 
+    /** One that refers to {@code target}, which there must be. */
+    public static int find(final String target) {
+        return list().stream().filter(open -> open.endsWith(" -> " + target))
+            .mapToInt(open -> Integer.parseInt(open.substring(0, open.indexOf(' ')))).findFirst().orElseThrow();
+    }
+
     /**
      * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads come and go,
      * and one that was just being closed when the number was taken is no leak.

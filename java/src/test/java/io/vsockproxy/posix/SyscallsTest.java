@@ -31,7 +31,7 @@ class SyscallsTest {
     private static final int FDS = 8448;
     private static final int CONTROL = 12288;
     private static final int MEMORY_LENGTH = 65536;
-    private static final int NATIVES = 42;
+    private static final int NATIVES = 44;
     private static final int NO_DESCRIPTOR = -1;
     /** Below what the kernel lets anybody map. */
     private static final long UNMAPPED = 4096;
@@ -218,7 +218,7 @@ class SyscallsTest {
             0, 8192, protection, Constants.MAP_PRIVATE | Constants.MAP_ANONYMOUS, -1, 0);
         assertFalse(Errno.isError(address));
         final UnsafeBuffer mapped = new UnsafeBuffer(address, 8192);
-        mapped.putLong(0, 42);
+        mapped.putLong(0, 44);
         assertEquals(0, Syscalls.mincore(address, 4096, memory.address(DATA, 1)));
         assertEquals(1, buffer.getByte(DATA) & 1);
         assertEquals(0, Syscalls.madvise(address, 8192, Constants.MADV_DONTNEED));

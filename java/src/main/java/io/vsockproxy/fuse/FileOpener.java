@@ -1,0 +1,145 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+
+/**
+ * Has files of the mount opened by a {@link FileOpenerThread}: the loop would wait for its own answer to the LOOKUP.
+ *
+ * <p>Requests and answers are packets of a socket, because that thread shares no descriptors with this one; answers
+ * come in the order of the requests. Loop's thread.
+ */
+final class FileOpener implements AutoCloseable {
+    /** So many requests and answers fit into a socket of the usual size. */
+    private static final int MAX_HANDED_OVER = 32;
+    private static final int CONTROL_OFFSET = FileOpenerThread.REQUEST_LENGTH;
+    /** A file that is always there. */
+    private static final String WARM_UP_PATH = "/dev/null";
+
+    private final EventLoop loop;
+    private final OwnedFd socket;
+    private final Memory memory = Memory.allocate(CONTROL_OFFSET + ControlData.LENGTH);
+    private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
+    private final ArrayDeque<PendingOpen> waiting = new ArrayDeque<>();
+    private final ArrayDeque<PendingOpen> handedOver = new ArrayDeque<>();
+    private Registration registration;
+    private boolean closed;
+
+    private FileOpener(final EventLoop loop, final OwnedFd socket) {
+        this.loop = loop;
+        this.socket = socket;
+    }
+
+    /**
+     * Starts the thread, and waits until it has its own descriptor table.
+     *
+     * @throws MountException when there are too few descriptors.
+     */
+    static FileOpener start(final EventLoop loop) {
+        final OwnedFd own;
+        final OwnedFd others;
+        try (Memory pair = Memory.allocate(2 * Integer.BYTES)) {
+            PosixException.check(
+                Syscalls.socketpair(
+                    Constants.AF_UNIX, Constants.SOCK_SEQPACKET | Constants.SOCK_CLOEXEC, 0, pair.address()),
+                "socketpair");
+            own = OwnedFd.of(pair.buffer().getInt(0));
+            others = OwnedFd.of(pair.buffer().getInt(Integer.BYTES));
+        }
+        new FileOpenerThread(others.fd()).start();
+        final FileOpener opener = new FileOpener(loop, own);
+        opener.send(WARM_UP_PATH, Constants.O_RDONLY, 0);
+        if (opener.receive(0) && opener.result() == FileOpenerThread.HAS_OWN_TABLE) {
+            others.close();
+        } else {
+            // One and the same descriptor, which the thread closes.
+            others.release();
+        }
+        opener.registration = loop.register(own.fd(), Constants.EPOLLIN, events -> opener.onReady());
+        return opener;
+    }
+
+    /** Has it opened; tells by {@link PendingOpen#complete}, later, unless {@link #close} comes first. */
+    void open(final PendingOpen pending) {
+        waiting.add(pending);
+        handOver();
+    }
+
+    /** Ends the thread. What has not been told yet never will be. Idempotent. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            registration.cancel();
+            socket.close();
+            memory.close();
+        }
+    }
+
+    private void handOver() {
+        while (!waiting.isEmpty() && handedOver.size() < MAX_HANDED_OVER) {
+            final PendingOpen next = waiting.peek();
+            final int sent = send(next.path(), next.flags(), Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL);
+            if (sent == -Errno.EAGAIN && !handedOver.isEmpty()) {
+                return;
+            }
+            waiting.poll();
+            if (sent >= 0) {
+                handedOver.add(next);
+            } else {
+                // Not now: the caller may be in the middle of something.
+                loop.execute(() -> next.complete(sent));
+            }
+        }
+    }
+
+    private int send(final String path, final int flags, final int sendFlags) {
+        final byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
+        final int length = FileOpenerThread.PATH_OFFSET + bytes.length + 1;
+        if (length > FileOpenerThread.REQUEST_LENGTH) {
+            return -Errno.ENAMETOOLONG;
+        }
+        memory.buffer().putInt(FileOpenerThread.FLAGS_OFFSET, flags | Constants.O_CLOEXEC | Constants.O_NOFOLLOW);
+        memory.buffer().putBytes(FileOpenerThread.PATH_OFFSET, bytes);
+        memory.buffer().putByte(length - 1, (byte) 0);
+        return Syscalls.send(socket.fd(), memory.address(0, length), length, sendFlags);
+    }
+
+    private void onReady() {
+        while (!closed && receive(Constants.MSG_DONTWAIT)) {
+            final PendingOpen pending = handedOver.poll();
+            if (control.count() > 0) {
+                final int descriptor = control.descriptor(0);
+                control.clear();
+                pending.complete(descriptor);
+            } else {
+                pending.complete(control.isTruncated() ? -Errno.EMFILE : result());
+            }
+        }
+        if (!closed) {
+            handOver();
+        }
+    }
+
+    private boolean receive(final int flags) {
+        return Syscalls.recvmsg(
+            socket.fd(), memory.address(), Integer.BYTES, flags | Constants.MSG_CMSG_CLOEXEC, control.address()) > 0;
+    }
+
+    private int result() {
+        return memory.buffer().getInt(0);
+    }
+}

@@ -1,0 +1,131 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Syscalls;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Opens files of a mount that its own process serves, and sends their descriptors to the loop.
+ *
+ * <p>It has a descriptor table of its own, with one end of a socket and the standard streams in it. Who waits for the
+ * answer to a request that has been read from /dev/fuse waits even when killed (request_wait_answer in the kernel's
+ * fs/fuse/dev.c), until /dev/fuse is closed. Were that in a table which the waiting thread shares, it would not be
+ * closed before the thread had ended: a killed process would stay for ever, with its link and everything else open.
+ *
+ * <p>Everything that it uses is used once before it leaves the shared table: a class could not be loaded afterwards.
+ * Before Linux 5.9 it stays in the shared table.
+ */
+final class FileOpenerThread extends Thread {
+    /** Where a request has the flags for open(2). */
+    static final int FLAGS_OFFSET = 0;
+
+    /** Where it has the path, which ends in NUL. */
+    static final int PATH_OFFSET = Integer.BYTES;
+
+    /** Of the longest request: PATH_MAX. */
+    static final int REQUEST_LENGTH = PATH_OFFSET + 4096;
+
+    /** The answer to the first request, instead of a descriptor. */
+    static final int HAS_OWN_TABLE = 1;
+
+    private static final String NAME = "vsock-proxy-opener";
+    private static final int SHARES_TABLE = 2;
+    private static final int FIRST_AFTER_STANDARD_STREAMS = 3;
+    private static final int LAST = -1;
+    private static final int RESULT_OFFSET = REQUEST_LENGTH;
+    private static final int DESCRIPTOR_OFFSET = RESULT_OFFSET + Integer.BYTES;
+    private static final int PIECE_OFFSET = DESCRIPTOR_OFFSET + Integer.BYTES;
+
+    private final int socket;
+    private final Memory memory = Memory.allocate(PIECE_OFFSET + IoVec.LENGTH);
+    private final long pathAddress = memory.address(PATH_OFFSET, REQUEST_LENGTH - PATH_OFFSET);
+    private final int forgetFlags = Constants.O_PATH | Constants.O_NOFOLLOW | Constants.O_CLOEXEC;
+
+    /**
+     * @param socket a SEQPACKET socket. Closed by this thread: in its own table, if it gets one.
+     */
+    FileOpenerThread(final int socket) {
+        super(NAME);
+        this.socket = socket;
+        setDaemon(true);
+        IoVec.set(
+            new UnsafeBuffer(memory.buffer(), PIECE_OFFSET, IoVec.LENGTH), 0,
+            memory.address(RESULT_OFFSET, Integer.BYTES), Integer.BYTES);
+    }
+
+    @Override
+    public void run() {
+        try {
+            if (receive()) {
+                final int opened = open();
+                close(opened);
+                answer(leaveSharedTable() ? HAS_OWN_TABLE : SHARES_TABLE, 0);
+            }
+            while (receive()) {
+                final int opened = open();
+                final boolean wanted = answer(opened, opened < 0 ? 0 : 1);
+                close(opened);
+                if (wanted && opened >= 0) {
+                    forgetName();
+                }
+            }
+        } finally {
+            Syscalls.close(socket);
+            memory.close();
+        }
+    }
+
+    private boolean receive() {
+        return Syscalls.recv(socket, memory.address(), REQUEST_LENGTH, 0) > 0;
+    }
+
+    /**
+     * Opens, and closes a copy. Before Linux 5.16, which has FOPEN_NOFLUSH, the first close(2) asks whether anything
+     * has to be flushed; it must not be one of the loop's, which would wait for itself.
+     */
+    private int open() {
+        final int opened = Syscalls.open(pathAddress, memory.buffer().getInt(FLAGS_OFFSET), 0);
+        if (opened >= 0) {
+            close(Syscalls.fcntl(opened, Constants.F_DUPFD_CLOEXEC, 0));
+        }
+        return opened;
+    }
+
+    /** False when nobody wants to know any more. */
+    private boolean answer(final int result, final int descriptorCount) {
+        memory.buffer().putInt(RESULT_OFFSET, result);
+        memory.buffer().putInt(DESCRIPTOR_OFFSET, result);
+        return Syscalls.sendmsg(
+            socket, memory.address(PIECE_OFFSET, IoVec.LENGTH), 1, Constants.MSG_NOSIGNAL,
+            memory.address(DESCRIPTOR_OFFSET, Integer.BYTES), descriptorCount) >= 0;
+    }
+
+    /**
+     * Looks the name up once more, in vain. The kernel, which would keep an entry for it until memory runs short, drops
+     * it then, and forgets the file when it is closed.
+     */
+    private void forgetName() {
+        close(Syscalls.open(pathAddress, forgetFlags, 0));
+    }
+
+    private boolean leaveSharedTable() {
+        if (socket > FIRST_AFTER_STANDARD_STREAMS
+            && Syscalls.closeRange(FIRST_AFTER_STANDARD_STREAMS, socket - 1, Constants.CLOSE_RANGE_UNSHARE) < 0) {
+            return false;
+        }
+        // For one who has a table of its own, unsharing it again changes nothing.
+        return Syscalls.closeRange(socket + 1, LAST, Constants.CLOSE_RANGE_UNSHARE) >= 0;
+    }
+
+    private static void close(final int fd) {
+        if (fd >= 0) {
+            Syscalls.close(fd);
+        }
+    }
+}
