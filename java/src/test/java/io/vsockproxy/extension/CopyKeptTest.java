@@ -14,7 +14,6 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
-import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -30,7 +29,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * A socket is passed to the other side, and who passed it keeps a copy: shutdown holds for both, close for one.
  */
-@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class CopyKeptTest {
     private static MixedPair pair;

@@ -15,7 +15,6 @@ import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
-import io.vsockproxy.testing.RunsOverVsock;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -25,12 +24,12 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * A descriptor is under way to an application that closes its end, and has not got further than the sender's proxy,
  * which may read no more; and the sender does not read either, so that its socket stays.
  */
-@RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class UnwantedInputTest {
     private static final int WINDOW_LENGTH = 1 << 20;
@@ -82,15 +81,44 @@ class UnwantedInputTest {
         }
         Await.until(() -> pair.probe(Role.GUEST).queuedBytes() > 0, () -> "bytes for the one that stays");
         staying.sendUntilStalled(PIECE, 1 << 30);
-        assertTrue(SocketOptions.raiseSendBuffer(staying.fd(), 400_000));
-        final Endpoint[] carried = Endpoint.pipe();
-        opened.add(carried[0]);
-        staying.pass("write end", carried[1]);
+        final Endpoint carried = passWriteEnd(staying);
         leaving.close();
-        carried[0].awaitHangUp();
+        carried.awaitHangUp();
         final byte[] byteTooMuch = new byte[1];
         Await.until(
             () -> staying.trySend(byteTooMuch, 0, 1) == -Errno.EPIPE, () -> "EPIPE for the one that stays");
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PASSED_STREAM", "PASSED_SEQPACKET"})
+    void shouldCloseItOnceItsSenderHasReadEverythingIfThatHasPassedTheSocket(final Kind kind) {
+        final Endpoint[] ends = ends(kind);
+        final Endpoint leaving = ends[1];
+        final Endpoint staying = ends[0];
+        for (int sent = 0; sent < WINDOW_LENGTH * 3 / 4; sent += PIECE.length) {
+            leaving.send(PIECE);
+        }
+        Await.until(() -> pair.probe(Role.HOST).queuedBytes() > 0, () -> "bytes for the one that stays");
+        staying.sendUntilStalled(PIECE, 1 << 30);
+        final Endpoint carried = passWriteEnd(staying);
+        leaving.close();
+        Await.until(
+            () -> {
+                while (staying.tryReceive(PIECE.length) > 0) {
+                    // As long as there is something.
+                }
+                return carried.isHungUp();
+            },
+            () -> "a hang-up");
+    }
+
+    /** Passes a pipe's write end on a socket that takes no more: its read end. */
+    private Endpoint passWriteEnd(final Endpoint socket) {
+        assertTrue(SocketOptions.raiseSendBuffer(socket.fd(), 400_000));
+        final Endpoint[] pipe = Endpoint.pipe();
+        opened.add(pipe[0]);
+        socket.pass("write end", pipe[1]);
+        return pipe[0];
     }
 
     /** The one that leaves, on the host's side, and the one that stays. */
