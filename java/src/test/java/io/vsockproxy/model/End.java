@@ -18,6 +18,7 @@ final class End extends Item {
     private final Flow outgoing;
     /** Came over the proxies with bytes in front of those that they were sent with; see decision 6. */
     private final List<Endpoint> early = new ArrayList<>();
+    private final List<End> holders = new ArrayList<>();
     private boolean closed;
     private boolean shut;
     private boolean gone;
@@ -51,6 +52,23 @@ final class End extends Item {
 
     List<Endpoint> early() {
         return early;
+    }
+
+    /** Those who have to receive what they can before this end, which has been lost on its way, is closed. */
+    List<End> holders() {
+        return holders;
+    }
+
+    /**
+     * Has been lost on its way to {@code receiver}, which has been closed. Where one of that channel's ends has been
+     * passed on, somebody could have a copy of the receiving one, so the proxy lets go of what is under way to it when
+     * it has delivered everything to the sending one.
+     */
+    void lostOnTheWayTo(final End receiver) {
+        holders.addAll(receiver.holders);
+        if (receiver.channel.hasBeenPassed()) {
+            holders.add(receiver.other());
+        }
     }
 
     boolean canRead() {

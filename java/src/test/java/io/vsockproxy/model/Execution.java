@@ -326,7 +326,11 @@ final class Execution implements AutoCloseable {
 
     private void loseIncoming(final End end) {
         while (!end.incoming().passed().isEmpty()) {
-            lose(end.incoming().passed().remove());
+            final Item item = end.incoming().passed().remove();
+            if (item instanceof End lost) {
+                lost.lostOnTheWayTo(end);
+            }
+            lose(item);
         }
     }
 

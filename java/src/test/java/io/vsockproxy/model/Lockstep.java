@@ -115,6 +115,10 @@ final class Lockstep {
             return Seen.NOTHING;
         }
         expect(count >= 0, () -> "plain receive on " + end + ": " + Calls.describe(count));
+        if (isEnd(end, count, descriptors) && !areHoldersDone(end)) {
+            // The end comes later.
+            return Seen.NOTHING;
+        }
         if (end.kind().packets()) {
             awaitPacket(end, Arrays.copyOf(bytes, count), maxLength, descriptors.size());
         } else if (count == 0) {
@@ -135,8 +139,12 @@ final class Lockstep {
      */
     void awaitGone(final End end) {
         end.gone();
+        final boolean known = areHoldersDone(end);
         if (end.kind() == Kind.DGRAM) {
             awaitDisconnected(end);
+            return;
+        }
+        if (!known) {
             return;
         }
         final boolean reading = end.canRead() && end.channel().hasBeenPassed();
@@ -151,6 +159,27 @@ final class Lockstep {
             pause();
             sent = Calls.send(end, World.PROXIED, new byte[1]);
         }
+    }
+
+    /**
+     * Has everybody receive who has to before the other end of {@code end}, which has been lost on its way, is closed.
+     *
+     * @return false when one of them is under way itself, and so cannot.
+     */
+    private boolean areHoldersDone(final End end) {
+        for (final End holder : end.other().holders()) {
+            if (!holder.isClosed() && holder.owner() == null) {
+                return false;
+            }
+            while (!holder.isClosed() && receive(holder, PIECE_LENGTH) == Seen.SOMETHING) {
+                // Until there is no more.
+            }
+        }
+        return true;
+    }
+
+    private static boolean isEnd(final End end, final int count, final List<Endpoint> descriptors) {
+        return count == 0 && descriptors.isEmpty() && end.kind().ends() && end.other().isClosed();
     }
 
     private void awaitDisconnected(final End end) {
