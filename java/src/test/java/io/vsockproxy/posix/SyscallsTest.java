@@ -218,7 +218,7 @@ class SyscallsTest {
             0, 8192, protection, Constants.MAP_PRIVATE | Constants.MAP_ANONYMOUS, -1, 0);
         assertFalse(Errno.isError(address));
         final UnsafeBuffer mapped = new UnsafeBuffer(address, 8192);
-        mapped.putLong(0, 44);
+        mapped.putLong(0, 42);
         assertEquals(0, Syscalls.mincore(address, 4096, memory.address(DATA, 1)));
         assertEquals(1, buffer.getByte(DATA) & 1);
         assertEquals(0, Syscalls.madvise(address, 8192, Constants.MADV_DONTNEED));
