@@ -35,7 +35,7 @@ import java.util.stream.IntStream;
  *
  * <pre>
  *   java --add-exports java.base/jdk.internal.misc=ALL-UNNAMED --enable-native-access=ALL-UNNAMED \
- *       -Dvsockproxy.native.path=java/target/native/libvsockproxy.so \
+ *       -Dvsockproxy.native.path=$PWD/java/target/native/libvsockproxy.so \
  *       -cp 'bench/target/classes:bench/target/lib/*' io.vsockproxy.demo.FileReaders \
  *       bin/vsock-proxy DIRECTORY [READERS [ROUNDS [MILLISECONDS]]]
  * </pre>
