@@ -8,6 +8,7 @@ import com.sun.jna.LastErrorException;
 import com.sun.jna.NativeLong;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.JvmFlags;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
@@ -55,6 +56,7 @@ final class MountPoint {
      * @throws MountException when that is not possible.
      */
     static MountPoint mount(final Path path, final boolean allowOther, final Executor workers) {
+        loadJna(path);
         try {
             final Path directory = prepare(path, workers);
             final String options = "max_read=" + FuseChannel.MAX_DATA_LENGTH + (allowOther ? ",allow_other" : "");
@@ -69,6 +71,17 @@ final class MountPoint {
             return finish(directory, device, isOurOwn);
         } catch (final IOException e) {
             throw new MountException("cannot mount on " + path + ": " + e, e);
+        }
+    }
+
+    /** JNA unpacks a library of its own when it is first used, and that can fail as ours can. */
+    private static void loadJna(final Path path) {
+        try {
+            LibC.INSTANCE.getuid();
+        } catch (final LinkageError e) {
+            throw new MountException("cannot mount on " + path + ": JNA, which mounts, cannot load its native library: "
+                + e + "; set -Djna.tmpdir to a directory that exists, may be written to and is not mounted noexec, and "
+                + "start the JVM with " + JvmFlags.enableNativeAccess(), e);
         }
     }
 

@@ -132,7 +132,8 @@ public final class Constants {
     static int of(final String name) {
         final long value = Syscalls.constant(name);
         if (value == Long.MIN_VALUE) {
-            throw new UnsatisfiedLinkError("the native library does not know the constant " + name);
+            throw new UnsatisfiedLinkError("the native library does not know the constant " + name
+                + "; use the library that came with this version of " + NativeLibrary.ARTIFACT);
         }
         return (int) value;
     }

@@ -37,7 +37,7 @@ public final class JvmFlags {
     }
 
     /** The flag without which some JVMs refuse to load the shim, and JNA's own library. */
-    static String enableNativeAccess() {
+    public static String enableNativeAccess() {
         return enableNativeAccess(JvmFlags.class.getModule().getName());
     }
 

@@ -28,7 +28,8 @@ final class NativeLibrary {
     /** What {@link Syscalls} expects of the shim: raised whenever a signature or its meaning changes. */
     static final int ABI_VERSION = 1;
 
-    private static final String ARTIFACT = "io.vsockproxy:vsock-proxy";
+    /** As a pom names it. */
+    static final String ARTIFACT = "io.vsockproxy:vsock-proxy";
     private static final String TMPDIR_REMEDY = "; set -D" + TMPDIR_PROPERTY + " to a directory that exists, may be "
         + "written to and is not mounted noexec, or -D" + PATH_PROPERTY + " to the unpacked library";
 
@@ -75,7 +76,8 @@ final class NativeLibrary {
         try {
             resource = NativeResource.find(classifier);
         } catch (final IOException e) {
-            throw failure("cannot read " + NativeResource.name(classifier) + ": " + e, e);
+            throw failure("cannot read " + NativeResource.name(classifier) + ": " + e + "; take "
+                + artifact(classifier) + " again from where it came", e);
         }
         if (resource == null) {
             throw failure(
