@@ -64,6 +64,11 @@ final class Flow {
         received += count;
     }
 
+    /** Bytes that are under way. */
+    long unreceived() {
+        return Math.max(accepted(World.PLAIN), accepted(World.PROXIED)) - received;
+    }
+
     /** Descriptors that the receiver has still to receive, in order. */
     Deque<Item> passed() {
         return passed;

@@ -24,6 +24,8 @@ final class Lockstep {
 
     private static final int PIECE_LENGTH = 64 * 1024;
     private static final int POLL_MS = 20;
+    /** Bytes that a proxy gives to a socket at once, even one that has refused some before. */
+    private static final int SOCKET_LENGTH = 16 * 1024;
     private static final int COMPARED_FLAGS = Constants.O_ACCMODE | Constants.O_NONBLOCK | Constants.O_APPEND;
 
     private final long patienceNs;
@@ -168,14 +170,22 @@ final class Lockstep {
      */
     private boolean areHoldersDone(final End end) {
         for (final End holder : end.other().holders()) {
-            if (!holder.isClosed() && holder.owner() == null) {
-                return false;
-            }
-            while (!holder.isClosed() && receive(holder, PIECE_LENGTH) == Seen.SOMETHING) {
-                // Until there is no more.
+            if (isBehind(holder)) {
+                if (holder.owner() == null) {
+                    return false;
+                }
+                while (!holder.isClosed() && receive(holder, PIECE_LENGTH) == Seen.SOMETHING) {
+                    // Until there is no more.
+                }
             }
         }
         return true;
+    }
+
+    /** Whether so much is under way to it that a proxy may have to keep some. */
+    private static boolean isBehind(final End holder) {
+        final long unreceived = holder.incoming().unreceived();
+        return !holder.isClosed() && unreceived > (holder.kind() == Kind.DGRAM ? 0 : SOCKET_LENGTH);
     }
 
     private static boolean isEnd(final End end, final int count, final List<Endpoint> descriptors) {
