@@ -29,6 +29,9 @@ public final class SocketStream extends DescriptorStream {
     private static final int SEND_BUFFER_LENGTH = 416 * 1024;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
+    /** More than net.unix.max_dgram_qlen lets wait by default, which is 10. */
+    private static final int MAX_DATAGRAMS_FIRST = 32;
+
     private final Origin origin;
     private final boolean packets;
     private final int readLength;
@@ -144,6 +147,11 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void deliverNow(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
+        readDatagrams();
+        if (isClosed()) {
+            closeAll(descriptors);
+            return;
+        }
         final int[] riding = withHeld(descriptors);
         if (length == 0 && !packets) {
             // A stream sendmsg of no bytes drops its descriptors without an error.
@@ -200,6 +208,10 @@ public final class SocketStream extends DescriptorStream {
     @Override
     boolean drain() {
         while (!queue.isEmpty() && queue.isFirstReady()) {
+            readDatagrams();
+            if (isClosed()) {
+                return false;
+            }
             final int[] riding = queue.firstDescriptors();
             final int pieces = queue.gather(commons.pieces());
             final int offered = queue.firstLength();
@@ -220,6 +232,23 @@ public final class SocketStream extends DescriptorStream {
             }
         }
         return true;
+    }
+
+    /**
+     * Reads what waits before something is sent: a datagram socket that finds its peer closed when it sends loses all
+     * that it has not received (unix_dgram_disconnected in the kernel's net/unix/af_unix.c).
+     */
+    private void readDatagrams() {
+        if (kind() == StreamKind.SOCKET_DGRAM && origin.isUnixFamily()) {
+            for (int i = 0; i < MAX_DATAGRAMS_FIRST && !isClosed()
+                && (registration.interest() & Constants.EPOLLIN) != 0 && hasDatagram(); i++) {
+                read(Constants.EPOLLIN);
+            }
+        }
+    }
+
+    private boolean hasDatagram() {
+        return Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS) >= 0;
     }
 
     /** The other end of a datagram socket has been closed; what it sent before is read first. */
