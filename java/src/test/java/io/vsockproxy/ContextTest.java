@@ -4,16 +4,19 @@
  */
 package io.vsockproxy;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.socket.UnixListeningSocket;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Limits;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -41,6 +44,29 @@ class ContextTest {
         assertRefused("drainTimeoutNs=-1, min=0", context -> context.drainTimeoutNs(-1));
         assertRefused("livenessIntervalNs=-1, min=0", context -> context.livenessTask(-1, () -> { }));
         assertRefused("vsockBufferLength=1, min=65536", context -> context.vsockBufferLength(1));
+    }
+
+    @Test
+    void shouldChangeEachLimitAndNoOther() throws ReflectiveOperationException {
+        final RecordComponent[] limits = SessionLimits.class.getRecordComponents();
+        for (final RecordComponent changed : limits) {
+            final Number half = half(changed.getAccessor().invoke(SessionLimits.DEFAULTS));
+            final SessionLimits.Builder builder = SessionLimits.DEFAULTS.toBuilder();
+            SessionLimits.Builder.class.getMethod(changed.getName(), changed.getType()).invoke(builder, half);
+            final SessionLimits built = builder.build();
+            for (final RecordComponent limit : limits) {
+                assertEquals(
+                    limit.equals(changed) ? half : limit.getAccessor().invoke(SessionLimits.DEFAULTS),
+                    limit.getAccessor().invoke(built), limit::getName);
+            }
+        }
+    }
+
+    private static Number half(final Object number) {
+        if (number instanceof Integer integer) {
+            return integer / 2;
+        }
+        return (Long) number / 2;
     }
 
     @Test

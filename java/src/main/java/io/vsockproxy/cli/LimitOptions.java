@@ -125,11 +125,18 @@ final class LimitOptions {
      * @throws IllegalArgumentException when a value is out of its range.
      */
     SessionLimits sessionLimits() {
-        return new SessionLimits(
-            toInt("--max-frame", maxFrame), maxHandles, LIMITS.maxDescriptorsPerFrame(), maxConnects, maxFileRequests,
-            LIMITS.maxPendingFileWriteLength(), LIMITS.maxFileReadLength(), toInt("--stream-queue", streamQueue),
-            sessionQueue, maxDescriptorsInFlight, stallTimeoutNs, lingerTimeoutNs, connectTimeoutNs,
-            LIMITS.inboundWindowLength(), LIMITS.outboundLength(), LIMITS.readLength());
+        return LIMITS.toBuilder()
+            .maxFrameLength(toInt("--max-frame", maxFrame))
+            .maxHandles(maxHandles)
+            .maxPendingConnects(maxConnects)
+            .maxPendingFileRequests(maxFileRequests)
+            .maxDescriptorsInFlight(maxDescriptorsInFlight)
+            .maxStreamQueueLength(toInt("--stream-queue", streamQueue))
+            .maxSessionQueueLength(sessionQueue)
+            .stallTimeoutNs(stallTimeoutNs)
+            .lingerTimeoutNs(lingerTimeoutNs)
+            .connectTimeoutNs(connectTimeoutNs)
+            .build();
     }
 
     /**

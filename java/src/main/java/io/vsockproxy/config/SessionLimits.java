@@ -8,7 +8,8 @@ import io.vsockproxy.posix.ControlData;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What one peer may use up, and for how long things may take. Lengths are bytes, times nanoseconds.
+ * What one peer may use up, and for how long things may take. Lengths are bytes, times nanoseconds. {@link
+ * #toBuilder} is the way to others than {@link #DEFAULTS}.
  *
  * @param maxFrameLength          a larger frame ends the session.
  * @param maxHandles              descriptors and connections open at once; one more is refused, and closes the stream
@@ -114,5 +115,144 @@ public record SessionLimits(
     /** The longest packet that there can be room for. */
     public int maxPacketLength() {
         return outboundDataLimit() - (64 << 10);
+    }
+
+    /** What makes limits like these, to change some of them: {@code DEFAULTS.toBuilder().maxHandles(100).build()}. */
+    public Builder toBuilder() {
+        return new Builder(this);
+    }
+
+    /**
+     * Makes limits from others. Each method changes one, which {@link SessionLimits} describes. Confined to one thread.
+     */
+    public static final class Builder {
+        private int maxFrameLength;
+        private int maxHandles;
+        private int maxDescriptorsPerFrame;
+        private int maxPendingConnects;
+        private int maxPendingFileRequests;
+        private long maxPendingFileWriteLength;
+        private int maxFileReadLength;
+        private int maxStreamQueueLength;
+        private long maxSessionQueueLength;
+        private int maxDescriptorsInFlight;
+        private long stallTimeoutNs;
+        private long lingerTimeoutNs;
+        private long connectTimeoutNs;
+        private int inboundWindowLength;
+        private int outboundLength;
+        private int readLength;
+
+        private Builder(final SessionLimits limits) {
+            maxFrameLength = limits.maxFrameLength;
+            maxHandles = limits.maxHandles;
+            maxDescriptorsPerFrame = limits.maxDescriptorsPerFrame;
+            maxPendingConnects = limits.maxPendingConnects;
+            maxPendingFileRequests = limits.maxPendingFileRequests;
+            maxPendingFileWriteLength = limits.maxPendingFileWriteLength;
+            maxFileReadLength = limits.maxFileReadLength;
+            maxStreamQueueLength = limits.maxStreamQueueLength;
+            maxSessionQueueLength = limits.maxSessionQueueLength;
+            maxDescriptorsInFlight = limits.maxDescriptorsInFlight;
+            stallTimeoutNs = limits.stallTimeoutNs;
+            lingerTimeoutNs = limits.lingerTimeoutNs;
+            connectTimeoutNs = limits.connectTimeoutNs;
+            inboundWindowLength = limits.inboundWindowLength;
+            outboundLength = limits.outboundLength;
+            readLength = limits.readLength;
+        }
+
+        public Builder maxFrameLength(final int value) {
+            maxFrameLength = value;
+            return this;
+        }
+
+        public Builder maxHandles(final int value) {
+            maxHandles = value;
+            return this;
+        }
+
+        public Builder maxDescriptorsPerFrame(final int value) {
+            maxDescriptorsPerFrame = value;
+            return this;
+        }
+
+        public Builder maxPendingConnects(final int value) {
+            maxPendingConnects = value;
+            return this;
+        }
+
+        public Builder maxPendingFileRequests(final int value) {
+            maxPendingFileRequests = value;
+            return this;
+        }
+
+        public Builder maxPendingFileWriteLength(final long value) {
+            maxPendingFileWriteLength = value;
+            return this;
+        }
+
+        public Builder maxFileReadLength(final int value) {
+            maxFileReadLength = value;
+            return this;
+        }
+
+        public Builder maxStreamQueueLength(final int value) {
+            maxStreamQueueLength = value;
+            return this;
+        }
+
+        public Builder maxSessionQueueLength(final long value) {
+            maxSessionQueueLength = value;
+            return this;
+        }
+
+        public Builder maxDescriptorsInFlight(final int value) {
+            maxDescriptorsInFlight = value;
+            return this;
+        }
+
+        public Builder stallTimeoutNs(final long value) {
+            stallTimeoutNs = value;
+            return this;
+        }
+
+        public Builder lingerTimeoutNs(final long value) {
+            lingerTimeoutNs = value;
+            return this;
+        }
+
+        public Builder connectTimeoutNs(final long value) {
+            connectTimeoutNs = value;
+            return this;
+        }
+
+        public Builder inboundWindowLength(final int value) {
+            inboundWindowLength = value;
+            return this;
+        }
+
+        public Builder outboundLength(final int value) {
+            outboundLength = value;
+            return this;
+        }
+
+        public Builder readLength(final int value) {
+            readLength = value;
+            return this;
+        }
+
+        /**
+         * The limits.
+         *
+         * @throws IllegalArgumentException when one is out of its range, which the message gives.
+         */
+        public SessionLimits build() {
+            return new SessionLimits(
+                maxFrameLength, maxHandles, maxDescriptorsPerFrame, maxPendingConnects,
+                maxPendingFileRequests, maxPendingFileWriteLength, maxFileReadLength, maxStreamQueueLength,
+                maxSessionQueueLength, maxDescriptorsInFlight, stallTimeoutNs, lingerTimeoutNs,
+                connectTimeoutNs, inboundWindowLength, outboundLength, readLength);
+        }
     }
 }
