@@ -307,9 +307,15 @@ public final class SocketStream extends DescriptorStream {
     private void onWriteFailed(final int errno) {
         final boolean gone = errno == Errno.EPIPE || errno == Errno.ECONNRESET || errno == Errno.ECONNREFUSED;
         if (gone && isOpen()) {
-            final int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
-            // One that has only shut down its receiving side may still send.
-            if (next > 0 || (next == -Errno.EAGAIN && errno == Errno.EPIPE)) {
+            int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
+            if (next == -Errno.ECONNRESET) {
+                // Said once, before what is there to be read.
+                reset = true;
+                next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
+            }
+            // An empty packet may have others behind it; one that has only shut down its receiving side may still send.
+            if (next > 0 || (next == 0 && packets && commons.unreadBytes(descriptor.fd()) > 0)
+                || (next == -Errno.EAGAIN && errno == Errno.EPIPE)) {
                 stopWriting();
                 return;
             }

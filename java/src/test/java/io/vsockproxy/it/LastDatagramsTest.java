@@ -14,6 +14,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A proxy that has been held up finds datagrams of an application that has left since, and others for it. Sending to a
@@ -40,6 +42,32 @@ class LastDatagramsTest {
             passed.close();
             RUNNING.pair().hostProcess().signal("CONT");
             assertEquals("first", sockets[0].receive().text());
+            assertEquals("", sockets[0].receive().text());
+            assertEquals("last", sockets[0].receive().text());
+            sockets[0].close();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldDeliverPacketsBehindAnEmptyOneThoughMoreHasComeForTheirSender(final boolean unread) {
+        final Endpoint[] carriers = RUNNING.connect(Role.GUEST);
+        for (int i = 0; i < 5; i++) {
+            final Endpoint[] sockets = RUNNING.closing(Endpoint.socketPair(Constants.SOCK_SEQPACKET));
+            carriers[0].pass("socket", sockets[1]);
+            final Endpoint passed = RUNNING.closing(carriers[1].receive().only());
+            if (unread) {
+                // The kernel then says ECONNRESET before anything else.
+                sockets[0].send("unread");
+                passed.await(Constants.EPOLLIN, "a packet");
+            }
+            RUNNING.pair().hostProcess().signal("STOP");
+            sockets[0].send("too late");
+            sockets[0].awaitTaken();
+            passed.send("");
+            passed.send("last");
+            passed.close();
+            RUNNING.pair().hostProcess().signal("CONT");
             assertEquals("", sockets[0].receive().text());
             assertEquals("last", sockets[0].receive().text());
             sockets[0].close();
