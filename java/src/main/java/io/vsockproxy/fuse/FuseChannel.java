@@ -8,6 +8,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayDeque;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -144,6 +145,26 @@ final class FuseChannel implements AutoCloseable {
         }
         FuseOutHeader.put(reply, 0, unique, 0, length);
         return send(0, address, length);
+    }
+
+    /** Begins an answer in {@code pipe}, to which {@code length} bytes are to be added; false after the end. */
+    boolean beginSplice(final long unique, final SplicePipe pipe, final int length) {
+        if (closed) {
+            return false;
+        }
+        FuseOutHeader.put(reply, 0, unique, 0, length);
+        pipe.write(memory.address(0, FuseOutHeader.LENGTH), FuseOutHeader.LENGTH);
+        return true;
+    }
+
+    /** Sends such an answer. What the kernel does not take stays in the pipe. */
+    void sendSpliced(final long unique, final SplicePipe pipe) {
+        if (!closed) {
+            final int sent = pipe.drainTo(device.fd());
+            if (sent < 0 && sent != -Errno.ENOENT) {
+                sendError(unique, Errno.EIO);
+            }
+        }
     }
 
     boolean isClosed() {

@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.posix.SplicePipe;
+
 /**
  * Sends the answers of a mount's requests. After the end of the mount each does nothing.
  */
@@ -13,6 +15,12 @@ interface FuseReplies {
 
     /** The bytes of a read. */
     void data(long unique, long address, int length);
+
+    /** Puts into {@code pipe} what is to be in front of the {@code length} bytes of a read; false if they cannot come. */
+    boolean beginSplice(long unique, SplicePipe pipe, int length);
+
+    /** The bytes of a read, with that in front of them; what cannot be sent stays in the pipe. */
+    void spliced(long unique, SplicePipe pipe);
 
     /** The outcome of a write. */
     void written(long unique, int length);

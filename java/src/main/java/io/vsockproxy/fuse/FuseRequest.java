@@ -7,6 +7,7 @@ package io.vsockproxy.fuse;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.SplicePipe;
 
 /**
  * One request of the kernel's that waits for a {@link FileBackend}'s answer.
@@ -105,6 +106,26 @@ public final class FuseRequest {
                 replies.data(unique, address, dataLength);
             }
         }
+        end();
+    }
+
+    /**
+     * Has {@link #replySpliced} expect {@code dataLength} bytes in {@code pipe}, which gets what is to be in front of them.
+     *
+     * @return false if they cannot come that way.
+     */
+    public boolean beginSplice(final SplicePipe pipe, final int dataLength) {
+        require(Kind.READ);
+        return state == State.WAITING && dataLength <= length && replies.beginSplice(unique, pipe, dataLength);
+    }
+
+    /** Answers a read with what has come in {@code pipe} since {@link #beginSplice}: all of the bytes. */
+    public void replySpliced(final SplicePipe pipe) {
+        require(Kind.READ);
+        if (state == State.WAITING) {
+            replies.spliced(unique, pipe);
+        }
+        pipe.discard();
         end();
     }
 

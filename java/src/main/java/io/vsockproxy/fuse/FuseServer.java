@@ -8,6 +8,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.SplicePipe;
 import java.util.ArrayList;
 import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -218,6 +219,16 @@ final class FuseServer implements FuseReplies {
     @Override
     public void data(final long unique, final long address, final int length) {
         channel.sendData(unique, address, length);
+    }
+
+    @Override
+    public boolean beginSplice(final long unique, final SplicePipe pipe, final int length) {
+        return channel.beginSplice(unique, pipe, length);
+    }
+
+    @Override
+    public void spliced(final long unique, final SplicePipe pipe) {
+        channel.sendSpliced(unique, pipe);
     }
 
     @Override

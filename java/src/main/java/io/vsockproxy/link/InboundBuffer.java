@@ -5,6 +5,7 @@
 package io.vsockproxy.link;
 
 import io.vsockproxy.posix.Memory;
+import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -92,6 +93,12 @@ public final class InboundBuffer implements AutoCloseable {
     public void received(final int length) {
         tail += length;
         highWater = Math.max(highWater, tail);
+    }
+
+    /** Bytes have been received some other way; there must be room for them: see {@link #require}. */
+    public void append(final DirectBuffer source, final int offset, final int length) {
+        memory.buffer().putBytes(tail, source, offset, length);
+        received(length);
     }
 
     @Override

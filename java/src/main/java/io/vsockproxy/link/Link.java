@@ -94,6 +94,11 @@ public final class Link implements AutoCloseable {
         return splicePipe == null ? 1 : 1 + SplicePipe.DESCRIPTOR_COUNT;
     }
 
+    /** Through which bytes go that need not be read; or null. */
+    public SplicePipe splicePipe() {
+        return splicePipe;
+    }
+
     /** What has come in. */
     public InboundBuffer inbound() {
         return inbound;
@@ -201,7 +206,7 @@ public final class Link implements AutoCloseable {
     }
 
     private void receive() {
-        if (!splice()) {
+        if (!splice(true)) {
             final int room = inbound.room();
             if (room == 0) {
                 throw new IllegalStateException("inbound buffer full, available=" + inbound.available());
@@ -209,7 +214,7 @@ public final class Link implements AutoCloseable {
             final int length = splicePipe == null ? room : Math.min(room, handler.receiveLength());
             if (read(length) == length && length < room && !closed) {
                 // A header that was read alone; what it is the header of is there too.
-                splice();
+                splice(false);
             }
         }
     }
@@ -231,18 +236,18 @@ public final class Link implements AutoCloseable {
     }
 
     /** Receives into the pipe what may go there; false when that is nothing. */
-    private boolean splice() {
-        if (splicePipe == null || inbound.available() > 0) {
-            return false;
-        }
-        final int length = handler.spliceableLength();
+    private boolean splice(final boolean ready) {
+        final int length = splicePipe == null ? 0 : handler.spliceableLength();
         if (length == 0) {
             return false;
         }
         final int received = splicePipe.fill(socket.fd(), length);
         if (received > 0) {
             bytesReceived += received;
-            handler.onSpliced(splicePipe);
+            handler.onSpliced(splicePipe, received);
+        } else if (ready && received == -Errno.EAGAIN && splicePipe.length() > 0) {
+            // There is something: it is the pipe that takes no more, because of the pieces that it came in.
+            handler.onPipeFull(splicePipe);
         } else if (received == -Errno.EINVAL) {
             // A kind of socket that cannot.
             closePipe();

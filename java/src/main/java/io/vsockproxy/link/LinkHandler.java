@@ -15,7 +15,7 @@ public interface LinkHandler {
 
     /**
      * How many of the bytes that come next, after those in the inbound buffer, may go through a pipe, because they need
-     * not be read. Asked only when that buffer is empty.
+     * not be read.
      *
      * @return 0 for none.
      */
@@ -23,8 +23,13 @@ public interface LinkHandler {
         return 0;
     }
 
-    /** Such bytes have come; they must not be in the pipe any more when this returns. */
-    default void onSpliced(final SplicePipe pipe) {
+    /** {@code length} such bytes have come. Those that stay in the pipe must be followed by more. */
+    default void onSpliced(final SplicePipe pipe, final int length) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** The pipe has no room for more: what is in it must be taken out, and nothing more may go through it for now. */
+    default void onPipeFull(final SplicePipe pipe) {
         throw new UnsupportedOperationException();
     }
 

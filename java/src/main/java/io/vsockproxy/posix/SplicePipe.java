@@ -7,7 +7,7 @@ package io.vsockproxy.posix;
 import org.agrona.DirectBuffer;
 
 /**
- * A pipe of this process's own, through which bytes go from one descriptor to another without being read: splice(2) has
+ * A pipe of this process's own, through which bytes go from a socket to another descriptor without being read: splice(2) has
  * the kernel hand its pages on where it can, and copy them once where it cannot.
  *
  * <p>Owns both ends. One thread.
@@ -68,10 +68,19 @@ public final class SplicePipe implements AutoCloseable {
         return moved;
     }
 
+    /** Puts {@code count} bytes at {@code address} into it, while it is nearly empty: at most a page. */
+    public void write(final long address, final int count) {
+        final int written = (int) Syscalls.write(writeEnd.fd(), address, count);
+        if (written != count) {
+            throw new PosixException("write " + count + " bytes to a pipe of " + length, Math.max(0, -written));
+        }
+        length += count;
+    }
+
     /**
-     * Gives what {@code fd}, a socket, takes of it.
+     * Gives what {@code fd} takes of it.
      *
-     * @param fd O_NONBLOCK.
+     * @param fd O_NONBLOCK; /dev/fuse takes an answer as a whole or not at all.
      * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted.
      */
     public int drainTo(final int fd) {

@@ -21,9 +21,9 @@ import io.vsockproxy.wire.MessageDecoder;
  * it is for has room for a part of it only. All other frames are waited for. A stream (or all together) with too much
  * queued stops the walk, and the reading of the link with it, until there is room.
  *
- * <p>A large blob for a stream that takes it from a pipe need not come into the inbound buffer at all. Where one has
- * come, more are likely: so the next time no more than a header is received, and if it is that of another one, the blob
- * goes through the pipe.
+ * <p>A large blob for a stream that takes it from a pipe, or for the kernel's file system, need not come into the inbound
+ * buffer at all. Where one has come, more are likely: so the next time no more than a header is received, and if it is
+ * that of another one, the blob goes through the pipe: a Data's as it comes, that of a read's answer when it is complete.
  */
 final class Inbox {
     /** A smaller part of an incomplete frame is not worth a write of its own. */
@@ -45,6 +45,11 @@ final class Inbox {
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
+    /** A read's answer that comes through the pipe: its header, in the inbound buffer until all has come, or 0. */
+    private int splicedHeaderLength;
+    private long splicedCookie;
+    private int splicedFrameLength;
+    private int splicedRemaining;
     /** How long the last frame's header was, if another frame like it is expected; else 0. */
     private int expectedHeaderLength;
     private boolean blocked;
@@ -75,15 +80,19 @@ final class Inbox {
 
     /** Deals with everything that has come in, as far as the session lives and has room. */
     void walk() {
-        boolean more = true;
+        boolean more = splicedHeaderLength == 0;
         while (more && !blocked && !session.hasEnded()) {
             more = partRemaining > 0 ? passPart() : nextFrame();
         }
     }
 
-    /** See {@link Link}: what is to come of a blob for a stream that takes it from a pipe. */
+    /** See {@link Link}: what is to come of a blob that may go through the pipe. */
     int spliceableLength() {
-        if (partRemaining == 0 || blocked || session.queuedBytes() >= limits.maxSessionQueueLength()) {
+        if (splicedHeaderLength > 0) {
+            return splicedRemaining;
+        }
+        if (partRemaining == 0 || inbound.available() > 0 || blocked
+            || session.queuedBytes() >= limits.maxSessionQueueLength()) {
             return 0;
         }
         final Stream stream = session.writableStream(partHandle);
@@ -91,9 +100,36 @@ final class Inbox {
     }
 
     /** See {@link Link}: {@link #spliceableLength} bytes or fewer have come through the pipe. */
-    void onSpliced(final SplicePipe pipe) {
-        partRemaining -= pipe.length();
-        session.onData(session.writableStream(partHandle), pipe);
+    void onSpliced(final SplicePipe pipe, final int length) {
+        if (splicedHeaderLength == 0) {
+            partRemaining -= length;
+            session.onData(session.writableStream(partHandle), pipe);
+            return;
+        }
+        splicedRemaining -= length;
+        if (splicedRemaining == 0) {
+            expectedHeaderLength = splicedHeaderLength;
+            splicedHeaderLength = 0;
+            framesWalked++;
+            inbound.consume(inbound.available());
+            session.onSplicedRead(splicedCookie, pipe);
+        }
+    }
+
+    /** See {@link Link}: an answer in too many pieces. What has come of it goes where the rest will come too. */
+    void onPipeFull(final SplicePipe pipe) {
+        inbound.require(splicedFrameLength);
+        final int come = splicedFrameLength - splicedRemaining;
+        int ahead = pipe.length() - (come - inbound.available());
+        while (pipe.length() > 0) {
+            final int count = pipe.read();
+            // In front of it in the pipe is what the kernel would have got first.
+            final int skipped = Math.min(ahead, count);
+            ahead -= skipped;
+            inbound.append(pipe.piece(), skipped, count - skipped);
+        }
+        splicedHeaderLength = 0;
+        expectedHeaderLength = 0;
     }
 
     /** See {@link Link}: how many bytes to receive at most. */
@@ -150,6 +186,10 @@ final class Inbox {
                 return block(null);
             }
         }
+        if (decoder.command() == Command.PREAD_RESPONSE && decoder.blobLength() >= MIN_SPLICE_LENGTH
+            && endsFrame(head, frameLength)) {
+            expectedHeaderLength = Math.min(decoder.blobOffset() - head, MAX_HEADER_LENGTH);
+        }
         session.dispatch(decoder);
         framesWalked++;
         if (!session.hasEnded()) {
@@ -195,18 +235,13 @@ final class Inbox {
     /** An incomplete frame: begins to pass its blob on if that is possible and worth it, else waits for the rest. */
     private boolean beginPart(final int head, final int available, final int frameLength) {
         if ((available >= MIN_PART_LENGTH || expectedHeaderLength > 0)
-            && prefix.wrap(inbound.buffer(), head, available) && prefix.command() == Command.DATA) {
-            final Stream stream = session.writableStream(prefix.handle());
+            && prefix.wrap(inbound.buffer(), head, available)) {
             final int headerLength = prefix.blobOffset() - head;
-            expectedHeaderLength = 0;
-            if (prefix.blobLength() >= MIN_SPLICE_LENGTH) {
-                expectAnother(stream, headerLength);
-            }
-            if (available >= MIN_PART_LENGTH ? stream == null || stream.takesParts() : expectedHeaderLength > 0) {
-                begin(stream);
-                partHandle = prefix.handle();
-                partRemaining = prefix.blobLength();
-                inbound.consume(headerLength);
+            if (prefix.command() == Command.PREAD_RESPONSE) {
+                if (expectedHeaderLength > 0 && beginSplice(headerLength, frameLength)) {
+                    return false;
+                }
+            } else if (beginData(headerLength, available)) {
                 return true;
             }
         }
@@ -215,6 +250,40 @@ final class Inbox {
         }
         inbound.require(frameLength);
         return false;
+    }
+
+    private boolean beginData(final int headerLength, final int available) {
+        final Stream stream = session.writableStream(prefix.handle());
+        expectedHeaderLength = 0;
+        if (prefix.blobLength() >= MIN_SPLICE_LENGTH) {
+            expectAnother(stream, headerLength);
+        }
+        if (available >= MIN_PART_LENGTH ? stream != null && !stream.takesParts() : expectedHeaderLength == 0) {
+            return false;
+        }
+        begin(stream);
+        partHandle = prefix.handle();
+        partRemaining = prefix.blobLength();
+        inbound.consume(headerLength);
+        return true;
+    }
+
+    /** Has the rest of a read's answer come through the pipe, behind the little of it that has come already. */
+    private boolean beginSplice(final int headerLength, final int frameLength) {
+        final int come = inbound.available() - headerLength;
+        final SplicePipe pipe = link.splicePipe();
+        if (prefix.blobLength() < MIN_SPLICE_LENGTH || come > MAX_HEADER_LENGTH || pipe == null
+            || !session.beginSplicedRead(prefix.cookie(), pipe, prefix.blobLength())) {
+            return false;
+        }
+        if (come > 0) {
+            pipe.write(inbound.address(prefix.blobOffset(), come), come);
+        }
+        splicedHeaderLength = headerLength;
+        splicedCookie = prefix.cookie();
+        splicedFrameLength = frameLength;
+        splicedRemaining = (int) prefix.blobLength() - come;
+        return true;
     }
 
     private void expectAnother(final Stream stream, final int headerLength) {

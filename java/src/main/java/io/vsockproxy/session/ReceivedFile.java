@@ -8,13 +8,15 @@ import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseRequest;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.SplicePipe;
+import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
  * A regular file of the other side that an application here has open: what the kernel asks becomes a request to the
  * owner, whose answer becomes the kernel's.
  *
- * <p>An answer is gathered straight from the inbound buffer. Once the owner or the session is gone, everything is EIO.
+ * <p>An answer is gathered straight from the inbound buffer, or comes through the link's pipe. Once the owner or the session is gone, everything is EIO.
  */
 final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
@@ -32,14 +34,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             final FileRelay.Completion relayed = (FileRelay.Completion) context;
             relayed.onDone(errno != 0 ? -errno : Math.max(0, value));
         };
-    private static final RemoteFiles.Completion READ_ANSWER = (context, errno, value, buffer, offset, length) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyData(buffer.addressOffset() + offset, length);
-        }
-    };
+    private static final RemoteFiles.Completion READ_ANSWER = new ReadAnswer();
     private static final RemoteFiles.Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
@@ -69,6 +64,35 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replySuccess();
         }
     };
+
+    /** Of a read by the kernel. */
+    private static final class ReadAnswer implements RemoteFiles.SplicedCompletion {
+        @Override
+        public void onAnswer(
+            final Object context,
+            final int errno,
+            final long value,
+            final DirectBuffer buffer,
+            final int offset,
+            final int length) {
+            final FuseRequest request = (FuseRequest) context;
+            if (errno != 0) {
+                request.replyError(errno);
+            } else {
+                request.replyData(buffer.addressOffset() + offset, length);
+            }
+        }
+
+        @Override
+        public boolean beginSplice(final Object context, final SplicePipe pipe, final int length) {
+            return ((FuseRequest) context).beginSplice(pipe, length);
+        }
+
+        @Override
+        public void onSpliced(final Object context, final SplicePipe pipe) {
+            ((FuseRequest) context).replySpliced(pipe);
+        }
+    }
 
     private final ReceivedFiles files;
     private final RemoteFiles remote;

@@ -7,6 +7,7 @@ package io.vsockproxy.session;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.PwriteRequestHeader;
@@ -34,6 +35,21 @@ public final class RemoteFiles {
          * @param length how many there are; fewer than asked for at the end of the file.
          */
         void onAnswer(Object context, int errno, long value, DirectBuffer buffer, int offset, int length);
+    }
+
+    /** One that takes the bytes of a read from a pipe as well. */
+    interface SplicedCompletion extends Completion {
+        /**
+         * Bytes begin to come for which {@link #onSpliced} is called when all have.
+         *
+         * @param pipe   gets what is to be in front of them, a page at most, now.
+         * @param length of all of them.
+         * @return false if they have to come another way.
+         */
+        boolean beginSplice(Object context, SplicePipe pipe, int length);
+
+        /** The answer, instead of {@link #onAnswer}; the pipe is empty when this returns. */
+        void onSpliced(Object context, SplicePipe pipe);
     }
 
     /** Is told a file's attributes, once. */
@@ -222,14 +238,10 @@ public final class RemoteFiles {
         if (request == null || request.responseCommand != message.command()) {
             return false;
         }
-        pending.remove(message.cookie());
         final Completion completion = request.completion;
         final AttributesCompletion attributesCompletion = request.attributesCompletion;
         final Object context = request.context;
-        request.completion = null;
-        request.attributesCompletion = null;
-        request.context = null;
-        idle.push(request);
+        retire(message.cookie(), request);
         if (message.command() == Command.PREAD_RESPONSE) {
             counters.onPreadAnswered(loop.nowNs() - request.sinceNs);
         }
@@ -244,6 +256,32 @@ public final class RemoteFiles {
             default -> completion.onAnswer(context, errno, 0, null, 0, 0);
         }
         return true;
+    }
+
+    /** Whether the answer to request {@code cookie}, {@code length} bytes, may come through {@code pipe}. */
+    boolean beginSplice(final long cookie, final SplicePipe pipe, final long length) {
+        final Pending request = pending.get(cookie);
+        return request != null && request.responseCommand == Command.PREAD_RESPONSE
+            && request.completion instanceof SplicedCompletion
+            && ((SplicedCompletion) request.completion).beginSplice(request.context, pipe, (int) length);
+    }
+
+    /** It has. */
+    void onSpliced(final long cookie, final SplicePipe pipe) {
+        final Pending request = pending.get(cookie);
+        final SplicedCompletion completion = (SplicedCompletion) request.completion;
+        final Object context = request.context;
+        retire(cookie, request);
+        counters.onPreadAnswered(loop.nowNs() - request.sinceNs);
+        completion.onSpliced(context, pipe);
+    }
+
+    private void retire(final long cookie, final Pending request) {
+        pending.remove(cookie);
+        request.completion = null;
+        request.attributesCompletion = null;
+        request.context = null;
+        idle.push(request);
     }
 
     /** The session is over. */

@@ -270,8 +270,13 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     }
 
     @Override
-    public void onSpliced(final SplicePipe pipe) {
-        inbox.onSpliced(pipe);
+    public void onSpliced(final SplicePipe pipe, final int length) {
+        inbox.onSpliced(pipe, length);
+    }
+
+    @Override
+    public void onPipeFull(final SplicePipe pipe) {
+        inbox.onPipeFull(pipe);
     }
 
     @Override
@@ -412,6 +417,17 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     void onData(final Stream stream, final SplicePipe pipe) {
         counters.bytesIn += pipe.length();
         stream.deliver(pipe);
+    }
+
+    /** Whether the {@code length} bytes that answer a read may come through {@code pipe}. */
+    boolean beginSplicedRead(final long cookie, final SplicePipe pipe, final long length) {
+        return remoteFiles.beginSplice(cookie, pipe, length);
+    }
+
+    /** They have. */
+    void onSplicedRead(final long cookie, final SplicePipe pipe) {
+        counters.framesIn++;
+        remoteFiles.onSpliced(cookie, pipe);
     }
 
     /** Any message but a Data without descriptors. */
