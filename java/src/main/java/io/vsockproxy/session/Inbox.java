@@ -41,15 +41,11 @@ final class Inbox {
     private final SessionLimits limits;
     private final MessageDecoder decoder;
     private final BlobPrefix prefix = new BlobPrefix();
+    private final SplicedRead splicedRead;
     private long framesWalked;
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
-    /** A read's answer that comes through the pipe: its header, in the inbound buffer until all has come, or 0. */
-    private int splicedHeaderLength;
-    private long splicedCookie;
-    private int splicedFrameLength;
-    private int splicedRemaining;
     /** How long the last frame's header was, if another frame like it is expected; else 0. */
     private int expectedHeaderLength;
     private boolean blocked;
@@ -60,6 +56,7 @@ final class Inbox {
         this.link = link;
         this.inbound = link.inbound();
         this.limits = limits;
+        this.splicedRead = new SplicedRead(session, link);
         this.decoder = new MessageDecoder(limits.maxDescriptorsPerFrame());
     }
 
@@ -80,7 +77,7 @@ final class Inbox {
 
     /** Deals with everything that has come in, as far as the session lives and has room. */
     void walk() {
-        boolean more = splicedHeaderLength == 0;
+        boolean more = !splicedRead.isUnderWay();
         while (more && !blocked && !session.hasEnded()) {
             more = partRemaining > 0 ? passPart() : nextFrame();
         }
@@ -88,8 +85,8 @@ final class Inbox {
 
     /** See {@link Link}: what is to come of a blob that may go through the pipe. */
     int spliceableLength() {
-        if (splicedHeaderLength > 0) {
-            return splicedRemaining;
+        if (splicedRead.isUnderWay()) {
+            return splicedRead.remaining();
         }
         if (partRemaining == 0 || inbound.available() > 0 || blocked
             || session.queuedBytes() >= limits.maxSessionQueueLength()) {
@@ -101,34 +98,18 @@ final class Inbox {
 
     /** See {@link Link}: {@link #spliceableLength} bytes or fewer have come through the pipe. */
     void onSpliced(final SplicePipe pipe, final int length) {
-        if (splicedHeaderLength == 0) {
+        if (!splicedRead.isUnderWay()) {
             partRemaining -= length;
             session.onData(session.writableStream(partHandle), pipe);
-            return;
-        }
-        splicedRemaining -= length;
-        if (splicedRemaining == 0) {
-            expectedHeaderLength = splicedHeaderLength;
-            splicedHeaderLength = 0;
+        } else if (splicedRead.onSpliced(pipe, length)) {
+            expectedHeaderLength = splicedRead.headerLength();
             framesWalked++;
-            inbound.consume(inbound.available());
-            session.onSplicedRead(splicedCookie, pipe);
         }
     }
 
-    /** See {@link Link}: an answer in too many pieces. What has come of it goes where the rest will come too. */
+    /** See {@link Link}: an answer in too many pieces. */
     void onPipeFull(final SplicePipe pipe) {
-        inbound.require(splicedFrameLength);
-        final int come = splicedFrameLength - splicedRemaining;
-        int ahead = pipe.length() - (come - inbound.available());
-        while (pipe.length() > 0) {
-            final int count = pipe.read();
-            // In front of it in the pipe is what the kernel would have got first.
-            final int skipped = Math.min(ahead, count);
-            ahead -= skipped;
-            inbound.append(pipe.piece(), skipped, count - skipped);
-        }
-        splicedHeaderLength = 0;
+        splicedRead.onPipeFull(pipe);
         expectedHeaderLength = 0;
     }
 
@@ -238,7 +219,9 @@ final class Inbox {
             && prefix.wrap(inbound.buffer(), head, available)) {
             final int headerLength = prefix.blobOffset() - head;
             if (prefix.command() == Command.PREAD_RESPONSE) {
-                if (expectedHeaderLength > 0 && beginSplice(headerLength, frameLength)) {
+                if (expectedHeaderLength > 0 && prefix.blobLength() >= MIN_SPLICE_LENGTH
+                    && available < headerLength + MAX_HEADER_LENGTH
+                    && splicedRead.begin(prefix, headerLength, frameLength)) {
                     return false;
                 }
             } else if (beginData(headerLength, available)) {
@@ -265,24 +248,6 @@ final class Inbox {
         partHandle = prefix.handle();
         partRemaining = prefix.blobLength();
         inbound.consume(headerLength);
-        return true;
-    }
-
-    /** Has the rest of a read's answer come through the pipe, behind the little of it that has come already. */
-    private boolean beginSplice(final int headerLength, final int frameLength) {
-        final int come = inbound.available() - headerLength;
-        final SplicePipe pipe = link.splicePipe();
-        if (prefix.blobLength() < MIN_SPLICE_LENGTH || come > MAX_HEADER_LENGTH || pipe == null
-            || !session.beginSplicedRead(prefix.cookie(), pipe, prefix.blobLength())) {
-            return false;
-        }
-        if (come > 0) {
-            pipe.write(inbound.address(prefix.blobOffset(), come), come);
-        }
-        splicedHeaderLength = headerLength;
-        splicedCookie = prefix.cookie();
-        splicedFrameLength = frameLength;
-        splicedRemaining = (int) prefix.blobLength() - come;
         return true;
     }
 

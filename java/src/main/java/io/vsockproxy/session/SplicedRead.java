@@ -1,0 +1,95 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.link.InboundBuffer;
+import io.vsockproxy.link.Link;
+import io.vsockproxy.posix.SplicePipe;
+import io.vsockproxy.wire.BlobPrefix;
+
+/**
+ * The answer to a read of a file of the other side, while its bytes come through the link's pipe.
+ *
+ * <p>Its header stays in the inbound buffer until all have come: should they come in more pieces than the pipe can hold,
+ * they are put behind it, and the frame is one like any other.
+ */
+final class SplicedRead {
+    private final Session session;
+    private final Link link;
+    private final InboundBuffer inbound;
+    private long cookie;
+    private int headerLength;
+    private int frameLength;
+    private int remaining;
+
+    SplicedRead(final Session session, final Link link) {
+        this.session = session;
+        this.link = link;
+        this.inbound = link.inbound();
+    }
+
+    /** Whether one is under way. */
+    boolean isUnderWay() {
+        return remaining > 0;
+    }
+
+    /** How many bytes are to come; 0 when none is under way. */
+    int remaining() {
+        return remaining;
+    }
+
+    /** Of the frame. */
+    int headerLength() {
+        return headerLength;
+    }
+
+    /**
+     * Begins with the frame at the inbound buffer's head, of which little more than the header has come.
+     *
+     * @return false if it has to come the usual way.
+     */
+    boolean begin(final BlobPrefix prefix, final int newHeaderLength, final int newFrameLength) {
+        final SplicePipe pipe = link.splicePipe();
+        final int come = inbound.available() - newHeaderLength;
+        if (pipe == null || come >= prefix.blobLength()
+            || !session.beginSplicedRead(prefix.cookie(), pipe, prefix.blobLength())) {
+            return false;
+        }
+        if (come > 0) {
+            pipe.write(inbound.address(prefix.blobOffset(), come), come);
+        }
+        cookie = prefix.cookie();
+        headerLength = newHeaderLength;
+        frameLength = newFrameLength;
+        remaining = (int) prefix.blobLength() - come;
+        return true;
+    }
+
+    /** {@code length} more bytes have come: true when these were the last, and the answer has been passed on. */
+    boolean onSpliced(final SplicePipe pipe, final int length) {
+        remaining -= length;
+        if (remaining > 0) {
+            return false;
+        }
+        inbound.consume(inbound.available());
+        session.onSplicedRead(cookie, pipe);
+        return true;
+    }
+
+    /** The pipe takes no more: what has come goes to the inbound buffer, where the rest will come too. */
+    void onPipeFull(final SplicePipe pipe) {
+        inbound.require(frameLength);
+        final int come = frameLength - remaining - inbound.available();
+        // In front of it in the pipe is what the kernel would have got first.
+        int ahead = pipe.length() - come;
+        while (pipe.length() > 0) {
+            final int count = pipe.read();
+            final int skipped = Math.min(ahead, count);
+            ahead -= skipped;
+            inbound.append(pipe.piece(), skipped, count - skipped);
+        }
+        remaining = 0;
+    }
+}
