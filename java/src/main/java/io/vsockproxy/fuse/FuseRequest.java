@@ -110,7 +110,8 @@ public final class FuseRequest {
     }
 
     /**
-     * Has {@link #replySpliced} expect {@code dataLength} bytes in {@code pipe}, which gets what is to be in front of them.
+     * Has {@link #replySpliced} expect {@code dataLength} bytes in {@code pipe}, which gets what is to be in front of
+     * them.
      *
      * @return false if they cannot come that way.
      */
