@@ -16,7 +16,7 @@ interface FuseReplies {
     /** The bytes of a read. */
     void data(long unique, long address, int length);
 
-    /** Puts into {@code pipe} what is to be in front of the {@code length} bytes of a read; false if they cannot come. */
+    /** Puts into {@code pipe} what is to be in front of {@code length} bytes of a read; false if they cannot come. */
     boolean beginSplice(long unique, SplicePipe pipe, int length);
 
     /** The bytes of a read, with that in front of them; what cannot be sent stays in the pipe. */

@@ -12,8 +12,8 @@ import io.vsockproxy.wire.BlobPrefix;
 /**
  * The answer to a read of a file of the other side, while its bytes come through the link's pipe.
  *
- * <p>Its header stays in the inbound buffer until all have come: should they come in more pieces than the pipe can hold,
- * they are put behind it, and the frame is one like any other.
+ * <p>Its header stays in the inbound buffer until all have come: should they come in more pieces than the pipe can
+ * hold, they are put behind it, and the frame is one like any other.
  */
 final class SplicedRead {
     private final Session session;
