@@ -83,8 +83,10 @@ class LargeReadsTest {
     void end() {
         if (file != null) {
             Endpoint.closeAll(file, application);
-            owner.close();
+            guest.signal("TERM");
+            guest.awaitExit();
             guest.close();
+            owner.close();
             listening.close();
         }
     }
