@@ -16,7 +16,8 @@ import org.agrona.MutableDirectBuffer;
  * A regular file of the other side that an application here has open: what the kernel asks becomes a request to the
  * owner, whose answer becomes the kernel's.
  *
- * <p>An answer is gathered straight from the inbound buffer, or comes through the link's pipe. Once the owner or the session is gone, everything is EIO.
+ * <p>An answer is gathered straight from the inbound buffer, or comes through the link's pipe. Once the owner or the
+ * session is gone, everything is EIO.
  */
 final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
