@@ -7,8 +7,8 @@ package io.vsockproxy.posix;
 import org.agrona.DirectBuffer;
 
 /**
- * A pipe of this process's own, through which bytes go from a socket to another descriptor without being read: splice(2) has
- * the kernel hand its pages on where it can, and copy them once where it cannot.
+ * A pipe of this process's own, through which bytes go from a socket to another descriptor without being read:
+ * splice(2) has the kernel hand its pages on where it can, and copy them once where it cannot.
  *
  * <p>Owns both ends. One thread.
  */

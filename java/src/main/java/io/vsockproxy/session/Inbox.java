@@ -22,8 +22,9 @@ import io.vsockproxy.wire.MessageDecoder;
  * queued stops the walk, and the reading of the link with it, until there is room.
  *
  * <p>A large blob for a stream that takes it from a pipe, or for the kernel's file system, need not come into the
- * inbound buffer at all. Where one has come, more are likely: so the next time no more than a header is received, and if it is
- * that of another one, the blob goes through the pipe: a Data's as it comes, that of a read's answer when it is complete.
+ * inbound buffer at all. Where one has come, more are likely: so the next time no more than a header is received, and
+ * if it is that of another one, the blob goes through the pipe: a Data's as it comes, that of a read's answer when it
+ * is complete.
  */
 final class Inbox {
     /** A smaller part of an incomplete frame is not worth a write of its own. */

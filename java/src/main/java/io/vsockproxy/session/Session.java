@@ -419,17 +419,6 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         stream.deliver(pipe);
     }
 
-    /** Whether the {@code length} bytes that answer a read may come through {@code pipe}. */
-    boolean beginSplicedRead(final long cookie, final SplicePipe pipe, final long length) {
-        return remoteFiles.beginSplice(cookie, pipe, length);
-    }
-
-    /** They have. */
-    void onSplicedRead(final long cookie, final SplicePipe pipe) {
-        counters.framesIn++;
-        remoteFiles.onSpliced(cookie, pipe);
-    }
-
     /** Any message but a Data without descriptors. */
     void dispatch(final MessageDecoder message) {
         counters.framesIn++;

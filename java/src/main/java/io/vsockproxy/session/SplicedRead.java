@@ -54,7 +54,7 @@ final class SplicedRead {
         final SplicePipe pipe = link.splicePipe();
         final int come = inbound.available() - newHeaderLength;
         if (pipe == null || come >= prefix.blobLength()
-            || !session.beginSplicedRead(prefix.cookie(), pipe, prefix.blobLength())) {
+            || !session.remoteFiles().beginSplice(prefix.cookie(), pipe, prefix.blobLength())) {
             return false;
         }
         if (come > 0) {
@@ -74,7 +74,8 @@ final class SplicedRead {
             return false;
         }
         inbound.consume(inbound.available());
-        session.onSplicedRead(cookie, pipe);
+        session.counters().framesIn++;
+        session.remoteFiles().onSpliced(cookie, pipe);
         return true;
     }
 

@@ -38,8 +38,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Answers to reads that are large enough to go from the link to the kernel through a pipe, from an owner that sends them
- * as it likes.
+ * Answers to reads that are large enough to go from the link to the kernel through a pipe, from an owner that sends
+ * them as it likes.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LargeReadsTest {
