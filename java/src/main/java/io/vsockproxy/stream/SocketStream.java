@@ -183,7 +183,7 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     public boolean takesSplices() {
-        return origin == Origin.PROXY && !packets && queue.isEmpty() && heldDescriptors.length == 0 && isOpen()
+        return !origin.isShared() && !packets && queue.isEmpty() && heldDescriptors.length == 0 && isOpen()
             && !isReaderGone();
     }
 
