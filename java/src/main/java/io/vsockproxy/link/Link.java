@@ -250,6 +250,9 @@ public final class Link implements AutoCloseable {
             handler.onPipeFull(splicePipe);
         } else if (received == -Errno.EINVAL) {
             // A kind of socket that cannot.
+            if (splicePipe.length() > 0) {
+                handler.onPipeFull(splicePipe);
+            }
             closePipe();
             return false;
         } else {

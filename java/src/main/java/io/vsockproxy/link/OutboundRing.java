@@ -335,12 +335,13 @@ public final class OutboundRing implements AutoCloseable {
     private boolean fits(final int minimum) {
         final int toEnd = buffer.capacity() - ((int) tail & mask);
         final long free = dataLimit - (tail - head);
-        return head == tail || Math.min(toEnd, free) >= minimum || free - toEnd >= minimum;
+        return isEmpty() || Math.min(toEnd, free) >= minimum || free - toEnd >= minimum;
     }
 
     private int claim(final int minimum, final int maximum, final int fillLimit) {
-        if (head == tail) {
-            // Starting over keeps the pages in use few, and the claims long.
+        if (isEmpty()) {
+            // Starting over keeps the pages in use few, and the claims long. Not while an external piece waits whose
+            // header has gone: when that goes too, head goes where it was committed.
             head = 0;
             tail = 0;
         }

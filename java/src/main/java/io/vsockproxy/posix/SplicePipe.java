@@ -81,7 +81,8 @@ public final class SplicePipe implements AutoCloseable {
      * Gives what {@code fd} takes of it.
      *
      * @param fd O_NONBLOCK; /dev/fuse takes an answer as a whole or not at all.
-     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted.
+     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted. After that the pipe may have lost what was to
+     *     be given, and has to be {@linkplain #discard discarded}.
      */
     public int drainTo(final int fd) {
         int taken = 0;
@@ -111,11 +112,12 @@ public final class SplicePipe implements AutoCloseable {
         return piece.buffer();
     }
 
-    /** Drops what is in it. */
+    /** Drops what is in it, which after an error of {@link #drainTo} may be less than {@link #length} says. */
     public void discard() {
-        while (length > 0) {
-            read();
+        while (Syscalls.read(readEnd.fd(), piece.address(), PIECE_LENGTH) > 0) {
+            // Into the void.
         }
+        length = 0;
     }
 
     @Override

@@ -271,7 +271,12 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
 
     @Override
     public void onSpliced(final SplicePipe pipe, final int length) {
-        inbox.onSpliced(pipe, length);
+        try {
+            inbox.onSpliced(pipe, length);
+        } catch (final RuntimeException e) {
+            end("frame " + inbox.frameNumber() + ": " + e);
+            throw e;
+        }
     }
 
     @Override
