@@ -81,8 +81,8 @@ public final class SplicePipe implements AutoCloseable {
      * Gives what {@code fd} takes of it.
      *
      * @param fd O_NONBLOCK; /dev/fuse takes an answer as a whole or not at all.
-     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted. After that the pipe may have lost what was to
-     *     be given, and has to be {@linkplain #discard discarded}.
+     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted. After that the pipe may have lost what was
+     *     to be given, and has to be {@linkplain #discard discarded}.
      */
     public int drainTo(final int fd) {
         int taken = 0;
