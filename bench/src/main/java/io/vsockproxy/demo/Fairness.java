@@ -121,7 +121,7 @@ public final class Fairness {
         for (int i = 0; i < quiet.length; i++) {
             final Applications.Ends ends = way.get();
             quiet[i] = ends;
-            tasks.add(Threads.start("echo-" + i, () -> echo(ends.host())));
+            tasks.add(Threads.start("echo-" + i, () -> RoundTrips.echo(ends.host())));
         }
         final LongAdder bytes = new LongAdder();
         final Applications.Ends busy = withBusy ? way.get() : null;
@@ -162,16 +162,6 @@ public final class Fairness {
             }
         }
         return histogram;
-    }
-
-    private static void echo(final Channel channel) {
-        try (Memory memory = Memory.allocate(MESSAGE_LENGTH)) {
-            int count = channel.readSome(memory.address(), MESSAGE_LENGTH);
-            while (count > 0) {
-                channel.writeFully(memory.address(), count);
-                count = channel.readSome(memory.address(), MESSAGE_LENGTH);
-            }
-        }
     }
 
     private static void fill(final Channel channel, final long endNs) {

@@ -65,7 +65,8 @@ final class RoundTrips implements Step {
             microseconds(histogram, 50), microseconds(histogram, 99));
     }
 
-    private static void echo(final Channel channel) {
+    /** Sends back what comes, until the end. */
+    static void echo(final Channel channel) {
         try (Memory memory = Memory.allocate(MESSAGE_LENGTH)) {
             int count = channel.readSome(memory.address(), MESSAGE_LENGTH);
             while (count > 0) {

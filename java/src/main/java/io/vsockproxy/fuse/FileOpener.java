@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.posix.Constants;
@@ -35,7 +36,18 @@ final class FileOpener implements AutoCloseable {
     private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
     private final ArrayDeque<PendingOpen> waiting = new ArrayDeque<>();
     private final ArrayDeque<PendingOpen> handedOver = new ArrayDeque<>();
+    /** Those that cannot be handed over: told at the end of the turn, as the caller may be amid something else. */
+    private final ArrayDeque<PendingOpen> failed = new ArrayDeque<>();
+    private final EndOfTurnTask failTask = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            while (!closed && !failed.isEmpty()) {
+                failed.poll().complete(-Errno.EIO);
+            }
+        }
+    };
     private Registration registration;
+    private boolean threadLost;
     private boolean closed;
 
     private FileOpener(final EventLoop loop, final OwnedFd socket) {
@@ -62,13 +74,20 @@ final class FileOpener implements AutoCloseable {
         new FileOpenerThread(others.fd()).start();
         final FileOpener opener = new FileOpener(loop, own);
         opener.send(WARM_UP_PATH, Constants.O_RDONLY, 0);
-        if (opener.receive(0) && opener.result() == FileOpenerThread.HAS_OWN_TABLE) {
+        if (opener.receive(0) > 0 && opener.result() == FileOpenerThread.HAS_OWN_TABLE) {
             others.close();
         } else {
             // One and the same descriptor, which the thread closes.
             others.release();
         }
-        opener.registration = loop.register(own.fd(), Constants.EPOLLIN, events -> opener.onReady());
+        try {
+            opener.registration = loop.register(own.fd(), Constants.EPOLLIN, events -> opener.onReady());
+        } catch (final PosixException e) {
+            // Which ends the thread too.
+            own.close();
+            opener.memory.close();
+            throw e;
+        }
         return opener;
     }
 
@@ -97,13 +116,26 @@ final class FileOpener implements AutoCloseable {
                 return;
             }
             waiting.poll();
-            if (sent >= 0) {
+            if (sent >= 0 && !threadLost) {
                 handedOver.add(next);
             } else {
-                // Not now: the caller may be in the middle of something.
-                loop.execute(() -> next.complete(sent));
+                fail(next);
             }
         }
+    }
+
+    private void fail(final PendingOpen pending) {
+        failed.add(pending);
+        loop.atEndOfTurn(failTask);
+    }
+
+    /** The thread has ended, which only an error of the JVM's brings about: nothing will be answered any more. */
+    private void onThreadLost() {
+        threadLost = true;
+        registration.cancel();
+        handedOver.forEach(this::fail);
+        handedOver.clear();
+        handOver();
     }
 
     private int send(final String path, final int flags, final int sendFlags) {
@@ -119,7 +151,8 @@ final class FileOpener implements AutoCloseable {
     }
 
     private void onReady() {
-        while (!closed && receive(Constants.MSG_DONTWAIT)) {
+        int received = receive(Constants.MSG_DONTWAIT);
+        for (; received > 0 && !handedOver.isEmpty(); received = closed ? 0 : receive(Constants.MSG_DONTWAIT)) {
             final PendingOpen pending = handedOver.poll();
             if (control.count() > 0) {
                 final int descriptor = control.descriptor(0);
@@ -129,14 +162,20 @@ final class FileOpener implements AutoCloseable {
                 pending.complete(control.isTruncated() ? -Errno.EMFILE : result());
             }
         }
-        if (!closed) {
+        if (closed) {
+            return;
+        }
+        if (received == 0 || (received < 0 && received != -Errno.EAGAIN)) {
+            onThreadLost();
+        } else {
             handOver();
         }
     }
 
-    private boolean receive(final int flags) {
+    /** How many bytes; 0 at the end; or {@code -errno}. */
+    private int receive(final int flags) {
         return Syscalls.recvmsg(
-            socket.fd(), memory.address(), Integer.BYTES, flags | Constants.MSG_CMSG_CLOEXEC, control.address()) > 0;
+            socket.fd(), memory.address(), Integer.BYTES, flags | Constants.MSG_CMSG_CLOEXEC, control.address());
     }
 
     private int result() {

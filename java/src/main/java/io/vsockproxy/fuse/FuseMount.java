@@ -110,11 +110,16 @@ public final class FuseMount implements AutoCloseable {
         final OwnedFd random = OwnedFd.of(PosixException.check(
             Paths.open(RANDOM_DEVICE, Constants.O_RDONLY | Constants.O_CLOEXEC), "open " + RANDOM_DEVICE));
         MountPoint mountPoint = null;
+        FileOpener opener = null;
         try {
             mountPoint = MountPoint.mount(directory, allowOther, workers);
-            return new FuseMount(loop, workers, mountPoint, random, FileOpener.start(loop));
+            opener = FileOpener.start(loop);
+            return new FuseMount(loop, workers, mountPoint, random, opener);
         } catch (final MountException | PosixException e) {
             random.close();
+            if (opener != null) {
+                opener.close();
+            }
             if (mountPoint != null) {
                 mountPoint.device().close();
                 mountPoint.unmount();
