@@ -18,9 +18,10 @@ jint vp_epoll_ctl(VP_JVM, jint epfd, jint operation, jint fd, jint events, jlong
 
 /* A retry would wait the whole time again: a loop that was interrupted looks at its timers first. */
 jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jint timeout_ms) {
-    const int ready = epoll_wait(epfd, vp_pointer(events_address), max_events, timeout_ms);
+    /* Without a signal mask it is epoll_wait, which AArch64 has not. */
+    const long ready = VP_SYSCALL(epoll_pwait, epfd, vp_pointer(events_address), max_events, timeout_ms, NULL, 0);
     if (ready >= 0) {
-        return ready;
+        return (jint)ready;
     }
     return errno == EINTR ? 0 : -errno;
 }

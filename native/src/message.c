@@ -78,7 +78,7 @@ jint vp_recvmsg(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong c
         message.msg_controllen = sizeof(ancillary.bytes);
     }
     /* An interrupted call has not touched message: the kernel writes it back only on success. */
-    const jint result = VP_RETRY_INT(recvmsg(fd, &message, flags));
+    const jint result = VP_RETRY_INT(VP_SYSCALL(recvmsg, fd, &message, flags));
     if (result >= 0 && control != 0) {
         vp_list_descriptors(&message, vp_pointer(control));
     }
@@ -105,7 +105,7 @@ jint vp_sendmsg(VP_JVM, jint fd, jlong iov, jint iov_count, jint flags, jlong fd
         header->cmsg_len = CMSG_LEN(bytes);
         memcpy(CMSG_DATA(header), vp_pointer(fds_address), bytes);
     }
-    return VP_RETRY_INT(sendmsg(fd, &message, flags));
+    return VP_RETRY_INT(VP_SYSCALL(sendmsg, fd, &message, flags));
 }
 
 static const JNINativeMethod methods[] = {

@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <jni.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* Raised whenever a signature in Syscalls, or the meaning of one, changes; NativeLibrary expects the same number. */
 #ifndef VP_ABI_VERSION
@@ -38,6 +40,12 @@ _Static_assert(sizeof(struct iovec) == 16, "IoVec.LENGTH");
 
 /* The same for results that fit an int: all but addresses and byte counts of 64-bit lengths. */
 #define VP_RETRY_INT(call) ((jint)VP_RETRY(call))
+
+/*
+ * For the calls of which every message takes several. The C library's own functions are points where pthread_cancel(3) may
+ * end a thread, and in a process with more than one they pay for that with two atomic operations each.
+ */
+#define VP_SYSCALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
 static inline void *vp_pointer(jlong address) {
     return (void *)(uintptr_t)address;

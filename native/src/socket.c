@@ -53,14 +53,14 @@ jint vp_recv(VP_JVM, jint fd, jlong address, jint length, jint flags) {
     if (length < 0) {
         return -EINVAL;
     }
-    return VP_RETRY_INT(recv(fd, vp_pointer(address), (size_t)length, flags));
+    return VP_RETRY_INT(VP_SYSCALL(recvfrom, fd, vp_pointer(address), (size_t)length, flags, NULL, NULL));
 }
 
 jint vp_send(VP_JVM, jint fd, jlong address, jint length, jint flags) {
     if (length < 0) {
         return -EINVAL;
     }
-    return VP_RETRY_INT(send(fd, vp_pointer(address), (size_t)length, flags));
+    return VP_RETRY_INT(VP_SYSCALL(sendto, fd, vp_pointer(address), (size_t)length, flags, NULL, 0));
 }
 
 static const JNINativeMethod methods[] = {

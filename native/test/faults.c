@@ -9,16 +9,18 @@
  *     connect    an errno, as text: each connect to the link fails with it while the file is there
  *     attempts   gets a line for each connect to the link: when, in milliseconds of the monotonic clock
  *
- * The link is the unix socket called "link". Only the proxy's loop calls what is in here.
+ * The link is the unix socket called "link". Only the proxy's loop connects to it and reads it.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 typedef int connect_call(int fd, const struct sockaddr *address, socklen_t length);
-typedef ssize_t recvmsg_call(int fd, struct msghdr *message, int flags);
+typedef long syscall_call(long number, ...);
 
 static int link_fd = -1;
 
@@ -82,16 +84,24 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length) {
     return next(fd, address, length);
 }
 
-EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags);
-EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
-    static recvmsg_call *next;
+/* The shim's recvmsg. */
+EXPORT long syscall(long number, ...);
+EXPORT long syscall(long number, ...) {
+    static syscall_call *next;
     if (next == NULL) {
-        next = (recvmsg_call *)dlsym(RTLD_NEXT, "recvmsg");
+        next = (syscall_call *)dlsym(RTLD_NEXT, "syscall");
     }
-    const int error = fd == link_fd ? read_fault("receive") : 0;
+    long arguments[6];
+    va_list list;
+    va_start(list, number);
+    for (size_t i = 0; i < 6; i++) {
+        arguments[i] = va_arg(list, long);
+    }
+    va_end(list);
+    const int error = number == SYS_recvmsg && (int)arguments[0] == link_fd ? read_fault("receive") : 0;
     if (error != 0) {
         errno = error;
         return -1;
     }
-    return next(fd, message, flags);
+    return next(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
 }

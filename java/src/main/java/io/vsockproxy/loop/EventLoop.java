@@ -258,7 +258,8 @@ public final class EventLoop implements AutoCloseable {
             return poll();
         }
         final int count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, waitMs(maxWaitNs));
-        sleeping.set(false);
+        // Seen late by who has a command, it costs a needless wake-up at most: no need to wait for the store.
+        sleeping.lazySet(false);
         return count;
     }
 

@@ -40,7 +40,12 @@ public final class Varint {
 
     /** Bytes that {@code value}, taken as unsigned, has as a varint: 1 to {@link #MAX_LENGTH}. */
     public static int length(final long value) {
-        return (Long.SIZE + 6 - Long.numberOfLeadingZeros(value | 1)) / 7;
+        // Nearly all are short, and C1 has neither an instruction for the zeros nor another way to divide than to do it.
+        if ((value & ~0x3FFFL) == 0) {
+            return value <= 0x7F ? 1 : 2;
+        }
+        // (bits + 6) / 7 for 1 to 64 bits.
+        return ((Long.SIZE - Long.numberOfLeadingZeros(value)) * 9 + Long.SIZE) >>> 6;
     }
 
     /**
