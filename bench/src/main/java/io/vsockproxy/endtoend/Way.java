@@ -43,7 +43,7 @@ final class Way implements AutoCloseable {
      * over AF_VSOCK only in a virtual machine of the tests' own.
      */
     static List<String> available() {
-        final List<String> names = new ArrayList<>(List.of("direct", "vsock-proxy", "vsock-proxy --spin 50"));
+        final List<String> names = new ArrayList<>(List.of("direct", "vsock-proxy", "vsock-proxy --spin 0"));
         if (System.getenv("VSOCKPROXY_VM") != null) {
             names.add(OVER_VSOCK);
         }

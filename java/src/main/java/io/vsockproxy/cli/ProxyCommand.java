@@ -29,6 +29,7 @@ import picocli.CommandLine.Spec;
  * What host and guest have in common: options, running until a signal, exit codes.
  */
 abstract class ProxyCommand implements Callable<Integer> {
+    private static final int SPIN_MICROS = 100;
     private static final int FAILED = 1;
 
     /** The value of an option. */
@@ -84,10 +85,10 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--spin",
         paramLabel = "MICROS",
-        defaultValue = "0",
         description = "While there is much to do, look for more for up to MICROS microseconds before sleeping: lower "
-            + "latency for more CPU time. 100 is a good value; 0, the default, always sleeps.")
-    private int spinMicros;
+            + "latency, for the CPU time that others leave. 0 always sleeps. Default: 100 where the proxy may use more "
+            + "than one processor, else 0.")
+    private Integer spinMicros;
 
     @Option(
         names = "--cpu",
@@ -212,7 +213,7 @@ abstract class ProxyCommand implements Callable<Integer> {
                 .limits(limits.sessionLimits())
                 .extensions(limits.extensions(extensions == Switch.ON))
                 .countersFile(countersFile)
-                .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros))
+                .spinLimitNs(TimeUnit.MICROSECONDS.toNanos(spinMicros == null ? defaultSpinMicros() : spinMicros))
                 .cpu(cpu == null ? VsockProxy.ANY_CPU : requireCpu(cpu))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)
@@ -230,6 +231,11 @@ abstract class ProxyCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--cpu " + number + ": processors are numbered from 0");
         }
         return number;
+    }
+
+    /** Where everything shares one processor, whatever is waited for needs it. */
+    private static int defaultSpinMicros() {
+        return Runtime.getRuntime().availableProcessors() > 1 ? SPIN_MICROS : 0;
     }
 
     private static int octal(final String option, final String digits) {

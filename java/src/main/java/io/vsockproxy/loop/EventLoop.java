@@ -242,12 +242,18 @@ public final class EventLoop implements AutoCloseable {
         }
         final long startNs = System.nanoTime();
         final long spinNs = spinPolicy.spinNs(startNs);
-        int count = spinNs > 0 ? spin(startNs, spinNs) : 0;
-        if (count == 0) {
-            count = sleep(maxWaitNs);
+        if (spinNs > 0) {
+            final int count = spin(startNs, spinNs);
+            if (count != 0) {
+                spinPolicy.onSpun();
+                return count;
+            }
+            spinPolicy.onSpunInVain();
+            return sleep(maxWaitNs);
         }
+        final int count = sleep(maxWaitNs);
         if (count > 0) {
-            spinPolicy.onWaited(System.nanoTime() - startNs);
+            spinPolicy.onSlept(System.nanoTime() - startNs);
         }
         return count;
     }

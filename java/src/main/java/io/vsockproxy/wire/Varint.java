@@ -40,7 +40,7 @@ public final class Varint {
 
     /** Bytes that {@code value}, taken as unsigned, has as a varint: 1 to {@link #MAX_LENGTH}. */
     public static int length(final long value) {
-        // Nearly all are short, and C1 has neither an instruction for the zeros nor another way to divide than to do it.
+        // Nearly all are short; and C1 has neither an instruction for the zeros nor a cheap way to divide by 7.
         if ((value & ~0x3FFFL) == 0) {
             return value <= 0x7F ? 1 : 2;
         }
