@@ -92,6 +92,16 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void read(final int events) {
+        final boolean some = receive(events);
+        // Nothing can be added to what was there, so the end is most likely next. Told now, it leaves in the same call.
+        if (some && (events & Constants.EPOLLHUP) != 0 && !packets && isOpen()
+            && (registration.interest() & Constants.EPOLLIN) != 0) {
+            receive(events);
+        }
+    }
+
+    /** Receives once: whether anything was there. */
+    private boolean receive(final int events) {
         int minimum = Math.min(readLength, StreamCommons.MIN_READ_LENGTH);
         int maximum = readLength;
         if (packets) {
@@ -99,18 +109,18 @@ public final class SocketStream extends DescriptorStream {
             final int length = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
             if (length < 0) {
                 onReadFailed(-length);
-                return;
+                return false;
             }
             minimum = Math.max(1, length);
             maximum = minimum;
             if (length > commons.maxPacketLength()) {
                 end(Errno.EMSGSIZE);
-                return;
+                return false;
             }
         }
         final int allowed = allowed(maximum);
         if (allowed == 0) {
-            return;
+            return false;
         }
         if (!packets) {
             maximum = allowed;
@@ -119,7 +129,7 @@ public final class SocketStream extends DescriptorStream {
         final int room = handler.claim(this, minimum, maximum);
         if (room == 0) {
             pauseReading();
-            return;
+            return false;
         }
         final ControlData control = commons.control();
         final int received = Syscalls.recvmsg(
@@ -142,7 +152,9 @@ public final class SocketStream extends DescriptorStream {
         } else {
             spend(received);
             handler.commit(this, received, control.count() == 0 ? null : control);
+            return true;
         }
+        return false;
     }
 
     @Override
@@ -287,7 +299,7 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void closeDescriptor() {
-        if (origin.isShared() && isShutDown()) {
+        if (origin.isShared()) {
             commons.closeLater(descriptor);
         } else {
             super.closeDescriptor();
