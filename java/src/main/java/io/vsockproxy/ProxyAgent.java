@@ -276,6 +276,8 @@ final class ProxyAgent implements EngineAgent {
         loop.cancel(reconnect);
         if (linkConnector != null) {
             linkConnector.close();
+        }
+        if (hostAddress != null) {
             hostAddress.close();
         }
         if (linkListener != null) {

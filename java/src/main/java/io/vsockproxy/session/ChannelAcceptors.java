@@ -32,6 +32,9 @@ public final class ChannelAcceptors {
 
     /** Who stands for a name, or null. */
     Entry find(final DirectBuffer buffer, final int offset, final int length) {
+        if (entries.isEmpty()) {
+            return null;
+        }
         asked.wrap(buffer, offset, length);
         for (final Entry entry : entries) {
             if (entry.bytes().capacity() == length && entry.bytes().compareTo(asked) == 0) {

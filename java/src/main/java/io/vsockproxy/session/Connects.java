@@ -12,11 +12,13 @@ import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.stream.ChannelStream;
 import io.vsockproxy.stream.Origin;
+import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.MessageDecoder;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.IntPredicate;
 import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
@@ -41,6 +43,7 @@ final class Connects implements AutoCloseable {
     private final Counters counters;
     private final Long2ObjectHashMap<Waiting> requested = new Long2ObjectHashMap<>();
     private final Set<Attempt> attempts = new HashSet<>();
+    private final IntPredicate isKeepable;
     private boolean refusing;
 
     Connects(
@@ -56,6 +59,7 @@ final class Connects implements AutoCloseable {
         this.outbox = outbox;
         this.streams = streams;
         this.counters = counters;
+        this.isKeepable = fd -> !resources.commons().reserve().isSpare(fd);
     }
 
     /** Asks the peer to connect to {@code path}. Takes ownership of the connection that waits for it. */
@@ -117,11 +121,11 @@ final class Connects implements AutoCloseable {
             return;
         }
         final Attempt attempt = new Attempt(cookie);
-        attempts.add(attempt);
         attempt.connector = SocketConnector.connect(
-            resources.loop(), Constants.AF_UNIX,
-            address,
-            resources.limits().connectTimeoutNs(), fd -> !resources.commons().reserve().isSpare(fd), attempt);
+            resources.loop(), Constants.AF_UNIX, address, resources.limits().connectTimeoutNs(), isKeepable, attempt);
+        if (attempt.connector != null) {
+            attempts.add(attempt);
+        }
     }
 
     /** How many are being made, each way. */
@@ -185,6 +189,17 @@ final class Connects implements AutoCloseable {
         return Errno.EACCES;
     }
 
+    /** As {@link Session#guarded}, without an object for each. */
+    private void answer(final long cookie, final int errno, final long handle) {
+        if (!session.hasEnded()) {
+            try {
+                outbox.sendConnectResponse(cookie, errno, handle);
+            } catch (final ProtocolException e) {
+                session.end(e.getMessage());
+            }
+        }
+    }
+
     private int busy() {
         if (refusing) {
             return Errno.ECONNREFUSED;
@@ -203,7 +218,13 @@ final class Connects implements AutoCloseable {
 
         @Override
         public boolean onConnected(final long handle) {
-            return streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY);
+            final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY);
+            if (stream == null) {
+                return false;
+            }
+            // Most applications have sent something by now, and it is known before epoll says so.
+            stream.readAtOnce();
+            return true;
         }
 
         @Override
@@ -243,16 +264,22 @@ final class Connects implements AutoCloseable {
 
         @Override
         public void onConnected(final OwnedFd socket) {
-            attempts.remove(this);
+            forget();
             final long handle = session.newHandle();
-            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY);
-            session.guarded(() -> outbox.sendConnectResponse(cookie, opened ? 0 : Errno.ENOMEM, opened ? handle : 0));
+            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY) != null;
+            answer(cookie, opened ? 0 : Errno.ENOMEM, opened ? handle : 0);
         }
 
         @Override
         public void onFailed(final int errno) {
-            attempts.remove(this);
-            session.guarded(() -> outbox.sendConnectResponse(cookie, errno, 0));
+            forget();
+            answer(cookie, errno, 0);
+        }
+
+        private void forget() {
+            if (connector != null) {
+                attempts.remove(this);
+            }
         }
     }
 }

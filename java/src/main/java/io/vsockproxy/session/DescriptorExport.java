@@ -102,8 +102,8 @@ final class DescriptorExport {
         }
         control.clear();
         outbox.sendData(stream.handle(), length, end, riding);
-        for (final long handle : unwatched) {
-            outbox.sendClose(handle);
+        for (int i = 0; i < unwatched.size(); i++) {
+            outbox.sendClose(unwatched.getLong(i));
         }
         unwatched.clear();
     }
@@ -159,7 +159,7 @@ final class DescriptorExport {
             return true;
         }
         final Origin origin = inspector.isUnixSocket(descriptor.fd()) ? Origin.APPLICATION_UNIX : Origin.APPLICATION;
-        return streams.open(kind(what), handle, descriptor, origin);
+        return streams.open(kind(what), handle, descriptor, origin) != null;
     }
 
     /** Who is asked for a file that has come from the other side, or from another peer; or null. */

@@ -258,7 +258,8 @@ final class DescriptorImport {
             return Errno.name(error);
         }
         descriptors[index] = standIns.applicationEnd();
-        if (!streams.open(kind, message.descriptorHandle(index), OwnedFd.of(standIns.ownEnd()), Origin.STAND_IN)) {
+        final OwnedFd ownEnd = OwnedFd.of(standIns.ownEnd());
+        if (streams.open(kind, message.descriptorHandle(index), ownEnd, Origin.STAND_IN) == null) {
             Syscalls.close(descriptors[index]);
             return "cannot be watched";
         }

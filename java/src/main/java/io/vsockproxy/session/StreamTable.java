@@ -94,9 +94,9 @@ final class StreamTable {
     /**
      * Makes a stream of a descriptor, of which it takes ownership, and begins to read it.
      *
-     * @return false, with the descriptor closed, when epoll cannot watch it (ENOSPC, ENOMEM).
+     * @return null, with the descriptor closed, when epoll cannot watch it (ENOSPC, ENOMEM).
      */
-    boolean open(final StreamKind kind, final long handle, final OwnedFd descriptor, final Origin origin) {
+    Stream open(final StreamKind kind, final long handle, final OwnedFd descriptor, final Origin origin) {
         final int readLength = resources.limits().readLength();
         final Stream stream = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER
             ? new PipeStream(
@@ -109,10 +109,10 @@ final class StreamTable {
         } catch (final PosixException e) {
             LOGGER.log(Level.WARNING, "{0}: {1}: {2}", sessionName, stream, e.getMessage());
             stream.close();
-            return false;
+            return null;
         }
         streams.put(handle, stream);
-        return true;
+        return stream;
     }
 
     /** Makes a stream of a component, which is told once the peer knows of it: {@link ChannelStream#connected}. */

@@ -43,8 +43,13 @@ public final class SocketConnector implements AutoCloseable {
     private Registration registration;
 
     private SocketConnector(
-        final EventLoop loop, final SocketAddress address, final long timeoutNs, final Completion completion) {
+        final EventLoop loop,
+        final OwnedFd socket,
+        final SocketAddress address,
+        final long timeoutNs,
+        final Completion completion) {
         this.loop = loop;
+        this.socket = socket;
         this.address = address;
         this.deadlineNs = System.nanoTime() + timeoutNs;
         this.completion = completion;
@@ -58,6 +63,7 @@ public final class SocketConnector implements AutoCloseable {
      * @param timeoutNs after which the attempt fails with ETIMEDOUT.
      * @param configurer sets the new socket's options, or answers false if it may not be used, which is EMFILE;
      *                   borrows it.
+     * @return the attempt; null when the completion has been told already.
      */
     public static SocketConnector connect(
         final EventLoop loop,
@@ -66,19 +72,25 @@ public final class SocketConnector implements AutoCloseable {
         final long timeoutNs,
         final IntPredicate configurer,
         final Completion completion) {
-        final SocketConnector connector = new SocketConnector(loop, address, timeoutNs, completion);
         final int fd = Syscalls.socket(
             family, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0);
         if (fd < 0) {
-            connector.fail(-fd);
-        } else {
-            connector.socket = OwnedFd.of(fd);
-            if (configurer.test(fd)) {
-                connector.attempt();
-            } else {
-                connector.fail(Errno.EMFILE);
-            }
+            completion.onFailed(-fd);
+            return null;
         }
+        final OwnedFd socket = OwnedFd.of(fd);
+        final int result = configurer.test(fd) ? address.connect(fd) : -Errno.EMFILE;
+        if (result == 0) {
+            completion.onConnected(socket);
+            return null;
+        }
+        if (!isUnderWay(result)) {
+            socket.close();
+            completion.onFailed(-result);
+            return null;
+        }
+        final SocketConnector connector = new SocketConnector(loop, socket, address, timeoutNs, completion);
+        connector.wait(result);
         return connector;
     }
 
@@ -100,14 +112,25 @@ public final class SocketConnector implements AutoCloseable {
         final int result = address.connect(socket.fd());
         if (result == 0) {
             succeed();
-        } else if (result == -Errno.EINPROGRESS || result == -Errno.EINTR) {
-            registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
-            loop.schedule(timer, Math.max(0, deadlineNs - System.nanoTime()));
-        } else if (result == -Errno.EAGAIN) {
-            loop.schedule(timer, RETRY_NS);
+        } else if (isUnderWay(result)) {
+            wait(result);
         } else {
             fail(-result);
         }
+    }
+
+    /** Waits for what a call of connect has begun, or for when to try again. */
+    private void wait(final int result) {
+        if (result == -Errno.EAGAIN) {
+            loop.schedule(timer, RETRY_NS);
+        } else {
+            registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
+            loop.schedule(timer, Math.max(0, deadlineNs - System.nanoTime()));
+        }
+    }
+
+    private static boolean isUnderWay(final int result) {
+        return result == -Errno.EINPROGRESS || result == -Errno.EINTR || result == -Errno.EAGAIN;
     }
 
     private void onTimer() {

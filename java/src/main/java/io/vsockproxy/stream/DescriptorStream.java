@@ -5,6 +5,7 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.ReadinessHandler;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
@@ -16,7 +17,7 @@ import io.vsockproxy.posix.Syscalls;
  *
  * <p>Owns its descriptor. Never changes the descriptor's O_NONBLOCK flag, which an application may share.
  */
-abstract class DescriptorStream extends Stream {
+abstract class DescriptorStream extends Stream implements ReadinessHandler {
     final StreamCommons commons;
     OwnedFd descriptor;
     Registration registration;
@@ -36,7 +37,12 @@ abstract class DescriptorStream extends Stream {
 
     @Override
     public void start() {
-        registration = loop.register(descriptor.fd(), readInterest(), this::onReady);
+        registration = loop.register(descriptor.fd(), readInterest(), this);
+    }
+
+    @Override
+    public void readAtOnce() {
+        onReady(readInterest());
     }
 
     @Override
@@ -79,10 +85,19 @@ abstract class DescriptorStream extends Stream {
     @Override
     final void release() {
         if (registration != null) {
-            registration.cancel();
+            if (isOnlyCopy()) {
+                registration.end();
+            } else {
+                registration.cancel();
+            }
         }
         closeDescriptor();
         commons.addLive(kind(), -1);
+    }
+
+    /** Whether it is certain that nobody else has a descriptor of the same open file description. */
+    boolean isOnlyCopy() {
+        return false;
     }
 
     /** Lets go of the descriptor. */
@@ -105,7 +120,8 @@ abstract class DescriptorStream extends Stream {
         close();
     }
 
-    final void onReady(final int events) {
+    @Override
+    public final void onReady(final int events) {
         try {
             dispatch(events);
         } catch (final RuntimeException e) {

@@ -8,7 +8,7 @@ package io.vsockproxy.stream;
  * Where the descriptor of a stream has come from, which says who else may have it.
  */
 public enum Origin {
-    /** Made, accepted or connected by the proxy; a socket is AF_UNIX. Nobody else has it. */
+    /** Made, accepted or connected by the proxy; a socket is AF_UNIX and O_NONBLOCK. Nobody else has it. */
     PROXY(true),
     /** Made by the proxy: the other end of what an application here has for a descriptor of the other side. */
     STAND_IN(true),

@@ -59,8 +59,9 @@ final class OutputQueue implements AutoCloseable {
 
     private final ChunkPool pool;
     private final boolean keepsBoundaries;
-    private final ArrayDeque<Memory> chunks = new ArrayDeque<>();
-    private final ArrayDeque<Run> runs = new ArrayDeque<>();
+    /** Both are null until something has to wait: most streams' readers keep up. */
+    private ArrayDeque<Memory> chunks;
+    private ArrayDeque<Run> runs;
     private int readOffset;
     private int writeOffset = ChunkPool.CHUNK_LENGTH;
     private int length;
@@ -75,7 +76,7 @@ final class OutputQueue implements AutoCloseable {
     }
 
     boolean isEmpty() {
-        return runs.isEmpty();
+        return runs == null || runs.isEmpty();
     }
 
     /** Bytes that wait. */
@@ -90,12 +91,12 @@ final class OutputQueue implements AutoCloseable {
 
     /** What waits, in bytes: {@link #length} with what its runs and descriptors are charged. */
     int charge() {
-        return length + runs.size() * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
+        return runs == null ? 0 : length + runs.size() * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
     }
 
     /** Copies bytes in. Takes ownership of the descriptors. */
     void add(final DirectBuffer buffer, final int offset, final int count, final int[] descriptors) {
-        final Run last = runs.peekLast();
+        final Run last = runs == null ? null : runs.peekLast();
         if (last != null && !keepsBoundaries && descriptors.length == 0) {
             last.length += count;
         } else {
@@ -232,6 +233,9 @@ final class OutputQueue implements AutoCloseable {
 
     @Override
     public void close() {
+        if (runs == null) {
+            return;
+        }
         for (final Run run : runs) {
             closeAll(run.descriptors);
             if (run.delivery != null) {
@@ -245,6 +249,10 @@ final class OutputQueue implements AutoCloseable {
     }
 
     private Run addRun(final int count, final int newDescriptors) {
+        if (runs == null) {
+            chunks = new ArrayDeque<>();
+            runs = new ArrayDeque<>();
+        }
         final Run run = new Run();
         run.length = count;
         run.descriptorCount = newDescriptors;

@@ -152,7 +152,7 @@ public final class PipeStream extends DescriptorStream {
         descriptor.close();
         descriptor = OwnedFd.of(result);
         callFlags = 0;
-        registration = loop.register(result, interest, this::onReady);
+        registration = loop.register(result, interest, this);
         return true;
     }
 }

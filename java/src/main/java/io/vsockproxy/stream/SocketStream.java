@@ -63,6 +63,7 @@ public final class SocketStream extends DescriptorStream {
         this.origin = origin;
         this.packets = kind.keepsBoundaries();
         this.readLength = readLength;
+        this.nonBlocking = origin == Origin.PROXY;
     }
 
     @Override
@@ -295,6 +296,11 @@ public final class SocketStream extends DescriptorStream {
             shutByApplication = origin == Origin.STAND_IN && isShutDown() && !hasReadEnded()
                 && commons.hasOpenPeer(descriptor.fd());
         }
+    }
+
+    @Override
+    boolean isOnlyCopy() {
+        return !origin.isShared();
     }
 
     @Override

@@ -55,6 +55,11 @@ public abstract class Stream implements AutoCloseable {
     /** Begins to read and to watch for the end. */
     public abstract void start();
 
+    /** Reads what is there already, as if the loop had said so. */
+    public void readAtOnce() {
+        // Most ends have nothing before they are asked.
+    }
+
     /** The name by which both sides know it. */
     public final long handle() {
         return handle;
