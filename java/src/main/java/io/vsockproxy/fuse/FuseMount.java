@@ -174,6 +174,18 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
+    /**
+     * Has the file of {@code backend} opened, if that waits for its attributes, without them: it shows a size of 0,
+     * to a mapping too, until somebody asks for them (fstat).
+     */
+    public void openUnexamined(final FileBackend backend) {
+        for (final PendingOpen pending : pendingOpens.values().toArray(new PendingOpen[0])) {
+            if (pending.node().backend() == backend) {
+                onExamined(pending.node());
+            }
+        }
+    }
+
     /** Closes a descriptor of this mount without waiting for it. Takes ownership. */
     public void dispose(final OwnedFd descriptor) {
         try {
@@ -272,7 +284,7 @@ public final class FuseMount implements AutoCloseable {
     /** The attributes are known (or cannot be): the file can be opened, which waits for nobody but this thread. */
     private void onExamined(final FuseNode node) {
         final PendingOpen pending = pendingOpens.get(node);
-        if (pending != null) {
+        if (pending != null && pending.begin()) {
             opener.open(pending);
         }
     }

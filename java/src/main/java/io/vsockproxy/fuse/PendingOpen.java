@@ -17,6 +17,7 @@ final class PendingOpen {
     private final int flags;
     private final OpenCompletion completion;
     private final Consumer<PendingOpen> onDone;
+    private boolean begun;
 
     /**
      * @param onDone is called after {@code completion}.
@@ -32,6 +33,13 @@ final class PendingOpen {
         this.flags = flags;
         this.completion = completion;
         this.onDone = onDone;
+    }
+
+    /** Its turn has come: true the first time. */
+    boolean begin() {
+        final boolean first = !begun;
+        begun = true;
+        return first;
     }
 
     FuseNode node() {

@@ -12,6 +12,7 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Stream;
+import java.util.ArrayList;
 
 /**
  * A session's files of the other side, by handle: each of them a descriptor on the proxy's mount, or a channel's.
@@ -25,6 +26,7 @@ final class ReceivedFiles {
     private final ChannelCommons channels;
     private final int maxWriteLength;
     private final HandleTable<PeerFile> files = new HandleTable<>();
+    private final ArrayList<Opening> openings = new ArrayList<>();
     private boolean waitingForRoom;
 
     ReceivedFiles(
@@ -78,9 +80,12 @@ final class ReceivedFiles {
     /** Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed. */
     void open(
         final long handle, final int flags, final Delivery delivery, final int index, final Stream stream) {
-        mount.open((ReceivedFile) files.get(handle), flags, new OpenCompletion() {
+        final Opening opening = new Opening((ReceivedFile) files.get(handle), stream);
+        openings.add(opening);
+        mount.open(opening.file(), flags, new OpenCompletion() {
             @Override
             public void onOpened(final OwnedFd descriptor) {
+                openings.remove(opening);
                 if (delivery.isAbandoned()) {
                     mount.dispose(descriptor);
                 } else {
@@ -90,11 +95,25 @@ final class ReceivedFiles {
 
             @Override
             public void onFailed(final int errno) {
+                openings.remove(opening);
                 session.guarded(
                     () -> streams.fail(stream, "a file could not be opened: " + Errno.name(errno)));
                 stream.close();
             }
         });
+    }
+
+    /**
+     * The link is not read any more, because too much waits for {@code stream} (null: for all together). What waits for
+     * a file that is being opened must not wait for its attributes, as their answer is behind what is not read.
+     */
+    void onBlocked(final Stream stream) {
+        for (int i = 0; i < openings.size(); i++) {
+            final Opening opening = openings.get(i);
+            if (stream == null || stream == opening.stream()) {
+                mount.openUnexamined(opening.file());
+            }
+        }
     }
 
     /** Takes back a file that was added but will not be opened; the caller tells the owner. */
@@ -138,5 +157,13 @@ final class ReceivedFiles {
         files.forEach(PeerFile::orphan);
         files.clear();
         onRoom();
+    }
+
+    /**
+     * A file that is being opened.
+     *
+     * @param stream waits for it.
+     */
+    private record Opening(ReceivedFile file, Stream stream) {
     }
 }

@@ -462,6 +462,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
 
     /** The link is not read any further because of what waits for local readers. */
     void onBlocked() {
+        receivedFiles.onBlocked(inbox.blockedBy());
         streams.onBlocked();
     }
 
