@@ -46,6 +46,7 @@ final class DescriptorExport {
     /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
     private final LongArrayList unwatched = new LongArrayList();
     private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
+    private final boolean[] unixSockets = new boolean[ControlData.MAX_DESCRIPTORS];
 
     DescriptorExport(
         final SessionResources resources,
@@ -95,7 +96,7 @@ final class DescriptorExport {
             } else if (classes[i] == DescriptorClass.OTHER) {
                 inTransit.add(handle);
                 channel.send(OwnedFd.of(fd));
-            } else if (!keep(classes[i], handle, OwnedFd.of(fd))) {
+            } else if (!keep(i, handle, OwnedFd.of(fd))) {
                 unwatched.addLong(handle);
             }
             end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(classes[i]), handle, flags);
@@ -120,6 +121,7 @@ final class DescriptorExport {
         int beside = 0;
         for (int i = 0; i < count; i++) {
             classes[i] = inspector.inspect(control.descriptor(i));
+            unixSockets[i] = inspector.wasUnixSocket();
             if (classes[i] == DescriptorClass.OTHER && !linkCarriesDescriptors) {
                 beside++;
                 final String obstacle = findObstacleBeside(beside);
@@ -152,13 +154,14 @@ final class DescriptorExport {
         return inTransit.remove(handle);
     }
 
-    /** Keeps the descriptor under its handle; false when that cannot be. Takes ownership. */
-    private boolean keep(final DescriptorClass what, final long handle, final OwnedFd descriptor) {
+    /** Keeps descriptor {@code index} under its handle; false when that cannot be. Takes ownership. */
+    private boolean keep(final int index, final long handle, final OwnedFd descriptor) {
+        final DescriptorClass what = classes[index];
         if (what == DescriptorClass.REGULAR_FILE) {
             files.put(handle, new LocalFile(descriptor, relayOf(descriptor.fd())));
             return true;
         }
-        final Origin origin = inspector.isUnixSocket(descriptor.fd()) ? Origin.APPLICATION_UNIX : Origin.APPLICATION;
+        final Origin origin = unixSockets[index] ? Origin.APPLICATION_UNIX : Origin.APPLICATION;
         return streams.open(kind(what), handle, descriptor, origin) != null;
     }
 

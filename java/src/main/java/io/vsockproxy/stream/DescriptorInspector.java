@@ -15,11 +15,16 @@ import io.vsockproxy.posix.Syscalls;
  * from the kernel's cache, where fstat would ask a FUSE or network file system (which may be this very thread).
  */
 public final class DescriptorInspector implements AutoCloseable {
+    private static final int NAME_LENGTH = Short.BYTES;
+    private static final int NAME_LENGTH_OFFSET = Long.BYTES;
+
     private final Memory memory = Memory.allocate(Constants.SIZEOF_STATX);
     private final SocketOptions options = new SocketOptions();
+    private boolean unixSocket;
 
     /** What {@code fd}, which stays the caller's, is. */
     public DescriptorClass inspect(final int fd) {
+        unixSocket = false;
         final int socketType = options.get(fd, Constants.SO_TYPE);
         if (socketType >= 0) {
             return inspectSocket(fd, socketType);
@@ -47,9 +52,9 @@ public final class DescriptorInspector implements AutoCloseable {
         return Math.max(0, Syscalls.fcntl(fd, Constants.F_GETFL, 0));
     }
 
-    /** Whether the socket {@code fd} is of the unix family. */
-    public boolean isUnixSocket(final int fd) {
-        return options.get(fd, Constants.SO_DOMAIN) == Constants.AF_UNIX;
+    /** Whether what was inspected last is a socket of the unix family. */
+    public boolean wasUnixSocket() {
+        return unixSocket;
     }
 
     /** The inode number, as a socket's name in the kernel's socket tables; 0 when unknown. */
@@ -67,14 +72,27 @@ public final class DescriptorInspector implements AutoCloseable {
         return Syscalls.statx(fd, Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, memory.address());
     }
 
+    /** The family of the socket's peer, which is its own, or {@code -errno}: ENOTCONN without one. */
+    private int peerFamily(final int fd) {
+        memory.buffer().putInt(NAME_LENGTH_OFFSET, NAME_LENGTH);
+        final int result = Syscalls.getpeername(fd, memory.address(), memory.address() + NAME_LENGTH_OFFSET);
+        return result < 0 ? result : memory.buffer().getShort(Constants.SOCKADDR_UN_FAMILY_OFFSET);
+    }
+
     private DescriptorClass inspectSocket(final int fd, final int type) {
-        if (options.get(fd, Constants.SO_ACCEPTCONN) > 0) {
-            return DescriptorClass.OTHER;
+        int family = peerFamily(fd);
+        if (family < 0) {
+            // One that listens has no peer; nor has one that is not connected, or not any more.
+            if (options.get(fd, Constants.SO_ACCEPTCONN) > 0) {
+                return DescriptorClass.OTHER;
+            }
+            family = options.get(fd, Constants.SO_DOMAIN);
         }
+        unixSocket = family == Constants.AF_UNIX;
         if (type == Constants.SOCK_STREAM) {
             return DescriptorClass.STREAM_SOCKET;
         }
-        if (type == Constants.SOCK_DGRAM && options.get(fd, Constants.SO_DOMAIN) != Constants.AF_NETLINK) {
+        if (type == Constants.SOCK_DGRAM && family != Constants.AF_NETLINK) {
             return DescriptorClass.DATAGRAM_SOCKET;
         }
         if (type == Constants.SOCK_SEQPACKET) {

@@ -40,6 +40,8 @@ public final class SocketStream extends DescriptorStream {
     /** The other end was closed with something unread, which the kernel has said, as it does once. */
     private boolean reset;
     private boolean hungUp;
+    /** What is read next comes right behind something that was read in the same turn. */
+    private boolean readingOn;
     /** Both directions were over first because the application had shut down the one that was left, not closed it. */
     private boolean shutByApplication;
     /** Came with no byte that they could ride on; they go with the next. */
@@ -81,6 +83,9 @@ public final class SocketStream extends DescriptorStream {
     @Override
     public void start() {
         super.start();
+        if (origin == Origin.STAND_IN) {
+            commons.lateCloses().closeAbandoned();
+        }
         if (kind() == StreamKind.SOCKET_DGRAM && origin.isUnixFamily()) {
             commons.datagramWatch().add(this);
         }
@@ -97,7 +102,9 @@ public final class SocketStream extends DescriptorStream {
         // Nothing can be added to what was there, so the end is most likely next. Told now, it leaves in the same call.
         if (some && (events & Constants.EPOLLHUP) != 0 && !packets && isOpen()
             && (registration.interest() & Constants.EPOLLIN) != 0) {
+            readingOn = true;
             receive(events);
+            readingOn = false;
         }
     }
 
@@ -151,6 +158,9 @@ public final class SocketStream extends DescriptorStream {
                 endOfFile();
             }
         } else {
+            if (control.count() > 0) {
+                commons.lateCloses().onReceived();
+            }
             spend(received);
             handler.commit(this, received, control.count() == 0 ? null : control);
             return true;
@@ -300,16 +310,27 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     boolean isOnlyCopy() {
-        return !origin.isShared();
+        return !origin.isShared() && !isAbandoned();
     }
 
     @Override
     void closeDescriptor() {
         if (origin.isShared()) {
-            commons.closeLater(descriptor);
+            if (isShutDown()) {
+                commons.lateCloses().addShutDown(descriptor);
+            } else {
+                commons.lateCloses().add(descriptor);
+            }
+        } else if (isAbandoned()) {
+            commons.lateCloses().addAbandoned(descriptor);
         } else {
             super.closeDescriptor();
         }
+    }
+
+    /** Whether the application that had its other end is done with it, and may be passing the next one already. */
+    private boolean isAbandoned() {
+        return origin == Origin.STAND_IN && hungUp && !readingOn;
     }
 
     private void onReadFailed(final int errno) {

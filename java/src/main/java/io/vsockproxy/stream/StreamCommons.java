@@ -10,7 +10,6 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
-import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.posix.UnixSocketDiag;
@@ -119,9 +118,8 @@ public final class StreamCommons implements AutoCloseable {
         return unwantedInput;
     }
 
-    /** Closes it when this loop's other descriptors have had their events. Takes ownership. */
-    void closeLater(final OwnedFd descriptor) {
-        lateCloses.add(descriptor);
+    LateCloses lateCloses() {
+        return lateCloses;
     }
 
     ChunkPool pool() {
