@@ -51,6 +51,8 @@ final class FuzzedProxy implements AutoCloseable {
         Map.entry("maxStreamQueueLength", 32L << 10),
         Map.entry("maxSessionQueueLength", 96L << 10),
         Map.entry("inboundWindowLength", 64L << 10),
+        // Longer than anything is waited for here: what stalls shows.
+        Map.entry("stallTimeoutNs", TimeUnit.SECONDS.toNanos(120)),
         Map.entry("outboundLength", 256L << 10),
         Map.entry("readLength", 32L << 10)));
 
