@@ -116,6 +116,26 @@ class EventLoopTest {
     }
 
     @Test
+    void shouldForgetADescriptorThatIsClosedRightAfterItsRegistrationHasEnded() {
+        final Endpoint[] pair = pair();
+        final AtomicInteger called = new AtomicInteger();
+        final Registration registration = loop.register(pair[0].fd(), Constants.EPOLLIN, e -> called.incrementAndGet());
+        pair[1].send("x");
+        registration.end();
+        registration.cancel();
+        pair[0].close();
+        assertEquals(0, loop.turn(0));
+        // Its number and its slot are free for another.
+        final Endpoint[] next = pair();
+        final AtomicInteger calledNext = new AtomicInteger();
+        loop.register(next[0].fd(), Constants.EPOLLIN, e -> calledNext.incrementAndGet());
+        next[1].send("x");
+        assertEquals(1, loop.turn(LONG_NS));
+        assertEquals(0, called.get());
+        assertEquals(1, calledNext.get());
+    }
+
+    @Test
     void shouldServeMoreDescriptorsThanOneBatchHolds() {
         final int count = 600;
         final AtomicInteger called = new AtomicInteger();
