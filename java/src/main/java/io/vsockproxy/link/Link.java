@@ -158,7 +158,9 @@ public final class Link implements AutoCloseable {
 
     /** Stops reading, so that the kernel's buffer and then the peer's fill up. */
     public void pauseReading() {
-        registration.disable(Constants.EPOLLIN);
+        if (registration != null) {
+            registration.disable(Constants.EPOLLIN);
+        }
     }
 
     /** Reads again. */

@@ -226,6 +226,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         if (!ended) {
             ended = true;
             LOGGER.log(Level.INFO, "{0}: session ended: {1} ({2})", name, reason, counters);
+            // Later in this turn there may be more on the link, and no room for it, as nothing is walked any more.
+            link.pauseReading();
             endListener.accept(this, reason);
             // Not now: somewhere up the stack a frame in the inbound buffer may still be in use.
             resources.loop().atEndOfTurn(tearDown);
