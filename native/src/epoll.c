@@ -1,4 +1,5 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -26,6 +27,13 @@ jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jin
     return errno == EINTR ? 0 : -errno;
 }
 
+/* What there is now, in a word: whoever wants to wait has epoll. */
+jint vp_poll(VP_JVM, jint fd, jint events) {
+    struct pollfd asked = { .fd = fd, .events = (short)events };
+    const int ready = VP_RETRY_INT(poll(&asked, 1, 0));
+    return ready < 0 ? ready : asked.revents;
+}
+
 jint vp_eventfd(VP_JVM, jint initial_value, jint flags) {
     return VP_RETRY_INT(eventfd((unsigned int)initial_value, flags));
 }
@@ -48,6 +56,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("epollCreate1", "(I)I", vp_epoll_create1),
     VP_NATIVE("epollCtl", "(IIIIJ)I", vp_epoll_ctl),
     VP_NATIVE("epollWait", "(IJII)I", vp_epoll_wait),
+    VP_NATIVE("poll", "(II)I", vp_poll),
     VP_NATIVE("eventfd", "(II)I", vp_eventfd),
     VP_NATIVE("timerfdCreate", "(I)I", vp_timerfd_create),
     VP_NATIVE("timerfdSettime", "(IJ)I", vp_timerfd_settime),

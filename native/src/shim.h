@@ -96,6 +96,7 @@ jint vp_sendmsg(VP_JVM, jint fd, jlong iov, jint iov_count, jint flags, jlong fd
 jint vp_epoll_create1(VP_JVM, jint flags);
 jint vp_epoll_ctl(VP_JVM, jint epfd, jint operation, jint fd, jint events, jlong data);
 jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jint timeout_ms);
+jint vp_poll(VP_JVM, jint fd, jint events);
 jint vp_eventfd(VP_JVM, jint initial_value, jint flags);
 jint vp_timerfd_create(VP_JVM, jint flags);
 jint vp_timerfd_settime(VP_JVM, jint fd, jlong delay_ns);

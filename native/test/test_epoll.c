@@ -1,4 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -47,6 +49,20 @@ static void should_change_and_forget_what_is_watched(void) {
     CHECK_EQ(0, vp_close(NO_JVM, epfd));
 }
 
+static void should_tell_what_is_ready_now(void) {
+    int ends[2];
+    char byte = 0;
+    CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(ends), O_CLOEXEC));
+    CHECK_EQ(0, vp_poll(NO_JVM, ends[0], POLLIN));
+    CHECK_EQ(POLLOUT, vp_poll(NO_JVM, ends[1], POLLIN | POLLOUT));
+    CHECK_EQ(1, vp_write(NO_JVM, ends[1], ADDRESS(&byte), 1));
+    CHECK_EQ(POLLIN, vp_poll(NO_JVM, ends[0], POLLIN | POLLOUT));
+    CHECK_EQ(0, vp_close(NO_JVM, ends[0]));
+    CHECK_EQ(POLLERR, vp_poll(NO_JVM, ends[1], 0));
+    CHECK_EQ(0, vp_close(NO_JVM, ends[1]));
+    CHECK_EQ(POLLNVAL, vp_poll(NO_JVM, ends[1], POLLIN));
+}
+
 static void should_expire_once_after_a_delay(void) {
     struct epoll_event event;
     uint64_t expirations = 0;
@@ -75,6 +91,7 @@ int main(void) {
     static const test_case tests[] = {
         TEST(should_hand_back_all_64_bits_of_an_events_data),
         TEST(should_change_and_forget_what_is_watched),
+        TEST(should_tell_what_is_ready_now),
         TEST(should_expire_once_after_a_delay),
     };
     return RUN_TESTS(tests);

@@ -22,7 +22,7 @@ public enum DescriptorClass {
     REGULAR_FILE,
     /**
      * Anything else: a directory, device, eventfd, listening socket, a FIFO opened for both, an O_PATH descriptor. Only
-     * another unix socket can carry it.
+     * another unix socket can carry it to a component.
      */
     OTHER
 }

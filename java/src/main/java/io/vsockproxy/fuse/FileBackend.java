@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.posix.PollEvents;
 import org.agrona.MutableDirectBuffer;
 
 /**
@@ -57,9 +58,28 @@ public interface FileBackend {
     }
 
     /**
+     * Whether what is read is gone, and there are no positions, as in a pipe. A read may then wait, and no kernel reads
+     * ahead; {@link FuseRequest#statusFlags} says whether the reader wants to wait.
+     */
+    default boolean isStream() {
+        return false;
+    }
+
+    /**
+     * Tells what can be done without waiting, soon. Answer: {@link FuseRequest#replyPoll}.
+     *
+     * @param events what is asked about, of poll(2)'s.
+     * @param waker  0, or for {@link FuseMount#wake} when the answer may have changed.
+     */
+    default void poll(final FuseRequest request, final int events, final long waker) {
+        request.replyPoll(PollEvents.ALWAYS_READY);
+    }
+
+    /**
      * Whoever waits for {@code request} was sent a signal. What changes nothing (read, getattr, fsync) has been
-     * answered EINTR already; a write or a truncation has not: EINTR would say that it was not done. In either case the
-     * request is still to be answered, here or later; an answer that comes too late is dropped.
+     * answered EINTR already; a write or a truncation has not: EINTR would say that it was not done. Nor has a read
+     * from a {@linkplain #isStream stream}, which may have taken something, nor a poll, of which EINTR makes an error.
+     * In either case the request is still to be answered, here or later; an answer that comes too late is dropped.
      */
     default void interrupted(final FuseRequest request) {
     }

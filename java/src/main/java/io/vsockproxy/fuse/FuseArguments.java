@@ -43,6 +43,18 @@ import org.agrona.MutableDirectBuffer;
  *                      +--------+--------+
  *                      | mask   | unused |
  *                      +--------+--------+
+ *   poll_in             0        8        16       20       24
+ *                      +--------+--------+--------+--------+
+ *                      | fh     | kh     | flags  | events |
+ *                      +--------+--------+--------+--------+
+ *   poll_out            0        4        8
+ *                      +--------+--------+
+ *                      | events | unused |
+ *                      +--------+--------+
+ *   notify_poll_wakeup  0                 8
+ *                      +-----------------+
+ *                      | kh              |
+ *                      +-----------------+
  *   statfs_out          0        8       16       24      32      40      44        48       52          80
  *                      +--------+-------+--------+-------+-------+-------+---------+--------+-----------+
  *                      | blocks | bfree | bavail | files | ffree | bsize | namelen | frsize | unused    |
@@ -61,6 +73,9 @@ final class FuseArguments {
     static final int INTERRUPT_IN_LENGTH = 8;
     static final int ACCESS_IN_LENGTH = 8;
     static final int STATFS_OUT_LENGTH = 80;
+    static final int POLL_IN_LENGTH = 24;
+    static final int POLL_OUT_LENGTH = 8;
+    static final int WAKE_UP_LENGTH = 8;
 
     private static final int STATFS_BLOCK_SIZE = 4096;
     private static final int NAME_MAX = 255;
@@ -81,6 +96,31 @@ final class FuseArguments {
     /** FUSE_READ_ or FUSE_WRITE_ bits. */
     static int ioFlags(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 20);
+    }
+
+    /** The file status flags, as they are now, of the open file that is read or written. */
+    static int ioStatusFlags(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 32);
+    }
+
+    /** What the kernel calls the open file that is polled. */
+    static long pollHandle(final DirectBuffer buffer, final int offset) {
+        return buffer.getLong(offset + 8);
+    }
+
+    /** FUSE_POLL_ bits. */
+    static int pollFlags(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 16);
+    }
+
+    /** What is waited for: events of poll(2). */
+    static int pollEvents(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 20);
+    }
+
+    static void putPollOut(final MutableDirectBuffer buffer, final int offset, final int events) {
+        buffer.putInt(offset, events);
+        buffer.putInt(offset + 4, 0);
     }
 
     /** The open(2) flags of an {@code open_in}. */

@@ -134,6 +134,15 @@ final class FuseChannel implements AutoCloseable {
         return send(length, 0, 0);
     }
 
+    /** Tells the kernel that whoever polls the open file {@code handle} is to look again. */
+    void sendWakeUp(final long handle) {
+        if (!closed) {
+            FuseOutHeader.put(reply, 0, 0, -FuseProtocol.FUSE_NOTIFY_POLL, FuseArguments.WAKE_UP_LENGTH);
+            reply.putLong(RESULT_OFFSET, handle);
+            send(FuseArguments.WAKE_UP_LENGTH, 0, 0);
+        }
+    }
+
     /**
      * Answers with data from wherever it lies.
      *

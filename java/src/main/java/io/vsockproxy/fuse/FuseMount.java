@@ -151,7 +151,8 @@ public final class FuseMount implements AutoCloseable {
     /**
      * Makes a descriptor of a new file that {@code backend} answers for.
      *
-     * @param flags      open(2)'s: O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND; others are ignored.
+     * @param flags      open(2)'s: O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND, or of a stream O_NONBLOCK; others are
+     *                   ignored.
      * @param completion is told on the loop's thread, later; or at once when the mount has ended.
      */
     public void open(final FileBackend backend, final int flags, final OpenCompletion completion) {
@@ -161,7 +162,8 @@ public final class FuseMount implements AutoCloseable {
             backend.released();
             return;
         }
-        final int granted = flags & (Constants.O_ACCMODE | Constants.O_APPEND);
+        final int wanted = Constants.O_ACCMODE | (backend.isStream() ? Constants.O_NONBLOCK : Constants.O_APPEND);
+        final int granted = flags & wanted;
         final Instant now = Instant.now();
         final FuseNode node = new FuseNode(
             nodes.nextId(), name, granted, backend, TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano());
@@ -212,6 +214,11 @@ public final class FuseMount implements AutoCloseable {
         }
         final FuseNode node = nodes.get(scratch.buffer().getLong(Constants.STATX_INO_OFFSET));
         return node == null ? null : node.backend();
+    }
+
+    /** Whoever polls has to look again: to be called with what {@link FileBackend#poll} was given. */
+    public void wake(final long waker) {
+        server.wake(waker);
     }
 
     /** Takes no more requests from the kernel, which keeps them, until {@link #resume}. */

@@ -13,6 +13,11 @@ import io.vsockproxy.posix.FileAttributes;
  * <p>Its backend is released when no open file is left and none can come. Loop's thread only.
  */
 final class FuseNode {
+    private static final int FOPEN_FLAGS = FuseProtocol.FOPEN_DIRECT_IO
+        | FuseProtocol.FOPEN_NOFLUSH
+        | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES;
+    private static final int STREAM_FOPEN_FLAGS =
+        FOPEN_FLAGS | FuseProtocol.FOPEN_STREAM | FuseProtocol.FOPEN_NONSEEKABLE;
     private static final int READ_PERMISSION = 0400;
     private static final int WRITE_PERMISSION = 0200;
 
@@ -20,6 +25,7 @@ final class FuseNode {
     private final int flags;
     private final FuseName name;
     private final long openedNs;
+    private final boolean stream;
     private final FileAttributes attributes = new FileAttributes();
     private FileBackend backend;
     private long lookups;
@@ -41,6 +47,7 @@ final class FuseNode {
         this.flags = flags;
         this.backend = backend;
         this.openedNs = openedNs;
+        stream = backend != null && backend.isStream();
         setSizeOnly(0);
     }
 
@@ -85,6 +92,16 @@ final class FuseNode {
 
     boolean isWritable() {
         return (flags & Constants.O_ACCMODE) != Constants.O_RDONLY;
+    }
+
+    /** See {@link FileBackend#isStream}. */
+    boolean isStream() {
+        return stream;
+    }
+
+    /** FOPEN_ bits: what an open file of it is like. */
+    int fopenFlags() {
+        return stream ? STREAM_FOPEN_FLAGS : FOPEN_FLAGS;
     }
 
     boolean isAppending() {

@@ -45,6 +45,7 @@ final class FuseProtocol {
     static final int CREATE = 35;
     static final int INTERRUPT = 36;
     static final int DESTROY = 38;
+    static final int POLL = 40;
     static final int NOTIFY_REPLY = 41;
     static final int BATCH_FORGET = 42;
     static final int READDIRPLUS = 44;
@@ -65,6 +66,9 @@ final class FuseProtocol {
     static final long FUSE_NO_EXPORT_SUPPORT = 1L << 38;
 
     static final int FOPEN_DIRECT_IO = 1;
+    static final int FOPEN_NONSEEKABLE = 1 << 2;
+    /** No positions, so that a read that waits holds up no write: Linux 5.1. */
+    static final int FOPEN_STREAM = 1 << 4;
     /** close(2) sends no FLUSH: Linux 5.16. */
     static final int FOPEN_NOFLUSH = 1 << 5;
     /** Writes inside the file do not wait for each other: Linux 6.2. */
@@ -77,6 +81,13 @@ final class FuseProtocol {
 
     /** The data comes from a shared mapping's pages, not from a write(2). */
     static final int FUSE_WRITE_CACHE = 1;
+
+    /** Somebody reads, rather than touches a mapping. */
+    static final int FUSE_READ_LOCKOWNER = 1 << 1;
+
+    static final int FUSE_POLL_SCHEDULE_NOTIFY = 1;
+    /** In the place of an error, in a message that answers nothing: who polls that file looks again. */
+    static final int FUSE_NOTIFY_POLL = 1;
 
     private FuseProtocol() {
     }

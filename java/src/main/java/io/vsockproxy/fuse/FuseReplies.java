@@ -25,6 +25,9 @@ interface FuseReplies {
     /** The outcome of a write. */
     void written(long unique, int length);
 
+    /** What a poll has found: events of poll(2). */
+    void polled(long unique, int events);
+
     /** A file's attributes, which are those of {@code node} now. */
     void attributes(long unique, FuseNode node);
 

@@ -30,7 +30,9 @@ public final class FuseRequest {
         /** That it was done. */
         TRUNCATE,
         /** That it was done. */
-        FSYNC
+        FSYNC,
+        /** What is ready. */
+        POLL
     }
 
     /** Who still waits for what. */
@@ -53,6 +55,7 @@ public final class FuseRequest {
     private FuseNode node;
     private long offset;
     private int length;
+    private int statusFlags;
     private long tag;
     private Memory parkedData;
 
@@ -68,6 +71,11 @@ public final class FuseRequest {
     /** How much is to be read or written, in bytes. */
     public int length() {
         return length;
+    }
+
+    /** Of a read or a write: the file status flags, as F_GETFL shows them, of the descriptor it is done with. */
+    public int statusFlags() {
+        return statusFlags;
     }
 
     /** A number of the backend's own: say, that of the message which it sent for this request. 0 at first. */
@@ -167,6 +175,15 @@ public final class FuseRequest {
         end();
     }
 
+    /** Answers {@link FileBackend#poll} with events of poll(2). */
+    public void replyPoll(final int events) {
+        require(Kind.POLL);
+        if (state == State.WAITING) {
+            replies.polled(unique, events);
+        }
+        end();
+    }
+
     /** Answers {@link FileBackend#truncate} or {@link FileBackend#fsync}: it was done. */
     public void replySuccess() {
         if (kind != Kind.TRUNCATE) {
@@ -197,6 +214,11 @@ public final class FuseRequest {
         end();
     }
 
+    FuseRequest statusFlags(final int flags) {
+        statusFlags = flags;
+        return this;
+    }
+
     FuseRequest begin(
         final Kind newKind, final long newUnique, final FuseNode newNode, final long newOffset, final int newLength) {
         kind = newKind;
@@ -204,6 +226,7 @@ public final class FuseRequest {
         node = newNode;
         offset = newOffset;
         length = newLength;
+        statusFlags = 0;
         tag = 0;
         state = State.WAITING;
         return this;
@@ -233,9 +256,13 @@ public final class FuseRequest {
         parkedData = data;
     }
 
-    /** Whether answering EINTR would hide an effect. */
-    boolean changesTheFile() {
-        return kind == Kind.WRITE || kind == Kind.TRUNCATE;
+    /**
+     * Whether EINTR may not be answered before the backend says so: it would hide an effect, or, of a poll, be shown as
+     * an error of the file's.
+     */
+    boolean outlivesSignals() {
+        return kind == Kind.WRITE || kind == Kind.TRUNCATE || kind == Kind.POLL
+            || (kind == Kind.READ && node.isStream());
     }
 
     FuseNode node() {

@@ -27,22 +27,6 @@ final class FuseServer implements FuseReplies {
     static final int MAX_PARKED_WRITES = 64;
 
     private static final int MAX_REQUESTS_PER_READINESS = 64;
-    private static final int MAX_BACKGROUND = 1024;
-    /** 1 MiB that begins in the middle of a page touches one more page; where the kernel's limit is 256 that holds. */
-    private static final int MAX_PAGES = FuseChannel.MAX_DATA_LENGTH / 4096 + 1;
-    /** HANDLE_KILLPRIV: set-id bits go where the owner's kernel writes, not by a chmod that would be refused here. */
-    private static final long WANTED_FLAGS = FuseProtocol.FUSE_ASYNC_READ
-        | FuseProtocol.FUSE_BIG_WRITES
-        | FuseProtocol.FUSE_ASYNC_DIO
-        | FuseProtocol.FUSE_PARALLEL_DIROPS
-        | FuseProtocol.FUSE_HANDLE_KILLPRIV
-        | FuseProtocol.FUSE_MAX_PAGES
-        | FuseProtocol.FUSE_INIT_EXT
-        | FuseProtocol.FUSE_DIRECT_IO_ALLOW_MMAP
-        | FuseProtocol.FUSE_NO_EXPORT_SUPPORT;
-    private static final int OPEN_FLAGS = FuseProtocol.FOPEN_DIRECT_IO
-        | FuseProtocol.FOPEN_NOFLUSH
-        | FuseProtocol.FOPEN_PARALLEL_DIRECT_WRITES;
     private static final int OWNER_CHANGES =
         FuseProtocol.FATTR_MODE | FuseProtocol.FATTR_UID | FuseProtocol.FATTR_GID;
     private static final int READ_OK = 4;
@@ -183,6 +167,7 @@ final class FuseServer implements FuseReplies {
             case FuseProtocol.OPEN -> open(unique, nodeId, arguments);
             case FuseProtocol.RELEASE -> release(unique, nodeId);
             case FuseProtocol.FSYNC -> fsync(unique, nodeId);
+            case FuseProtocol.POLL -> poll(unique, nodeId, arguments);
             case FuseProtocol.FORGET -> forget(nodeId, arguments);
             case FuseProtocol.BATCH_FORGET -> batchForget(arguments);
             case FuseProtocol.INTERRUPT -> interrupt(arguments);
@@ -201,6 +186,11 @@ final class FuseServer implements FuseReplies {
             parked.replyError(Errno.EIO);
         }
         parkedWrites.clear();
+    }
+
+    /** Has whoever polls the open file {@code waker} look again. */
+    void wake(final long waker) {
+        channel.sendWakeUp(waker);
     }
 
     /** Ends the connection; the memory lives on until no request is being dealt with. */
@@ -240,6 +230,14 @@ final class FuseServer implements FuseReplies {
     }
 
     @Override
+    public void polled(final long unique, final int events) {
+        if (!channel.isClosed()) {
+            FuseArguments.putPollOut(reply, FuseChannel.RESULT_OFFSET, events);
+            channel.sendResult(unique, FuseArguments.POLL_OUT_LENGTH);
+        }
+    }
+
+    @Override
     public void attributes(final long unique, final FuseNode node) {
         if (!channel.isClosed()) {
             putAttributes(FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET), node);
@@ -272,9 +270,16 @@ final class FuseServer implements FuseReplies {
                 error(unique, Errno.EINVAL);
                 return;
             }
+            final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            if (node.isStream() && (flags & FuseProtocol.FUSE_READ_LOCKOWNER) == 0) {
+                // A mapping's page, which whoever reads would miss.
+                error(unique, Errno.EOPNOTSUPP);
+                return;
+            }
             final int length = Math.min(size, FuseChannel.MAX_DATA_LENGTH);
             final FuseRequest request = begin(FuseRequest.Kind.READ, unique, node, offset, length);
             if (request != null) {
+                request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET));
                 node.backend().read(request, offset, length);
             }
         }
@@ -288,12 +293,14 @@ final class FuseServer implements FuseReplies {
             final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (offset < 0 || length < 0 || length > arguments - FuseArguments.WRITE_IN_LENGTH) {
                 error(unique, Errno.EINVAL);
-            } else if (node.isAppending() && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
+            } else if ((node.isAppending() || node.isStream()) && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
                 // A shared mapping's page belongs where it is, and the owner's descriptor would append it.
                 error(unique, Errno.EOPNOTSUPP);
             } else {
                 final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
-                if (request != null && !offer(request, channel.request())) {
+                if (request != null && !offer(
+                    request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET)),
+                    channel.request())) {
                     park(request);
                 }
             }
@@ -386,6 +393,20 @@ final class FuseServer implements FuseReplies {
         }
     }
 
+    private void poll(final long unique, final long nodeId, final int arguments) {
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseArguments.POLL_IN_LENGTH);
+        if (node != null) {
+            final int offset = FuseChannel.ARGUMENTS_OFFSET;
+            final boolean wakes =
+                (FuseArguments.pollFlags(buffer, offset) & FuseProtocol.FUSE_POLL_SCHEDULE_NOTIFY) != 0;
+            final FuseRequest request = begin(FuseRequest.Kind.POLL, unique, node, 0, 0);
+            if (request != null) {
+                node.backend().poll(request, FuseArguments.pollEvents(buffer, offset),
+                    wakes ? FuseArguments.pollHandle(buffer, offset) : 0);
+            }
+        }
+    }
+
     private void interrupt(final int arguments) {
         if (arguments < FuseArguments.INTERRUPT_IN_LENGTH) {
             return;
@@ -402,7 +423,7 @@ final class FuseServer implements FuseReplies {
             unpark(request);
             request.replyError(Errno.EINTR);
         } else {
-            if (!request.changesTheFile()) {
+            if (!request.outlivesSignals()) {
                 request.abandon(Errno.EINTR);
             }
             final FileBackend backend = request.node().backend();
@@ -439,7 +460,7 @@ final class FuseServer implements FuseReplies {
             error(unique, Errno.EACCES);
             return;
         }
-        FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, nodeId, OPEN_FLAGS);
+        FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, nodeId, node.fopenFlags());
         if (channel.sendResult(unique, FuseArguments.OPEN_OUT_LENGTH) == 0) {
             node.onFileOpened();
             nodes.hide(node);
@@ -502,31 +523,12 @@ final class FuseServer implements FuseReplies {
     // ---- The file system as a whole
 
     private void init(final long unique, final int arguments) {
-        if (arguments < FuseInit.MIN_IN_LENGTH) {
-            error(unique, Errno.EINVAL);
-            return;
+        final int errno = FuseHandshake.answer(buffer, FuseChannel.ARGUMENTS_OFFSET, arguments, reply);
+        if (errno != 0) {
+            error(unique, errno);
+        } else {
+            channel.sendResult(unique, FuseInit.OUT_LENGTH);
         }
-        final int offset = FuseChannel.ARGUMENTS_OFFSET;
-        final int major = FuseInit.major(buffer, offset);
-        final int minor = FuseInit.minor(buffer, offset);
-        if (major < FuseProtocol.MAJOR_VERSION
-            || (major == FuseProtocol.MAJOR_VERSION && minor < FuseProtocol.MIN_MINOR_VERSION)) {
-            error(unique, Errno.EPROTO);
-            return;
-        }
-        // To a newer major version our own is the answer, and the kernel asks again with that.
-        final boolean isNewer = major > FuseProtocol.MAJOR_VERSION;
-        final long flags = isNewer ? 0 : FuseInit.flags(buffer, offset, arguments) & WANTED_FLAGS;
-        FuseInit.putOut(
-            reply,
-            FuseChannel.RESULT_OFFSET,
-            isNewer ? FuseProtocol.MINOR_VERSION : Math.min(minor, FuseProtocol.MINOR_VERSION),
-            FuseInit.maxReadahead(buffer, offset),
-            flags,
-            MAX_BACKGROUND,
-            FuseChannel.MAX_DATA_LENGTH,
-            MAX_PAGES);
-        channel.sendResult(unique, FuseInit.OUT_LENGTH);
     }
 
     private void serveRest(final int opcode, final long unique) {

@@ -107,6 +107,9 @@ public final class Syscalls {
     /** epoll_wait(2) into {@code maxEvents} structs of {@code sizeof.epoll_event} bytes; 0 when interrupted. */
     public static native int epollWait(int epfd, long eventsAddress, int maxEvents, int timeoutMs);
 
+    /** poll(2) of one descriptor, which does not wait: which of {@code events} there are, or of POLLERR and POLLHUP. */
+    public static native int poll(int fd, int events);
+
     /** eventfd(2). */
     public static native int eventfd(int initialValue, int flags);
 

@@ -12,6 +12,7 @@ import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.DescriptorReserve;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.DescriptorInspector;
 import io.vsockproxy.stream.Origin;
@@ -34,17 +35,33 @@ final class DescriptorExport {
     /** Descriptors sent beside the link that the peer has not confirmed yet. */
     private static final int MAX_IN_TRANSIT = 1024;
 
+    /** How one of them gets there, if it does. */
+    private enum Way {
+        /** It stays, and frames or requests stand for it. */
+        STAYS,
+        /** On the link itself. */
+        RIDES,
+        /** Beside the link. */
+        BESIDE,
+        /** A FIFO that is open for both: it stays as well, and is read on demand. */
+        ON_DEMAND,
+        /** It is the peer's own FIFO. */
+        GOES_BACK
+    }
+
     private final DescriptorInspector inspector;
     private final DescriptorReserve reserve;
     private final Session session;
     private final StreamTable streams;
-    private final HandleTable<LocalFile> files;
+    private final OwnFiles files;
+    private final PeerExtension extension;
     private final FuseMount mount;
     private final boolean linkCarriesDescriptors;
     private final DescriptorChannel channel;
     private final LongHashSet inTransit = new LongHashSet();
     /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
     private final LongArrayList unwatched = new LongArrayList();
+    private final Way[] ways = new Way[ControlData.MAX_DESCRIPTORS];
     private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
     private final boolean[] unixSockets = new boolean[ControlData.MAX_DESCRIPTORS];
 
@@ -52,7 +69,8 @@ final class DescriptorExport {
         final SessionResources resources,
         final Session session,
         final StreamTable streams,
-        final HandleTable<LocalFile> files,
+        final OwnFiles files,
+        final PeerExtension extension,
         final boolean linkCarriesDescriptors,
         final DescriptorChannel channel) {
         this.inspector = resources.commons().inspector();
@@ -60,6 +78,7 @@ final class DescriptorExport {
         this.session = session;
         this.streams = streams;
         this.files = files;
+        this.extension = extension;
         this.mount = resources.mount();
         this.linkCarriesDescriptors = linkCarriesDescriptors;
         this.channel = channel;
@@ -88,18 +107,24 @@ final class DescriptorExport {
         for (int i = 0; i < count; i++) {
             final int fd = control.descriptor(i);
             final int flags = inspector.statusFlags(fd);
-            final boolean rides = classes[i] == DescriptorClass.OTHER && linkCarriesDescriptors;
-            final long handle = rides ? 0 : session.newHandle();
-            if (rides) {
-                riding = Arrays.copyOf(riding, riding.length + 1);
-                riding[riding.length - 1] = fd;
-            } else if (classes[i] == DescriptorClass.OTHER) {
-                inTransit.add(handle);
-                channel.send(OwnedFd.of(fd));
-            } else if (!keep(i, handle, OwnedFd.of(fd))) {
-                unwatched.addLong(handle);
+            final long handle = handle(ways[i], fd);
+            switch (ways[i]) {
+                case RIDES -> {
+                    riding = Arrays.copyOf(riding, riding.length + 1);
+                    riding[riding.length - 1] = fd;
+                }
+                case BESIDE -> {
+                    inTransit.add(handle);
+                    channel.send(OwnedFd.of(fd));
+                }
+                case GOES_BACK -> mount.dispose(OwnedFd.of(fd));
+                default -> {
+                    if (!keep(i, handle, OwnedFd.of(fd))) {
+                        unwatched.addLong(handle);
+                    }
+                }
             }
-            end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(classes[i]), handle, flags);
+            end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(i), handle, flags);
         }
         control.clear();
         outbox.sendData(stream.handle(), length, end, riding);
@@ -120,21 +145,54 @@ final class DescriptorExport {
         }
         int beside = 0;
         for (int i = 0; i < count; i++) {
-            classes[i] = inspector.inspect(control.descriptor(i));
+            final int fd = control.descriptor(i);
+            classes[i] = inspector.inspect(fd);
             unixSockets[i] = inspector.wasUnixSocket();
-            if (classes[i] == DescriptorClass.OTHER && !linkCarriesDescriptors) {
+            ways[i] = way(fd, classes[i]);
+            String obstacle = null;
+            if (ways[i] == Way.BESIDE) {
                 beside++;
-                final String obstacle = findObstacleBeside(beside);
-                if (obstacle != null) {
-                    return "descriptor " + (i + 1) + " of " + count + " is no socket, pipe or regular file, which "
-                        + obstacle;
-                }
+                obstacle = findObstacleBeside(beside);
+            } else if (ways[i] == Way.ON_DEMAND) {
+                final int error = files.checkFifo(fd);
+                obstacle = error == 0 ? null : "cannot be opened once more: " + Errno.name(error);
             }
-            if (classes[i] != DescriptorClass.OTHER && reserve.isSpare(control.descriptor(i))) {
+            if (obstacle != null) {
+                return "descriptor " + (i + 1) + " of " + count + " is no socket, pipe or regular file, which "
+                    + obstacle;
+            }
+            if (ways[i] != Way.RIDES && ways[i] != Way.BESIDE && reserve.isSpare(fd)) {
                 return "out of descriptors for " + count + " that came, spare from=" + reserve.firstSpare();
             }
         }
         return null;
+    }
+
+    private Way way(final int fd, final DescriptorClass what) {
+        if (what == DescriptorClass.REGULAR_FILE && mount != null
+            && mount.backendOf(fd) instanceof ReceivedFifo received) {
+            return received.isOwnedByPeerOf(session) ? Way.GOES_BACK : itself();
+        }
+        if (what != DescriptorClass.OTHER) {
+            return Way.STAYS;
+        }
+        final Way way = itself();
+        final boolean isThere = way == Way.RIDES || (channel != null && channel.isAttached());
+        return !isThere && extension.peerTakesFifos() && inspector.isFifoForBoth(fd) ? Way.ON_DEMAND : way;
+    }
+
+    /** The way of what nothing can stand for. */
+    private Way itself() {
+        return linkCarriesDescriptors ? Way.RIDES : Way.BESIDE;
+    }
+
+    /** What the other side is to call it. */
+    private long handle(final Way way, final int fd) {
+        return switch (way) {
+            case RIDES -> 0;
+            case GOES_BACK -> ((ReceivedFifo) mount.backendOf(fd)).handle();
+            default -> session.newHandle();
+        };
     }
 
     /** Why {@code count} descriptors cannot be sent beside the link, or null. */
@@ -156,9 +214,12 @@ final class DescriptorExport {
 
     /** Keeps descriptor {@code index} under its handle; false when that cannot be. Takes ownership. */
     private boolean keep(final int index, final long handle, final OwnedFd descriptor) {
+        if (ways[index] == Way.ON_DEMAND) {
+            return files.addFifo(handle, descriptor);
+        }
         final DescriptorClass what = classes[index];
         if (what == DescriptorClass.REGULAR_FILE) {
-            files.put(handle, new LocalFile(descriptor, relayOf(descriptor.fd())));
+            files.add(handle, new LocalFile(descriptor, relayOf(descriptor.fd())));
             return true;
         }
         final Origin origin = unixSockets[index] ? Origin.APPLICATION_UNIX : Origin.APPLICATION;
@@ -181,8 +242,12 @@ final class DescriptorExport {
         };
     }
 
-    private static int type(final DescriptorClass what) {
-        return switch (what) {
+    private int type(final int index) {
+        if (ways[index] != Way.STAYS) {
+            return ways[index] == Way.RIDES || ways[index] == Way.BESIDE
+                ? DescriptorType.TRANSPORTABLE : DescriptorType.FIFO;
+        }
+        return switch (classes[index]) {
             case STREAM_SOCKET -> DescriptorType.SOCKET_STREAM;
             case DATAGRAM_SOCKET -> DescriptorType.SOCKET_DGRAM;
             case SEQPACKET_SOCKET -> DescriptorType.SOCKET_SEQPACKET;

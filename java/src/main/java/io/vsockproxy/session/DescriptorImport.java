@@ -7,7 +7,6 @@ package io.vsockproxy.session;
 import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.ReceivedDescriptors;
-import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
@@ -33,21 +32,27 @@ import java.util.Arrays;
 final class DescriptorImport {
     private final Session session;
     private final StreamTable streams;
+    private final OwnFiles ownFiles;
     private final ReceivedFiles files;
+    private final PeerExtension extension;
     private final ReceivedDescriptors received;
     private final DescriptorChannel channel;
     private final StandIns standIns;
     private boolean lost;
 
     DescriptorImport(
+        final SessionResources resources,
         final Session session,
         final StreamTable streams,
+        final OwnFiles ownFiles,
         final ReceivedFiles files,
+        final PeerExtension extension,
         final ReceivedDescriptors received,
-        final DescriptorChannel channel,
-        final DescriptorReserve reserve) {
+        final DescriptorChannel channel) {
         this.session = session;
-        this.standIns = new StandIns(reserve);
+        this.ownFiles = ownFiles;
+        this.extension = extension;
+        this.standIns = new StandIns(resources.commons().reserve());
         this.streams = streams;
         this.files = files;
         this.received = received;
@@ -118,7 +123,7 @@ final class DescriptorImport {
         final Delivery delivery = new Delivery(descriptors);
         stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
         for (int i = 0; i < descriptors.length; i++) {
-            if (message.descriptorType(i) == DescriptorType.REGULAR_FILE) {
+            if (isOpenedHere(message, i)) {
                 files.open(message.descriptorHandle(i), message.descriptorFlags(i), delivery, i, stream);
             } else if (comesBeside(message, i)) {
                 channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
@@ -198,10 +203,10 @@ final class DescriptorImport {
         for (int i = 0; i < count; i++) {
             final int type = message.descriptorType(i);
             final long handle = message.descriptorHandle(i);
-            if (!DescriptorType.isKnown(type)) {
+            if (!DescriptorType.isKnown(type) || (type == DescriptorType.FIFO && !extension.takesFifos())) {
                 throw new ProtocolException("descriptor " + (i + 1) + " of " + count + " has unknown type " + type);
             }
-            if (type == DescriptorType.TRANSPORTABLE && handle == 0) {
+            if ((type == DescriptorType.TRANSPORTABLE && handle == 0) || comesBack(message, i)) {
                 continue;
             }
             if (!session.isNewPeerHandle(handle) || isRepeated(message, i)) {
@@ -238,19 +243,21 @@ final class DescriptorImport {
             descriptors[index] = descriptor;
             return null;
         }
+        if (comesBack(message, index)) {
+            final int descriptor = ownFiles.duplicateFifo(message.descriptorHandle(index));
+            if (descriptor < 0) {
+                return "given back: " + Errno.name(-descriptor);
+            }
+            descriptors[index] = descriptor;
+            return null;
+        }
         if (!session.hasHandleRoom(1)) {
             return "no handles left, open=" + session.handleCount();
         }
-        if (type == DescriptorType.REGULAR_FILE) {
-            if (forChannel) {
-                files.addForChannel(message.descriptorHandle(index), flags);
-            } else if (files.isAvailable()) {
-                files.add(message.descriptorHandle(index));
-            } else {
-                return "this proxy has no mount for regular files (--files)";
-            }
+        if (type == DescriptorType.REGULAR_FILE || type == DescriptorType.FIFO) {
+            final String obstacle = addFile(type, message.descriptorHandle(index), flags, forChannel);
             descriptors[index] = Delivery.MISSING;
-            return null;
+            return obstacle;
         }
         final StreamKind kind = kind(type);
         final int error = standIns.make(kind, flags);
@@ -266,6 +273,34 @@ final class DescriptorImport {
         return null;
     }
 
+    private String addFile(final int type, final long handle, final int flags, final boolean forChannel) {
+        if (forChannel && type == DescriptorType.REGULAR_FILE) {
+            files.addForChannel(handle, flags);
+        } else if (forChannel) {
+            return "a component has no use for a FIFO that is open for both";
+        } else if (!files.isAvailable()) {
+            return "this proxy has no mount for regular files (--files)";
+        } else if (type == DescriptorType.FIFO) {
+            files.addFifo(handle);
+        } else {
+            files.add(handle);
+        }
+        return null;
+    }
+
+    /** Whether entry {@code index} is a FIFO that this side had passed to the peer. */
+    private boolean comesBack(final MessageDecoder message, final int index) {
+        return message.descriptorType(index) == DescriptorType.FIFO
+            && session.isOwnHandle(message.descriptorHandle(index));
+    }
+
+    /** Whether entry {@code index} is a file on the mount. */
+    private boolean isOpenedHere(final MessageDecoder message, final int index) {
+        final int type = message.descriptorType(index);
+        return type == DescriptorType.REGULAR_FILE
+            || (type == DescriptorType.FIFO && !comesBack(message, index));
+    }
+
     /** Takes back the stand-ins made for the first {@code count} entries. */
     private void undo(
         final MessageDecoder message, final int count, final int[] descriptors, final Outbox outbox) {
@@ -276,7 +311,9 @@ final class DescriptorImport {
                 files.forget(message.descriptorHandle(i));
             } else {
                 Syscalls.close(descriptors[i]);
-                streams.discard(message.descriptorHandle(i));
+                if (!comesBack(message, i)) {
+                    streams.discard(message.descriptorHandle(i));
+                }
             }
         }
     }
@@ -308,10 +345,10 @@ final class DescriptorImport {
         return descriptor;
     }
 
-    /** Tells the owner that entry {@code index} is not in use here; one that rode on the link has no owner there. */
-    private static void closeAtOwner(final MessageDecoder message, final int index, final Outbox outbox) {
+    /** Tells the owner that entry {@code index} is not in use here; what rode on the link, or came back, has none. */
+    private void closeAtOwner(final MessageDecoder message, final int index, final Outbox outbox) {
         final long handle = message.descriptorHandle(index);
-        if (handle != 0) {
+        if (handle != 0 && !comesBack(message, index)) {
             outbox.sendClose(handle);
         }
     }

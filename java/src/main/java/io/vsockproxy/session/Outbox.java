@@ -183,9 +183,9 @@ final class Outbox {
     }
 
     /** A notice: but for the greeting, only to a peer that has greeted. */
-    void sendNotice(final int notice, final long subject, final long amount) {
+    void sendNotice(final int notice, final long subject, final long amount, final int bits) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
-        commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount));
+        commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount, bits));
     }
 
     void sendConnectRequest(final long cookie, final DirectBuffer path) {

@@ -23,22 +23,51 @@ final class PeerExtension {
     private final Outbox outbox;
     private final StreamTable streams;
     private final long growthBudget;
+    private final boolean takesFifos;
+    private OwnFiles ownFiles;
+    private ReceivedFiles receivedFiles;
     private boolean greeted;
+    private boolean peerTakesFifos;
     private long peerWindow;
     private long grownBytes;
 
-    PeerExtension(final Extensions settings, final Outbox outbox, final StreamTable streams, final long growthBudget) {
+    /**
+     * @param takesFifos whether there is a mount for FIFOs that are open for both.
+     */
+    PeerExtension(
+        final Extensions settings,
+        final Outbox outbox,
+        final StreamTable streams,
+        final long growthBudget,
+        final boolean takesFifos) {
+        this.takesFifos = takesFifos;
         this.settings = settings;
         this.outbox = outbox;
         this.streams = streams;
         this.growthBudget = growthBudget;
     }
 
+    /** To be called before anything comes. */
+    void files(final OwnFiles own, final ReceivedFiles received) {
+        ownFiles = own;
+        receivedFiles = received;
+    }
+
     /** The first thing that is sent. */
     void greet() {
         if (settings.enabled()) {
-            outbox.sendNotice(Notice.GREETING, 0, settings.windowLength());
+            outbox.sendNotice(Notice.GREETING, 0, settings.windowLength(), takesFifos ? Notice.FIFOS : 0);
         }
+    }
+
+    /** Whether the peer may pass FIFOs that are open for both: it knows what they are, and was told that they go. */
+    boolean takesFifos() {
+        return greeted && takesFifos;
+    }
+
+    /** Whether the peer takes such FIFOs. */
+    boolean peerTakesFifos() {
+        return peerTakesFifos;
     }
 
     /** Whether the peer understands notices. */
@@ -56,6 +85,7 @@ final class PeerExtension {
             if (settings.enabled() && first && message.amount() > 0) {
                 greeted = true;
                 peerWindow = message.amount();
+                peerTakesFifos = (message.bits() & Notice.FIFOS) != 0;
             }
             return;
         }
@@ -66,7 +96,8 @@ final class PeerExtension {
             case Notice.CREDIT -> onCredit(message.subject(), message.amount());
             case Notice.HALF_CLOSE -> onHalfClose(message.subject());
             case Notice.STOP_SENDING -> onStopSending(message.subject());
-            case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount());
+            case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount(), 0);
+            case Notice.CANCEL, Notice.WATCH, Notice.READY -> onFifoNotice(message);
             default -> {
                 // A PONG has said what it had to say by coming; anything else is of a later version.
             }
@@ -85,7 +116,7 @@ final class PeerExtension {
             final long room = Math.min(settings.maxWindowLength() - credit.window(), growthBudget - grownBytes);
             final long growth = credit.readerKeptUp() ? Math.max(0, Math.min(credit.window(), room)) : 0;
             grownBytes += growth;
-            outbox.sendNotice(Notice.CREDIT, stream.handle(), credit.takeGrant(growth));
+            outbox.sendNotice(Notice.CREDIT, stream.handle(), credit.takeGrant(growth), 0);
         }
     }
 
@@ -98,12 +129,12 @@ final class PeerExtension {
 
     /** Gives a sign of life that nobody has asked for, or whose asking has not been read. */
     void showLife() {
-        outbox.sendNotice(Notice.PONG, 0, 0);
+        outbox.sendNotice(Notice.PONG, 0, 0, 0);
     }
 
     /** Asks for a sign of life. */
     void ping(final long token) {
-        outbox.sendNotice(Notice.PING, 0, token);
+        outbox.sendNotice(Notice.PING, 0, token, 0);
     }
 
     /**
@@ -117,14 +148,27 @@ final class PeerExtension {
         }
         // Also of the second direction, though a Close follows: who has a copy of the descriptor would not see that.
         stream.stopReading();
-        outbox.sendNotice(Notice.HALF_CLOSE, stream.handle(), 0);
+        outbox.sendNotice(Notice.HALF_CLOSE, stream.handle(), 0, 0);
         return true;
     }
 
     /** The application here takes no more, and has something left to be read. */
     void stopSending(final Stream stream) {
         if (greeted) {
-            outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0);
+            outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0, 0);
+        }
+    }
+
+    /** From a peer that has not said that it knows these, they are nothing. */
+    private void onFifoNotice(final MessageDecoder message) {
+        if (message.notice() == Notice.READY) {
+            if (takesFifos) {
+                receivedFiles.onReady(message.subject(), message.amount(), message.bits());
+            }
+        } else if (peerTakesFifos && message.notice() == Notice.CANCEL) {
+            ownFiles.cancel(message.subject());
+        } else if (peerTakesFifos) {
+            ownFiles.watch(message.subject(), message.amount(), message.bits());
         }
     }
 

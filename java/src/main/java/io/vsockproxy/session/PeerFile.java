@@ -5,7 +5,7 @@
 package io.vsockproxy.session;
 
 /**
- * A regular file of the other side that somebody here has: an application by way of the mount, or a component.
+ * A file of the other side that somebody here has: an application by way of the mount, or a component.
  */
 abstract class PeerFile {
     /** As {@link #handle()}. */
@@ -24,6 +24,11 @@ abstract class PeerFile {
     /** The owner has closed the file, or the session is over: no more requests. */
     final void orphan() {
         orphaned = true;
+        onOrphaned();
+    }
+
+    /** It has just been {@linkplain #orphan orphaned}: for whoever waits for something else than an answer. */
+    void onOrphaned() {
     }
 
     /** Whether {@link #orphan} was called. */

@@ -44,7 +44,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
         }
     };
-    private static final RemoteFiles.AttributesCompletion ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
+    static final RemoteFiles.AttributesCompletion ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
             request.replyError(errno);

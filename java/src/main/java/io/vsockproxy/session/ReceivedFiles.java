@@ -5,6 +5,7 @@
 package io.vsockproxy.session;
 
 import io.vsockproxy.channel.RemoteFile;
+import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.fuse.OpenCompletion;
 import io.vsockproxy.posix.Errno;
@@ -12,6 +13,7 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Stream;
+import io.vsockproxy.wire.Notice;
 import java.util.ArrayList;
 
 /**
@@ -27,6 +29,8 @@ final class ReceivedFiles {
     private final int maxWriteLength;
     private final HandleTable<PeerFile> files = new HandleTable<>();
     private final ArrayList<Opening> openings = new ArrayList<>();
+    private final int maxWaits;
+    private int waits;
     private boolean waitingForRoom;
 
     ReceivedFiles(
@@ -38,6 +42,8 @@ final class ReceivedFiles {
         this.mount = resources.mount();
         this.channels = resources.channels();
         this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, resources.limits().maxPacketLength());
+        // The other half is for requests that do not wait for what may never come.
+        this.maxWaits = Math.max(1, resources.limits().maxPendingFileRequests() / 2);
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
@@ -67,6 +73,11 @@ final class ReceivedFiles {
         files.put(handle, new ReceivedFile(this, remote, handle));
     }
 
+    /** Registers a FIFO, open for both, that was passed to an application; as {@link #add}. */
+    void addFifo(final long handle) {
+        files.put(handle, new ReceivedFifo(this, remote, handle));
+    }
+
     /** Registers a file that was passed to a channel. */
     void addForChannel(final long handle, final int statusFlags) {
         files.put(handle, new ChannelFile(this, remote, channels, handle, statusFlags));
@@ -80,7 +91,7 @@ final class ReceivedFiles {
     /** Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed. */
     void open(
         final long handle, final int flags, final Delivery delivery, final int index, final Stream stream) {
-        final Opening opening = new Opening((ReceivedFile) files.get(handle), stream);
+        final Opening opening = new Opening((FileBackend) files.get(handle), stream);
         openings.add(opening);
         mount.open(opening.file(), flags, new OpenCompletion() {
             @Override
@@ -138,6 +149,49 @@ final class ReceivedFiles {
         }
     }
 
+    // ---- For FIFOs
+
+    /** Whether it is {@code session} that these have come by. */
+    boolean isOf(final Session other) {
+        return session == other;
+    }
+
+    /** Whether one more request may be made that may wait for long. */
+    boolean mayWait() {
+        return waits < maxWaits && !session.hasEnded();
+    }
+
+    void beginWait() {
+        waits++;
+    }
+
+    void endWait() {
+        waits--;
+    }
+
+    /** Asks the owner what can be done with a FIFO. */
+    void sendWatch(final long handle, final long token, final int events, final boolean wakes) {
+        session.guarded(
+            () -> outbox.sendNotice(Notice.WATCH, handle, token, wakes ? events | Notice.WAKE : events));
+    }
+
+    /** Has the owner answer a request soon. */
+    void sendCancel(final long cookie) {
+        session.guarded(() -> outbox.sendNotice(Notice.CANCEL, cookie, 0, 0));
+    }
+
+    /** Has whoever polls look again. */
+    void wake(final long waker) {
+        mount.wake(waker);
+    }
+
+    /** The owner of a FIFO says what can be done with it. */
+    void onReady(final long handle, final long token, final int events) {
+        if (files.get(handle) instanceof ReceivedFifo fifo) {
+            fifo.onReady(token, events);
+        }
+    }
+
     /** A write found no room on the link. */
     void waitForRoom() {
         waitingForRoom = true;
@@ -164,6 +218,6 @@ final class ReceivedFiles {
      *
      * @param stream waits for it.
      */
-    private record Opening(ReceivedFile file, Stream stream) {
+    private record Opening(FileBackend file, Stream stream) {
     }
 }

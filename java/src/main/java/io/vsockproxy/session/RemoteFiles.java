@@ -52,6 +52,10 @@ public final class RemoteFiles {
         void onSpliced(Object context, SplicePipe pipe);
     }
 
+    /** One whose answer may take as long as it likes, and so says nothing about how long answers take. */
+    @FunctionalInterface
+    interface UntimedCompletion extends Completion { }
+
     /** Is told a file's attributes, once. */
     @FunctionalInterface
     public interface AttributesCompletion {
@@ -94,6 +98,7 @@ public final class RemoteFiles {
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
     private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
+    private long lastCookie;
 
     RemoteFiles(
         final Session session,
@@ -111,6 +116,11 @@ public final class RemoteFiles {
     /** Whether the session goes on. */
     public boolean isOpen() {
         return !session.hasEnded();
+    }
+
+    /** The cookie of the request that was sent last. */
+    long lastCookie() {
+        return lastCookie;
     }
 
     /** Whether one more request may be sent. */
@@ -242,7 +252,7 @@ public final class RemoteFiles {
         final AttributesCompletion attributesCompletion = request.attributesCompletion;
         final Object context = request.context;
         retire(message.cookie(), request);
-        if (message.command() == Command.PREAD_RESPONSE) {
+        if (message.command() == Command.PREAD_RESPONSE && !(completion instanceof UntimedCompletion)) {
             counters.onPreadAnswered(loop.nowNs() - request.sinceNs);
         }
         final int errno = message.errorCode();
@@ -339,6 +349,7 @@ public final class RemoteFiles {
         request.sinceNs = loop.nowNs();
         request.context = context;
         pending.put(cookie, request);
+        lastCookie = cookie;
         return request;
     }
 }

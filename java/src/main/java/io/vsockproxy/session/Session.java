@@ -9,9 +9,6 @@ import io.vsockproxy.channel.Peer;
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
-import io.vsockproxy.file.FileLimits;
-import io.vsockproxy.file.FileServer;
-import io.vsockproxy.file.LocalFile;
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
@@ -56,8 +53,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     private final Inbox inbox;
     private final StreamTable streams;
     private final PeerExtension extension;
-    private final HandleTable<LocalFile> files = new HandleTable<>();
-    private final FileServer fileServer;
+    private final OwnFiles files;
     private final Connects connects;
     private final RemoteFiles remoteFiles;
     private final ReceivedFiles receivedFiles;
@@ -103,19 +99,18 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         inbox = new Inbox(this, link, limits);
         streams = new StreamTable(resources, this, inbox, outbox, counters, name);
         extension = new PeerExtension(
-            resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2);
+            resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2, resources.mount() != null);
         streams.extension(extension);
-        fileServer = new FileServer(
-            resources.workers(), resources.windows(), new FileAnswers(this, outbox, extension::isAgreed),
-            FileLimits.of(limits));
+        files = new OwnFiles(resources, this, outbox, streams, extension);
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
         remoteFiles = new RemoteFiles(
             this, outbox, limits.maxPendingFileRequests(), resources.loop(), counters);
-        export = new DescriptorExport(resources, this, streams, files, link.carriesDescriptors(),
-            descriptorChannel);
         receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
+        extension.files(files, receivedFiles);
+        export = new DescriptorExport(
+            resources, this, streams, files, extension, link.carriesDescriptors(), descriptorChannel);
         imports = new DescriptorImport(
-            this, streams, receivedFiles, link.descriptors(), descriptorChannel, resources.commons().reserve());
+            resources, this, streams, files, receivedFiles, extension, link.descriptors(), descriptorChannel);
         heartbeat = new Heartbeat(resources, this, link, inbox, extension);
         tearDown = new EndOfTurnTask() {
             @Override
@@ -161,8 +156,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             values.add(CounterId.SESSIONS, 1);
             values.add(CounterId.LINK_DESCRIPTORS, link.descriptorCount());
             values.add(CounterId.STREAM_HANDLES, streams.size());
-            values.add(CounterId.LOCAL_FILE_HANDLES, files.size());
-            values.add(CounterId.FILE_DESCRIPTORS, files.size());
+            files.addTo(values);
             values.add(CounterId.REMOTE_FILE_HANDLES, receivedFiles.size());
             values.add(CounterId.CONNECT_DESCRIPTORS, connects.size());
             values.add(CounterId.RECEIVED_DESCRIPTORS, link.descriptors().size());
@@ -243,7 +237,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         connects.refuseMore();
         if (!ended && !draining) {
             guarded(() -> {
-                if (connects.isIdle() && streams.endIdleInputs() && fileServer.isIdle()
+                if (connects.isIdle() && streams.endIdleInputs() && files.isIdle()
                     && (descriptorChannel == null || descriptorChannel.isIdle())) {
                     draining = true;
                     link.endOutput();
@@ -297,7 +291,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             waitingForRoom.get(i).resumeReading();
         }
         waitingForRoom.clear();
-        fileServer.onRoom();
+        files.onRoom();
         remoteFiles.onRoom();
         receivedFiles.onRoom();
     }
@@ -438,7 +432,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
                 Command.PWRITE_REQUEST,
                 Command.FSTAT_REQUEST,
                 Command.FTRUNCATE_REQUEST -> {
-                onFileRequest(message);
+                files.onRequest(message);
             }
             case Command.PREAD_RESPONSE,
                 Command.PWRITE_RESPONSE,
@@ -498,6 +492,11 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         return handleCount() + more <= resources.limits().maxHandles();
     }
 
+    /** Whether {@code handle} is one that this side has made up, or may. */
+    boolean isOwnHandle(final long handle) {
+        return resources.host() ? handle > 0 : handle < 0;
+    }
+
     /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
     boolean isNewPeerHandle(final long handle) {
         return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null
@@ -534,48 +533,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             streams.closedByPeer(stream, extension.isAgreed() ? message.reason() : 0);
             return;
         }
-        final LocalFile file = files.remove(handle);
-        if (file != null) {
-            fileServer.close(file);
-        } else if (!receivedFiles.onClosedByOwner(handle) && !export.confirm(handle)) {
+        if (!files.onClosed(handle) && !receivedFiles.onClosedByOwner(handle) && !export.confirm(handle)) {
             counters.unknownHandles++;
-        }
-    }
-
-    private void onFileRequest(final MessageDecoder message) {
-        final long cookie = message.cookie();
-        final LocalFile file = files.get(message.handle());
-        final boolean isStream = file == null && streams.get(message.handle()) != null;
-        switch (message.command()) {
-            case Command.PREAD_REQUEST -> {
-                if (file == null) {
-                    outbox.sendPreadError(cookie, isStream ? Errno.ESPIPE : Errno.EBADF);
-                } else {
-                    fileServer.read(file, cookie, message.count(), message.fileOffset());
-                }
-            }
-            case Command.PWRITE_REQUEST -> {
-                if (file == null) {
-                    outbox.sendPwriteResponse(cookie, isStream ? Errno.ESPIPE : Errno.EBADF, 0);
-                } else {
-                    fileServer.write(file, cookie, message.buffer(), message.blobOffset(), message.blobLength(),
-                        message.fileOffset());
-                }
-            }
-            case Command.FSTAT_REQUEST -> {
-                if (file == null) {
-                    outbox.sendFstatResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF, 0);
-                } else {
-                    fileServer.examine(file, cookie);
-                }
-            }
-            default -> {
-                if (file == null) {
-                    outbox.sendFtruncateResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF);
-                } else {
-                    fileServer.truncate(file, cookie, message.length());
-                }
-            }
         }
     }
 
@@ -587,9 +546,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             connects.close();
             waitingForRoom.clear();
             streams.finishAll();
-            fileServer.close();
-            files.forEach(fileServer::abandon);
-            files.clear();
+            files.close();
             remoteFiles.close();
             receivedFiles.close();
             if (descriptorChannel != null) {

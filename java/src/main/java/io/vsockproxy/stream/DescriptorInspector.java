@@ -47,6 +47,13 @@ public final class DescriptorInspector implements AutoCloseable {
         return DescriptorClass.OTHER;
     }
 
+    /** Whether {@code fd} is a pipe or FIFO that is open for reading and writing at once. */
+    public boolean isFifoForBoth(final int fd) {
+        final int flags = statusFlags(fd);
+        return (flags & Constants.O_PATH) == 0 && (flags & Constants.O_ACCMODE) == Constants.O_RDWR && statx(fd) >= 0
+            && (memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT) == Constants.S_IFIFO;
+    }
+
     /** The file status flags, as F_GETFL shows them; 0 when the descriptor has none. */
     public int statusFlags(final int fd) {
         return Math.max(0, Syscalls.fcntl(fd, Constants.F_GETFL, 0));

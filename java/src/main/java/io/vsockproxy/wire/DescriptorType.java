@@ -20,10 +20,12 @@ public final class DescriptorType {
     public static final int TRANSPORTABLE = 4;
     public static final int SOCKET_DGRAM = 5;
     public static final int SOCKET_SEQPACKET = 6;
+    /** A pipe or FIFO that is open for both; only to a peer that has greeted with {@link Notice#FIFOS}. */
+    public static final int FIFO = 7;
 
     private static final List<String> NAMES = List.of(
         "SOCKET_STREAM", "FIFO_READ", "FIFO_WRITE", "REGULAR_FILE", "TRANSPORTABLE", "SOCKET_DGRAM",
-        "SOCKET_SEQPACKET");
+        "SOCKET_SEQPACKET", "FIFO");
 
     private DescriptorType() {
     }

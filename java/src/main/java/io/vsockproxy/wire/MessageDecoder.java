@@ -50,6 +50,7 @@ public final class MessageDecoder {
     private int notice;
     private long subject;
     private long amount;
+    private int bits;
     private int reason;
     private boolean hasAttributes;
     private int mode;
@@ -175,6 +176,11 @@ public final class MessageDecoder {
         return amount;
     }
 
+    /** Of a notice: one bit each. */
+    public int bits() {
+        return bits;
+    }
+
     /** Of a Close with a handle: an errno, 0 for an orderly end. */
     public int reason() {
         return reason;
@@ -281,6 +287,7 @@ public final class MessageDecoder {
                 case MessageLayout.NOTICE -> notice = (int) readVarint(limit);
                 case MessageLayout.SUBJECT -> subject = readVarint(limit);
                 case MessageLayout.AMOUNT -> amount = readVarint(limit);
+                case MessageLayout.BITS -> bits = (int) readVarint(limit);
                 case MessageLayout.REASON -> reason = (int) readVarint(limit);
                 case MessageLayout.UNKNOWN -> skipField(tag, limit, 1);
                 default -> parseAttribute(MessageLayout.meaning(command, tag), limit);
@@ -438,6 +445,7 @@ public final class MessageDecoder {
         notice = Notice.NONE;
         subject = 0;
         amount = 0;
+        bits = 0;
         reason = 0;
         if (hasAttributes) {
             resetAttributes();

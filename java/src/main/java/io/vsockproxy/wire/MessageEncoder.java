@@ -52,12 +52,16 @@ public final class MessageEncoder {
         final int offset,
         final int notice,
         final long subject,
-        final long amount) {
-        final int length = Field.varintLength(notice) + Field.varintLength(subject) + Field.varintLength(amount);
+        final long amount,
+        final int bits) {
+        final long unsignedBits = Integer.toUnsignedLong(bits);
+        final int length = Field.varintLength(notice) + Field.varintLength(subject) + Field.varintLength(amount)
+            + Field.varintLength(unsignedBits);
         int position = Field.putFrameStart(buffer, offset, Command.CLOSE, length);
         position = Field.putVarint(buffer, position, Notice.NOTICE_FIELD, notice);
         position = Field.putVarint(buffer, position, Notice.SUBJECT_FIELD, subject);
         position = Field.putVarint(buffer, position, Notice.AMOUNT_FIELD, amount);
+        position = Field.putVarint(buffer, position, Notice.BITS_FIELD, unsignedBits);
         return position - offset;
     }
 

@@ -32,6 +32,7 @@ final class MessageLayout {
     static final int ACCESS_TIME_NS = 19;
     static final int MODIFICATION_TIME_NS = 20;
     static final int CHANGE_TIME_NS = 21;
+    static final int BITS = 22;
 
     /** Numbers of the FstatResponse's fields that are an extension: docs/protocol-extensions.md. */
     static final int MODE_FIELD = 10;
@@ -57,6 +58,7 @@ final class MessageLayout {
         defineVarint(Command.CLOSE, Notice.NOTICE_FIELD, NOTICE);
         defineVarint(Command.CLOSE, Notice.SUBJECT_FIELD, SUBJECT);
         defineVarint(Command.CLOSE, Notice.AMOUNT_FIELD, AMOUNT);
+        defineVarint(Command.CLOSE, Notice.BITS_FIELD, BITS);
         defineVarint(Command.CLOSE, Notice.REASON_FIELD, REASON);
         define(Command.DATA, HANDLE, BLOB, TRANSFERRED_FD);
         define(Command.CONNECT_REQUEST, COOKIE, PATH);

@@ -22,10 +22,22 @@ public final class Notice {
     public static final int PONG = 5;
     /** subject's application takes no more bytes, although its own may still come. */
     public static final int STOP_SENDING = 6;
+    /** The request with the cookie subject, for a {@link DescriptorType#FIFO}, is to be answered soon. */
+    public static final int CANCEL = 7;
+    /** Asks for a {@link #READY}: whether the FIFO subject can be read or written. */
+    public static final int WATCH = 8;
+    /** Answers a {@link #WATCH}, or says that what it asked for may have come true. */
+    public static final int READY = 9;
+
+    /** Of a GREETING's bits: the sender takes a {@link DescriptorType#FIFO}, and knows {@link #CANCEL} and so on. */
+    public static final int FIFOS = 1;
+    /** Of a WATCH's bits, beside those of poll(2): another READY is wanted when they come true. */
+    public static final int WAKE = 1 << 16;
 
     static final int NOTICE_FIELD = 11;
     static final int SUBJECT_FIELD = 12;
     static final int AMOUNT_FIELD = 13;
+    static final int BITS_FIELD = 14;
     static final int REASON_FIELD = 15;
 
     private Notice() {

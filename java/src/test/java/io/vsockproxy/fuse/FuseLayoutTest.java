@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.FileAttributes;
+import io.vsockproxy.posix.PollEvents;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -102,6 +103,7 @@ class FuseLayoutTest {
         assertEquals(FuseProtocol.FUSE_WRITE_CACHE, FuseArguments.ioFlags(io, OFFSET));
         assertEquals(OFFSET + FuseArguments.WRITE_IN_LENGTH, io.capacity());
         assertEquals(OFFSET + FuseArguments.READ_IN_LENGTH, io.capacity());
+        assertEquals(0x8402, FuseArguments.ioStatusFlags(io, OFFSET));
 
         final UnsafeBuffer setattr = bytes("48000000 00000000 0100000000000000 0000000002000000" + "00".repeat(64));
         assertEquals(FuseProtocol.FATTR_SIZE | (1 << 6), FuseAttributes.setattrValid(setattr, OFFSET));
@@ -112,6 +114,10 @@ class FuseLayoutTest {
         assertEquals(6, FuseArguments.accessMask(bytes("06000000 00000000"), OFFSET));
         assertEquals(3, FuseArguments.forgetLookups(bytes("0300000000000000"), OFFSET));
         assertEquals(4, FuseArguments.interruptUnique(bytes("0400000000000000"), OFFSET));
+        final UnsafeBuffer poll = bytes("0900000000000000 0500000000000000 01000000 41000000");
+        assertEquals(5, FuseArguments.pollHandle(poll, OFFSET));
+        assertEquals(FuseProtocol.FUSE_POLL_SCHEDULE_NOTIFY, FuseArguments.pollFlags(poll, OFFSET));
+        assertEquals(PollEvents.READABLE, FuseArguments.pollEvents(poll, OFFSET));
         final UnsafeBuffer batch = bytes("02000000 00000000 0700000000000000 0100000000000000");
         assertEquals(2, FuseArguments.batchForgetCount(batch, OFFSET));
         assertEquals(7, FuseArguments.forgetOneNodeId(batch, OFFSET + 8));

@@ -29,7 +29,7 @@ final class FuseScript implements AutoCloseable {
         FuseProtocol.OPEN, FuseProtocol.RELEASE, FuseProtocol.FSYNC, FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET,
         FuseProtocol.INTERRUPT, FuseProtocol.ACCESS, FuseProtocol.INIT, FuseProtocol.OPENDIR, FuseProtocol.STATFS,
         FuseProtocol.READDIR, FuseProtocol.FLUSH, FuseProtocol.MKDIR, FuseProtocol.NOTIFY_REPLY, FuseProtocol.DESTROY,
-        0, 24, 4096, -1,
+        0, 24, 4096, -1, FuseProtocol.POLL,
     };
     private static final int ARGUMENTS_KINDS = 7;
 
@@ -288,7 +288,7 @@ final class FuseScript implements AutoCloseable {
     private void complete(final MemoryBackend backend, final int choice) {
         if (!backend.held.isEmpty()) {
             final MemoryBackend.Held held = backend.held.remove(choice % backend.held.size());
-            if (!held.request().changesTheFile()) {
+            if (!held.request().outlivesSignals()) {
                 backend.answerRead(held.request(), held.offset(), held.length());
             } else {
                 held.request().replyWritten(held.length());

@@ -58,7 +58,8 @@ class BadDescriptorsTest {
 
     @ParameterizedTest
     @EnumSource(
-        value = FileDescriptor.Type.class, names = {"UNRECOGNIZED", "TRANSPORTABLE"}, mode = EnumSource.Mode.EXCLUDE)
+        value = FileDescriptor.Type.class, names = {"UNRECOGNIZED", "TRANSPORTABLE", "FIFO"},
+        mode = EnumSource.Mode.EXCLUDE)
     void shouldEndTheSessionWhenAHandleComesTwiceInOneMessage(final FileDescriptor.Type type) {
         final String line = sessionEnd((guest, connection) -> guest.send(Messages.data(
             connection.handle(), "x", descriptor(FIFO_WRITE, -5), descriptor(type, -5))));

@@ -183,7 +183,33 @@ class VsockLinkTest {
         }
     }
 
-    /** docs/decisions/0009-fifos-open-for-both.md */
+    /** docs/decisions/0012-fifos-on-demand.md */
+    @Test
+    void shouldReadAFifoForBothDirectionsOnDemand() throws Exception {
+        final Path fifo = directory.resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor());
+        try (ProxyProcess host = host("--allow-connect", hostSocket.toString(), "--files", files("host"));
+            ProxyProcess guest = guest("--files", files("guest")).awaitReady();
+            Endpoint listening = Endpoint.listen(hostSocket);
+            Endpoint client = Endpoint.connect(guestSocket);
+            Endpoint server = listening.accept();
+            Endpoint both = Endpoint.open(fifo, Constants.O_RDWR)) {
+            client.send("fifo", both);
+            try (Endpoint standIn = server.receive().only()) {
+                exchange(client, server);
+                both.write("its own");
+                assertEquals("its own", both.readText(7));
+                both.write("for the other");
+                assertEquals("for the other", standIn.readText(13));
+                standIn.write("back");
+                assertEquals("back", both.readText(4));
+            }
+            assertTrue(guest.isAlive(), guest::toString);
+            assertTrue(host.isAlive(), host::toString);
+        }
+    }
+
+    /** To a host with no mount for it; docs/decisions/0009-fifos-open-for-both.md */
     @Test
     void shouldCloseOnlyTheStreamOnWhichAFifoForBothDirectionsIsSent() throws Exception {
         final Path fifo = directory.resolve("fifo");

@@ -30,7 +30,9 @@ import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.Script;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Future;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -63,6 +65,7 @@ final class HostileScript implements AutoCloseable {
     private final boolean isHost;
     private final List<Endpoint> applications = new ArrayList<>();
     private final List<Future<Long>> fileCalls = new ArrayList<>();
+    private final Set<Long> cancelled = new HashSet<>();
     private long lastHandle;
     private long lastCookie;
     private boolean holds;
@@ -78,7 +81,7 @@ final class HostileScript implements AutoCloseable {
         peer = new HostilePeer(pair[1], isHost);
         session.start();
         if ((setting & 8) == 0) {
-            say(notice(Close.Notice.GREETING, 0, LENGTHS[setting >> 4 & 7] + 1L));
+            say(notice(Close.Notice.GREETING, 0, LENGTHS[setting >> 4 & 7] + 1L, 1));
         }
     }
 
@@ -106,6 +109,12 @@ final class HostileScript implements AutoCloseable {
             // A connect whose listener has been accepted from may take some milliseconds more.
             proxy.turnUntil(
                 () -> {
+                    // A read of a FIFO that nobody writes to waits for this.
+                    for (final long cookie : new ArrayList<>(peer.unanswered().keySet())) {
+                        if (cancelled.add(cookie)) {
+                            say(notice(Close.Notice.CANCEL, cookie, 0, 0));
+                        }
+                    }
                     settle();
                     return session.hasEnded() || peer.unanswered().isEmpty();
                 },
@@ -155,7 +164,12 @@ final class HostileScript implements AutoCloseable {
             case 1, 2 -> data();
             case 3 -> say(VSockMessage.newBuilder()
                 .setClose(Close.newBuilder().setHandle(handle()).setReason(script.choose(3) * 50)).build());
-            case 4 -> say(notice(Close.Notice.forNumber(script.choose(6)), handle(), script.number()));
+            case 4 -> {
+                final Close.Notice notice = Close.Notice.forNumber(script.choose(10));
+                final long subject = handle();
+                final long amount = script.number();
+                say(notice(notice, subject, amount, (int) amount));
+            }
             case 5 -> fileRequest();
             case 6 -> response();
             case 7 -> {
@@ -280,9 +294,10 @@ final class HostileScript implements AutoCloseable {
         say(message.build());
     }
 
-    private static VSockMessage notice(final Close.Notice notice, final long subject, final long amount) {
-        return VSockMessage.newBuilder()
-            .setClose(Close.newBuilder().setNotice(notice).setSubject(subject).setAmount(amount)).build();
+    private static VSockMessage notice(
+        final Close.Notice notice, final long subject, final long amount, final int bits) {
+        return VSockMessage.newBuilder().setClose(
+            Close.newBuilder().setNotice(notice).setSubject(subject).setAmount(amount).setBits(bits)).build();
     }
 
     /** One that was made up before, mostly. */
@@ -415,7 +430,7 @@ final class HostileScript implements AutoCloseable {
                 return pipe[4 - choice];
             }
             case 5 -> {
-                return Endpoint.eventfd(0);
+                return applications.size() % 2 == 0 ? fifo() : Endpoint.eventfd(0);
             }
             case 6 -> {
                 return applications.isEmpty() ? Endpoint.eventfd(1)
@@ -425,6 +440,15 @@ final class HostileScript implements AutoCloseable {
                 return FileCalls.memfd(new byte[FILE_LENGTH]);
             }
         }
+    }
+
+    /** A pipe's one descriptor that is open for both, with something in it. */
+    private static Endpoint fifo() {
+        final Endpoint[] pipe = Endpoint.pipe();
+        final Endpoint both = Endpoint.of(FileCalls.reopen(pipe[0], Constants.O_RDWR), "open a pipe for both");
+        both.write("something");
+        Endpoint.closeAll(pipe);
+        return both;
     }
 
     private void applicationReceives() {
@@ -466,8 +490,18 @@ final class HostileScript implements AutoCloseable {
                 fileCalls.add(proxy.begin(() -> {
                     try (file) {
                         return switch (choice % 4) {
-                            case 0 -> (long) FileCalls.read(file, offset, new byte[LENGTHS[choice % LENGTHS.length]]);
-                            case 1 -> (long) FileCalls.write(file, offset, new byte[LENGTHS[choice % LENGTHS.length]]);
+                            case 0 -> {
+                                final byte[] bytes = new byte[LENGTHS[choice % LENGTHS.length]];
+                                final int count = FileCalls.read(file, offset, bytes);
+                                yield (long) (count != -Errno.ESPIPE ? count
+                                    : FileCalls.read(file, FileCalls.CURRENT_POSITION, bytes));
+                            }
+                            case 1 -> {
+                                final byte[] bytes = new byte[LENGTHS[choice % LENGTHS.length]];
+                                final int count = FileCalls.write(file, offset, bytes);
+                                yield (long) (count != -Errno.ESPIPE ? count
+                                    : FileCalls.write(file, FileCalls.CURRENT_POSITION, bytes));
+                            }
                             case 2 -> FileCalls.size(file);
                             default -> (long) FileCalls.truncate(file, offset);
                         };

@@ -57,6 +57,14 @@ class SessionFuzzTest {
             lives.add(join(connect, data(3, 6), receive, receive, bytes(16, call + 4, 3), bytes(6, 0, 0, 1, 3, 3)));
             lives.add(join(connect, bytes(13, 0, 3, 1, 7), bytes(5, call, HANDLE, 5, 0), close));
         }
+        // A FIFO of ours that is open for both: watched, read, read in vain, cancelled, written.
+        lives.add(join(connect, connect, bytes(13, 0, 3, 1, 5), bytes(4, 8, HANDLE, 1), bytes(5, 0, HANDLE, 5, 0),
+            bytes(5, 0, HANDLE, 5, 0), bytes(4, 7, HANDLE, 2), bytes(5, 1, HANDLE, 8, 0), close));
+        for (int call = 0; call < 4; call++) {
+            // One of the peer's, used, and answered for.
+            lives.add(join(connect, data(3, 7), receive, receive, bytes(16, call + 4, 3), bytes(4, 9, HANDLE, 0),
+                bytes(6, 0, 0, 1, 3, 3)));
+        }
         final List<byte[]> scripts = new ArrayList<>();
         for (final int setting : SETTINGS) {
             for (final byte[] life : lives) {

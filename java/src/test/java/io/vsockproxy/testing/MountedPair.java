@@ -33,6 +33,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 public final class MountedPair implements BeforeAllCallback, AfterAllCallback, AfterEachCallback {
     private final Deque<Endpoint> opened = new ArrayDeque<>();
     private final String[] arguments;
+    private final boolean carriesDescriptors;
     private Path directory;
     private Endpoint hostServer;
     private Endpoint guestServer;
@@ -44,7 +45,17 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
      * A pair that is started with these arguments too, both of them.
      */
     public MountedPair(final String... arguments) {
+        this(true, arguments);
+    }
+
+    private MountedPair(final boolean carriesDescriptors, final String... arguments) {
+        this.carriesDescriptors = carriesDescriptors;
         this.arguments = arguments;
+    }
+
+    /** A pair whose link carries no descriptors, as AF_VSOCK does not; nor does anything beside it. */
+    public static MountedPair withoutDescriptors(final String... arguments) {
+        return new MountedPair(false, arguments);
     }
 
     /** The process of that side. */
@@ -122,8 +133,8 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         directory = Files.createTempDirectory("vp");
         hostServer = Endpoint.listen(ProxyPair.hostTarget(directory));
         guestServer = Endpoint.listen(ProxyPair.guestTarget(directory));
-        host = ProxyProcess.start(with(arguments, hostArguments(directory))).awaitReady();
-        guest = ProxyProcess.start(with(arguments, guestArguments(directory))).awaitReady();
+        host = ProxyProcess.start(with(arguments(Role.HOST), hostArguments(directory))).awaitReady();
+        guest = ProxyProcess.start(with(arguments(Role.GUEST), guestArguments(directory))).awaitReady();
         FileCalls.load();
         // A JVM that has just started still has some descriptors open that it is about to close.
         Await.stable(() -> Arrays.stream(descriptorCounts()).sum());
@@ -169,6 +180,15 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
     /** A guest's command line. */
     public static String[] guestArguments(final Path directory) {
         return withMount(ProxyPair.guestArguments(directory), mount(directory, Role.GUEST));
+    }
+
+    /** Options that leave that side's link without a way for descriptors: one beside it, to which nobody comes. */
+    public static String[] withoutDescriptors(final Path directory, final Role side) {
+        return new String[] {"--descriptor-socket", directory.resolve("nobody-" + side).toString()};
+    }
+
+    private String[] arguments(final Role side) {
+        return carriesDescriptors ? arguments : with(withoutDescriptors(directory, side), arguments);
     }
 
     /** Where that side's mount goes. */

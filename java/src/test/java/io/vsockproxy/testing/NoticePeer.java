@@ -36,6 +36,13 @@ public final class NoticePeer implements AutoCloseable {
             .setClose(Close.newBuilder().setNotice(notice).setSubject(subject).setAmount(amount)).build();
     }
 
+    /** A notice with bits. */
+    public static VSockMessage notice(
+        final Close.Notice notice, final long subject, final long amount, final int bits) {
+        return VSockMessage.newBuilder().setClose(Close.newBuilder()
+            .setNotice(notice).setSubject(subject).setAmount(amount).setBits(bits)).build();
+    }
+
     /** A greeting with the given window. */
     public static VSockMessage greeting(final long window) {
         return notice(Close.Notice.GREETING, 0, window);

@@ -79,9 +79,9 @@ final class FlyweightEncoder {
     }
 
     private static int close(final MutableDirectBuffer buffer, final int offset, final Close close) {
-        if (close.getNoticeValue() != 0 || close.getSubject() != 0 || close.getAmount() != 0) {
+        if (close.getNoticeValue() != 0 || close.getSubject() != 0 || close.getAmount() != 0 || close.getBits() != 0) {
             return MessageEncoder.notice(
-                buffer, offset, close.getNoticeValue(), close.getSubject(), close.getAmount());
+                buffer, offset, close.getNoticeValue(), close.getSubject(), close.getAmount(), close.getBits());
         }
         return close.getReason() != 0
             ? MessageEncoder.reset(buffer, offset, close.getHandle(), close.getReason())

@@ -34,7 +34,7 @@ class NamesTest {
             }
         }
         assertFalse(DescriptorType.isKnown(-1));
-        assertFalse(DescriptorType.isKnown(7));
-        assertEquals("descriptor type 7", DescriptorType.name(7));
+        assertFalse(DescriptorType.isKnown(8));
+        assertEquals("descriptor type 8", DescriptorType.name(8));
     }
 }

@@ -101,7 +101,8 @@ final class RandomMessages {
             case 0 -> Close.newBuilder().setHandle(integer());
             case 1 -> Close.newBuilder().setHandle(integer()).setReason((int) integer());
             default -> Close.newBuilder()
-                .setNoticeValue((int) integer()).setSubject(integer()).setAmount(integer());
+                .setNoticeValue((int) integer()).setSubject(integer()).setAmount(integer())
+                .setBits((int) integer());
         };
     }
 
@@ -109,7 +110,7 @@ final class RandomMessages {
         final Data.Builder data = Data.newBuilder().setHandle(integer()).setBlob(blob());
         for (int i = random.nextBoolean() ? 0 : random.nextInt(MAX_DESCRIPTORS + 1); i > 0; i--) {
             data.addTransferredFd(FileDescriptor.newBuilder()
-                .setTypeValue(random.nextInt(10) == 0 ? (int) integer() : random.nextInt(7))
+                .setTypeValue(random.nextInt(10) == 0 ? (int) integer() : random.nextInt(8))
                 .setHandle(integer())
                 .setFlags((int) integer()));
         }

@@ -70,7 +70,7 @@ final class Reference {
             case Command.CLOSE -> message.setClose(
                 Close.newBuilder()
                     .setHandle(decoder.handle()).setNoticeValue(decoder.notice()).setSubject(decoder.subject())
-                    .setAmount(decoder.amount()).setReason(decoder.reason()));
+                    .setAmount(decoder.amount()).setBits(decoder.bits()).setReason(decoder.reason()));
             case Command.DATA -> message.setData(data(decoder));
             case Command.CONNECT_REQUEST -> message.setConnectRequest(
                 ConnectRequest.newBuilder().setCookie(decoder.cookie()).setPath(path(decoder)));

@@ -1,0 +1,376 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.file;
+
+import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.FileAttributes;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
+import io.vsockproxy.posix.PollEvents;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.function.BooleanSupplier;
+import org.agrona.DirectBuffer;
+import org.agrona.collections.Long2ObjectHashMap;
+
+/**
+ * Answers one session's requests about pipes and FIFOs that are open for both.
+ *
+ * <p>Nothing is read that nobody has asked for, and what was read is answered at once: a request that waits has taken
+ * nothing, and can be cancelled. Requests wait here, without a thread. What they may use up is what those of
+ * {@link FileServer} may, once more. Confined to the loop's thread.
+ */
+public final class FifoServer implements AutoCloseable {
+    private static final long MAX_FREE_BUFFER_LENGTH = 1L << 20;
+    private static final int POLLED = PollEvents.READABLE | PollEvents.WRITABLE;
+
+    /** Is told what can be done with a FIFO. */
+    @FunctionalInterface
+    public interface Watcher {
+        /**
+         * What there is now.
+         *
+         * @param token  of the {@link FifoServer#watch} that this answers; 0 when something has come since then.
+         * @param events of {@link PollEvents}.
+         */
+        void onReady(long handle, long token, int events);
+    }
+
+    private final EventLoop loop;
+    private final FileResponses responses;
+    private final Watcher watcher;
+    private final FileLimits limits;
+    private final DescriptorReserve reserve;
+    private final BooleanSupplier isOver;
+    private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
+    private final FileAttributes attributes = new FileAttributes();
+    private final BufferPool buffers = new BufferPool(MAX_FREE_BUFFER_LENGTH);
+    private final Long2ObjectHashMap<FifoRequest> waiting = new Long2ObjectHashMap<>();
+    private final ArrayDeque<LocalFifo> waitingForRoom = new ArrayDeque<>();
+    private final EndOfTurnTask resumption = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            useRoom();
+        }
+    };
+    private int requestCount;
+    private long pendingWriteLength;
+    private boolean closed;
+
+    /**
+     * @param reserve what is not to be used for opening them anew.
+     * @param isOver  whether nothing is sent any more, so that what was read would be lost.
+     */
+    public FifoServer(
+        final EventLoop loop,
+        final FileResponses responses,
+        final Watcher watcher,
+        final FileLimits limits,
+        final DescriptorReserve reserve,
+        final BooleanSupplier isOver) {
+        this.loop = loop;
+        this.responses = responses;
+        this.watcher = watcher;
+        this.limits = limits;
+        this.reserve = reserve;
+        this.isOver = isOver;
+    }
+
+    /** Whether {@link #open} would succeed with {@code fd}, which stays the caller's: 0, or an errno. */
+    public int check(final int fd) {
+        final int result = reopen(fd);
+        if (result >= 0) {
+            Syscalls.close(result);
+        }
+        return Math.max(0, -result);
+    }
+
+    /**
+     * Serves a pipe or FIFO.
+     *
+     * @param original the application's descriptor. Takes ownership.
+     * @return null when it cannot be opened once more, or not be watched.
+     */
+    public LocalFifo open(final long handle, final OwnedFd original) {
+        final int result = reopen(original.fd());
+        if (result < 0) {
+            original.close();
+            return null;
+        }
+        final OwnedFd own = OwnedFd.of(result);
+        final LocalFifo fifo = new LocalFifo(handle, original, own);
+        try {
+            fifo.registration = loop.register(own.fd(), 0, events -> onReady(fifo));
+            return fifo;
+        } catch (final PosixException e) {
+            own.close();
+            original.close();
+            return null;
+        }
+    }
+
+    /**
+     * Reads what there is, or waits until there is something.
+     *
+     * @param count       unsigned; more than the limit is served short.
+     * @param nonBlocking whether to answer EAGAIN rather than wait.
+     */
+    public void read(final LocalFifo fifo, final long cookie, final long count, final boolean nonBlocking) {
+        if (count == 0) {
+            responses.readWithoutData(cookie, 0);
+        } else if (requestCount >= limits.maxRequests()) {
+            responses.readWithoutData(cookie, Errno.EAGAIN);
+        } else {
+            final int length = count < 0 || count > limits.maxReadLength() ? limits.maxReadLength() : (int) count;
+            final FifoRequest request = new FifoRequest(fifo, cookie, length, nonBlocking);
+            begin(request);
+            fifo.reads.add(request);
+            if (!fifo.waitsForRoom) {
+                serveReads(fifo);
+            }
+            fifo.updateInterest();
+        }
+    }
+
+    /** Writes all, or as much as there is room for; the bytes are read before this returns. As {@link #read}. */
+    public void write(
+        final LocalFifo fifo,
+        final long cookie,
+        final DirectBuffer buffer,
+        final int index,
+        final int length,
+        final boolean nonBlocking) {
+        int written = 0;
+        if (nonBlocking || fifo.writes.isEmpty()) {
+            final long result = length == 0 ? 0 : Syscalls.write(fifo.fd(), buffer.addressOffset() + index, length);
+            if (nonBlocking || result == length || (result < 0 && result != -Errno.EAGAIN)) {
+                responses.written(cookie, (int) Math.max(0, -result), Math.max(0, result));
+                return;
+            }
+            written = (int) Math.max(0, result);
+        }
+        final int left = length - written;
+        final boolean hasRoom = requestCount < limits.maxRequests()
+            && (pendingWriteLength == 0 || pendingWriteLength + left <= limits.maxPendingWriteLength());
+        final Memory data = hasRoom ? buffers.acquire(left) : null;
+        if (data == null) {
+            // What has been written counts: a short write, after which the writer asks again.
+            responses.written(cookie, written > 0 ? 0 : Errno.EAGAIN, written);
+            return;
+        }
+        data.buffer().putBytes(0, buffer, index + written, left);
+        pendingWriteLength += left;
+        final FifoRequest request = new FifoRequest(fifo, cookie, length, written, data);
+        begin(request);
+        fifo.writes.add(request);
+        fifo.updateInterest();
+    }
+
+    /** Tells mode, times and whatever else {@link FileAttributes} has. */
+    public void examine(final LocalFifo fifo, final long cookie) {
+        final int error = Syscalls.statx(
+            fifo.originalFd(), Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.address());
+        responses.examined(cookie, Math.max(0, -error), attributes.readStatx(scratch.buffer()));
+    }
+
+    /**
+     * Tells the watcher what there is.
+     *
+     * @param events of {@link PollEvents}: what is waited for.
+     * @param wakes  whether to tell again, once, when something of that comes.
+     */
+    public void watch(final LocalFifo fifo, final long token, final int events, final boolean wakes) {
+        if (wakes) {
+            fifo.arm(events);
+            fifo.updateInterest();
+        }
+        watcher.onReady(fifo.handle(), token, poll(fifo));
+    }
+
+    /** Has the request of that cookie wait no longer; nothing if it was answered in the meantime. */
+    public void cancel(final long cookie) {
+        final FifoRequest request = waiting.get(cookie);
+        if (request != null) {
+            (request.data == null ? request.fifo.reads : request.fifo.writes).remove(request);
+            request.fifo.updateInterest();
+            giveUp(request);
+        }
+    }
+
+    /** The other side is done with it, and with what it has asked for. */
+    public void close(final LocalFifo fifo) {
+        fifo.reads.forEach(this::giveUp);
+        fifo.writes.forEach(this::giveUp);
+        abandon(fifo);
+    }
+
+    /** Closes one of a session that has ended: nothing is answered any more. */
+    public void abandon(final LocalFifo fifo) {
+        fifo.reads.forEach(this::end);
+        fifo.writes.forEach(this::end);
+        fifo.reads.clear();
+        fifo.writes.clear();
+        waitingForRoom.remove(fifo);
+        fifo.close();
+    }
+
+    /** There is room for answers again: it is used when this turn of the loop ends. */
+    public void onRoom() {
+        if (!waitingForRoom.isEmpty()) {
+            loop.atEndOfTurn(resumption);
+        }
+    }
+
+    /** The session has ended, and its FIFOs have been {@linkplain #abandon abandoned}. */
+    @Override
+    public void close() {
+        closed = true;
+        scratch.close();
+        buffers.close();
+    }
+
+    private void useRoom() {
+        for (int left = waitingForRoom.size(); left > 0 && !closed; left--) {
+            final LocalFifo fifo = waitingForRoom.poll();
+            fifo.waitsForRoom = false;
+            serveReads(fifo);
+            fifo.updateInterest();
+        }
+    }
+
+    private void onReady(final LocalFifo fifo) {
+        if (!fifo.waitsForRoom) {
+            serveReads(fifo);
+        }
+        serveWrites(fifo);
+        fifo.updateInterest();
+        if (fifo.armed != 0) {
+            final int events = poll(fifo);
+            if ((events & fifo.armed) != 0) {
+                fifo.armed = 0;
+                watcher.onReady(fifo.handle(), 0, events);
+            }
+        }
+    }
+
+    private void serveReads(final LocalFifo fifo) {
+        if (isOver.getAsBoolean()) {
+            return;
+        }
+        boolean empty = false;
+        final Iterator<FifoRequest> requests = fifo.reads.iterator();
+        while (requests.hasNext()) {
+            final FifoRequest request = requests.next();
+            if (!empty) {
+                // No more room than is needed, which others wait for.
+                final int available = available(fifo);
+                if (available > 0 && !responses.claimRead(Math.min(request.length, available))) {
+                    fifo.waitsForRoom = true;
+                    waitingForRoom.add(fifo);
+                    return;
+                }
+                final long result = available > 0 ? readClaimed(fifo, request, available) : available;
+                empty = result == 0 || result == -Errno.EAGAIN;
+                if (!empty) {
+                    requests.remove();
+                    end(request);
+                    if (result < 0) {
+                        responses.readWithoutData(request.cookie, (int) -result);
+                    }
+                }
+            }
+            if (empty && request.nonBlocking) {
+                requests.remove();
+                end(request);
+                responses.readWithoutData(request.cookie, Errno.EAGAIN);
+            }
+        }
+    }
+
+    private long readClaimed(final LocalFifo fifo, final FifoRequest request, final int available) {
+        final long result =
+            Syscalls.read(fifo.fd(), responses.readAddress(), Math.min(request.length, available));
+        if (result > 0) {
+            responses.commitRead(request.cookie, (int) result);
+        } else {
+            responses.abortRead();
+        }
+        return result;
+    }
+
+    private void serveWrites(final LocalFifo fifo) {
+        FifoRequest request = fifo.writes.peek();
+        while (request != null) {
+            final long result = Syscalls.write(fifo.fd(), request.address(), request.left());
+            if (result == -Errno.EAGAIN) {
+                return;
+            }
+            request.written += (int) Math.max(0, result);
+            if (result < 0 || request.left() == 0) {
+                fifo.writes.remove();
+                end(request);
+                responses.written(
+                    request.cookie, request.written > 0 ? 0 : (int) Math.max(0, -result), request.written);
+                request = fifo.writes.peek();
+            }
+        }
+    }
+
+    private void begin(final FifoRequest request) {
+        requestCount++;
+        waiting.put(request.cookie, request);
+    }
+
+    /** It is answered that it was interrupted, or what was done of it. */
+    private void giveUp(final FifoRequest request) {
+        end(request);
+        if (request.data == null) {
+            responses.readWithoutData(request.cookie, Errno.EINTR);
+        } else {
+            responses.written(request.cookie, request.written > 0 ? 0 : Errno.EINTR, request.written);
+        }
+    }
+
+    /** It is over. A request that was given up already counts no more. */
+    private void end(final FifoRequest request) {
+        if (request.isOver) {
+            return;
+        }
+        request.isOver = true;
+        requestCount--;
+        waiting.remove(request.cookie, request);
+        if (request.data != null) {
+            pendingWriteLength -= request.keptLength();
+            buffers.release(request.data);
+        }
+    }
+
+    /** FIONREAD, or {@code -errno}. */
+    private int available(final LocalFifo fifo) {
+        final int result = Syscalls.ioctl(fifo.fd(), Constants.FIONREAD, scratch.address());
+        return result < 0 ? result : scratch.buffer().getInt(0);
+    }
+
+    private static int poll(final LocalFifo fifo) {
+        return Math.max(0, Syscalls.poll(fifo.fd(), POLLED));
+    }
+
+    private int reopen(final int fd) {
+        final int result = Paths.open(
+            "/proc/self/fd/" + fd, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
+        if (result >= 0 && reserve.isSpare(result)) {
+            Syscalls.close(result);
+            return -Errno.EMFILE;
+        }
+        return result;
+    }
+}

@@ -1,0 +1,203 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.counters.CounterId;
+import io.vsockproxy.counters.CounterValues;
+import io.vsockproxy.file.FifoServer;
+import io.vsockproxy.file.FileLimits;
+import io.vsockproxy.file.FileServer;
+import io.vsockproxy.file.LocalFifo;
+import io.vsockproxy.file.LocalFile;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PollEvents;
+import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.wire.Command;
+import io.vsockproxy.wire.MessageDecoder;
+import io.vsockproxy.wire.Notice;
+
+/**
+ * What a session has passed to the peer and kept: regular files, and FIFOs that are open for both, by handle; and the
+ * peer's requests about them.
+ */
+final class OwnFiles {
+    /** Where other requests have an offset. */
+    private static final long DONT_WAIT = 1;
+
+    private final Session session;
+    private final Outbox outbox;
+    private final StreamTable streams;
+    private final DescriptorReserve reserve;
+    private final HandleTable<LocalFile> files = new HandleTable<>();
+    private final HandleTable<LocalFifo> fifos = new HandleTable<>();
+    private final FileServer fileServer;
+    private final FifoServer fifoServer;
+
+    OwnFiles(
+        final SessionResources resources,
+        final Session session,
+        final Outbox outbox,
+        final StreamTable streams,
+        final PeerExtension extension) {
+        this.session = session;
+        this.outbox = outbox;
+        this.streams = streams;
+        reserve = resources.commons().reserve();
+        final FileAnswers answers = new FileAnswers(session, outbox, extension::isAgreed);
+        final FileLimits limits = FileLimits.of(resources.limits());
+        fileServer = new FileServer(resources.workers(), resources.windows(), answers, limits);
+        fifoServer = new FifoServer(
+            resources.loop(), answers, this::sendReady, limits, reserve, session::hasEnded);
+    }
+
+    /** How many handles there are. */
+    int size() {
+        return files.size() + fifos.size();
+    }
+
+    void addTo(final CounterValues values) {
+        values.add(CounterId.LOCAL_FILE_HANDLES, size());
+        values.add(CounterId.FILE_DESCRIPTORS, files.size() + LocalFifo.DESCRIPTOR_COUNT * fifos.size());
+    }
+
+    /** Whether every request has been answered, but for those that wait for what may never come. */
+    boolean isIdle() {
+        return fileServer.isIdle();
+    }
+
+    /** Keeps a file. */
+    void add(final long handle, final LocalFile file) {
+        files.put(handle, file);
+    }
+
+    /** Whether {@link #addFifo} would succeed with {@code fd}, which stays the caller's: 0, or an errno. */
+    int checkFifo(final int fd) {
+        return fifoServer.check(fd);
+    }
+
+    /** Keeps a FIFO; false when that cannot be. Takes ownership. */
+    boolean addFifo(final long handle, final OwnedFd descriptor) {
+        final LocalFifo fifo = fifoServer.open(handle, descriptor);
+        if (fifo == null) {
+            return false;
+        }
+        fifos.put(handle, fifo);
+        return true;
+    }
+
+    /** Another descriptor, the caller's, of what the application had passed under {@code handle}; or {@code -errno}. */
+    int duplicateFifo(final long handle) {
+        final LocalFifo fifo = fifos.get(handle);
+        if (fifo == null) {
+            return -Errno.EBADF;
+        }
+        final int result = Syscalls.fcntl(fifo.originalFd(), Constants.F_DUPFD_CLOEXEC, 0);
+        if (result >= 0 && reserve.isSpare(result)) {
+            Syscalls.close(result);
+            return -Errno.EMFILE;
+        }
+        return result;
+    }
+
+    /** The peer is done with it: true when there was something of that handle. */
+    boolean onClosed(final long handle) {
+        final LocalFile file = files.remove(handle);
+        if (file != null) {
+            fileServer.close(file);
+            return true;
+        }
+        final LocalFifo fifo = fifos.remove(handle);
+        if (fifo != null) {
+            fifoServer.close(fifo);
+        }
+        return fifo != null;
+    }
+
+    /** There is room on the link again. */
+    void onRoom() {
+        fileServer.onRoom();
+        fifoServer.onRoom();
+    }
+
+    /** A notice: a request about a FIFO is to wait no longer. */
+    void cancel(final long cookie) {
+        fifoServer.cancel(cookie);
+    }
+
+    /** A notice: what can be done with a FIFO? */
+    void watch(final long handle, final long token, final int bits) {
+        final LocalFifo fifo = fifos.get(handle);
+        if (fifo == null) {
+            sendReady(handle, token, PollEvents.ERROR | PollEvents.HANG_UP);
+        } else {
+            fifoServer.watch(fifo, token, bits, (bits & Notice.WAKE) != 0);
+        }
+    }
+
+    void onRequest(final MessageDecoder message) {
+        final LocalFile file = files.get(message.handle());
+        final LocalFifo fifo = file == null ? fifos.get(message.handle()) : null;
+        if (file != null) {
+            ask(file, message);
+        } else if (fifo != null) {
+            ask(fifo, message);
+        } else {
+            refuse(message);
+        }
+    }
+
+    /** The session is over, and its link closed. */
+    void close() {
+        fileServer.close();
+        files.forEach(fileServer::abandon);
+        files.clear();
+        fifos.forEach(fifoServer::abandon);
+        fifos.clear();
+        fifoServer.close();
+    }
+
+    private void ask(final LocalFile file, final MessageDecoder message) {
+        final long cookie = message.cookie();
+        switch (message.command()) {
+            case Command.PREAD_REQUEST -> fileServer.read(file, cookie, message.count(), message.fileOffset());
+            case Command.PWRITE_REQUEST -> fileServer.write(file, cookie, message.buffer(), message.blobOffset(),
+                message.blobLength(), message.fileOffset());
+            case Command.FSTAT_REQUEST -> fileServer.examine(file, cookie);
+            default -> fileServer.truncate(file, cookie, message.length());
+        }
+    }
+
+    private void ask(final LocalFifo fifo, final MessageDecoder message) {
+        final long cookie = message.cookie();
+        final boolean nonBlocking = (message.fileOffset() & DONT_WAIT) != 0;
+        switch (message.command()) {
+            case Command.PREAD_REQUEST -> fifoServer.read(fifo, cookie, message.count(), nonBlocking);
+            case Command.PWRITE_REQUEST -> fifoServer.write(fifo, cookie, message.buffer(), message.blobOffset(),
+                message.blobLength(), nonBlocking);
+            case Command.FSTAT_REQUEST -> fifoServer.examine(fifo, cookie);
+            default -> outbox.sendFtruncateResponse(cookie, Errno.EINVAL);
+        }
+    }
+
+    private void refuse(final MessageDecoder message) {
+        final long cookie = message.cookie();
+        final boolean isStream = streams.get(message.handle()) != null;
+        switch (message.command()) {
+            case Command.PREAD_REQUEST -> outbox.sendPreadError(cookie, isStream ? Errno.ESPIPE : Errno.EBADF);
+            case Command.PWRITE_REQUEST ->
+                outbox.sendPwriteResponse(cookie, isStream ? Errno.ESPIPE : Errno.EBADF, 0);
+            case Command.FSTAT_REQUEST ->
+                outbox.sendFstatResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF, 0);
+            default -> outbox.sendFtruncateResponse(cookie, isStream ? Errno.EINVAL : Errno.EBADF);
+        }
+    }
+
+    private void sendReady(final long handle, final long token, final int events) {
+        session.guarded(() -> outbox.sendNotice(Notice.READY, handle, token, events));
+    }
+}

@@ -1,0 +1,206 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import io.vsockproxy.fuse.FileBackend;
+import io.vsockproxy.fuse.FuseRequest;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.PollEvents;
+import java.util.ArrayList;
+import org.agrona.MutableDirectBuffer;
+import org.agrona.collections.Long2ObjectHashMap;
+import org.agrona.collections.LongHashSet;
+
+/**
+ * A pipe or FIFO of the other side, open for both, that an application here has: a file on the mount, whose reads and
+ * writes are requests to the owner.
+ *
+ * <p>The owner answers each of them, an interrupted one too, and the kernel is told what it said and never anything
+ * before: so no byte is lost that it has taken. Once the owner or the session is gone, everything is EIO.
+ */
+final class ReceivedFifo extends PeerFile implements FileBackend {
+    /**
+     * More than this is served short. A kernel divides a long read(2), and asks for the next part whenever it gets all
+     * of one: with the first part in hand it would wait for more. The parts are longer than this.
+     */
+    private static final int MAX_READ_LENGTH = 64 << 10;
+    /** Open files that wait to be told; beyond that all look again, for nothing. */
+    private static final int MAX_WAKERS = 256;
+    private static final int SHOWN =
+        PollEvents.READABLE | PollEvents.WRITABLE | PollEvents.ERROR | PollEvents.HANG_UP;
+    private static final int GONE = PollEvents.ERROR | PollEvents.HANG_UP;
+
+    /** A request that counts among those that may wait. */
+    private record Asked(ReceivedFiles files, FuseRequest request) { }
+
+    private static final RemoteFiles.UntimedCompletion READ_ANSWER =
+        (context, errno, value, buffer, offset, length) -> {
+            final Asked asked = (Asked) context;
+            asked.files.endWait();
+            if (errno != 0) {
+                asked.request.replyError(errno);
+            } else {
+                asked.request.replyData(buffer.addressOffset() + offset, length);
+            }
+        };
+    private static final RemoteFiles.Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
+        final Asked asked = (Asked) context;
+        asked.files.endWait();
+        if (errno != 0) {
+            asked.request.replyError(errno);
+        } else {
+            asked.request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
+        }
+    };
+
+    private final ReceivedFiles files;
+    private final RemoteFiles remote;
+    private final Long2ObjectHashMap<FuseRequest> polls = new Long2ObjectHashMap<>();
+    private final LongHashSet wakers = new LongHashSet();
+    private long lastToken;
+
+    ReceivedFifo(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
+        super(handle);
+        this.files = files;
+        this.remote = remote;
+    }
+
+    /** Whether it has come from the peer of {@code session}, which still has it. */
+    boolean isOwnedByPeerOf(final Session session) {
+        return !isOrphaned() && files.isOf(session);
+    }
+
+    @Override
+    public boolean isStream() {
+        return true;
+    }
+
+    @Override
+    public void read(final FuseRequest request, final long offset, final int length) {
+        if (isOrphaned() || !files.mayWait() || !remote.pread(
+            handle, Math.min(length, MAX_READ_LENGTH), waitBit(request), READ_ANSWER, new Asked(files, request))) {
+            request.replyError(refusal());
+            return;
+        }
+        files.beginWait();
+        request.tag(remote.lastCookie());
+    }
+
+    @Override
+    public boolean write(
+        final FuseRequest request,
+        final long offset,
+        final MutableDirectBuffer buffer,
+        final int index,
+        final int length,
+        final long address) {
+        if (isOrphaned() || !files.mayWait()) {
+            request.replyError(refusal());
+            return true;
+        }
+        if (!remote.pwrite(
+            handle, waitBit(request), buffer, index, length, WRITE_ANSWER, new Asked(files, request))) {
+            files.waitForRoom();
+            return false;
+        }
+        files.beginWait();
+        request.tag(remote.lastCookie());
+        return true;
+    }
+
+    @Override
+    public void getattr(final FuseRequest request) {
+        if (isOrphaned() || !remote.fstat(handle, ReceivedFile.ATTRIBUTES_ANSWER, request)) {
+            request.replyError(refusal());
+        }
+    }
+
+    @Override
+    public void truncate(final FuseRequest request, final long length) {
+        request.replyError(Errno.EINVAL);
+    }
+
+    @Override
+    public void poll(final FuseRequest request, final int events, final long waker) {
+        if (isOrphaned() || !files.mayWait()) {
+            request.replyPoll(GONE);
+            return;
+        }
+        if (waker != 0) {
+            if (wakers.size() >= MAX_WAKERS) {
+                wakeAll();
+            }
+            wakers.add(waker);
+        }
+        files.beginWait();
+        final long token = ++lastToken;
+        polls.put(token, request);
+        files.sendWatch(handle, token, events & SHOWN, waker != 0);
+    }
+
+    @Override
+    public void interrupted(final FuseRequest request) {
+        if (request.tag() != 0 && !isOrphaned()) {
+            files.sendCancel(request.tag());
+        }
+    }
+
+    @Override
+    public void released() {
+        files.onReleased(this);
+        endPolls();
+    }
+
+    /** The owner says what there is: in answer to a question, or, with token 0, so that another is asked. */
+    void onReady(final long token, final int events) {
+        if (token == 0) {
+            wakeAll();
+            return;
+        }
+        final FuseRequest request = polls.remove(token);
+        if (request != null) {
+            files.endWait();
+            request.replyPoll(events & SHOWN);
+        }
+    }
+
+    @Override
+    void onOrphaned() {
+        endPolls();
+        wakeAll();
+    }
+
+    private void endPolls() {
+        final ArrayList<FuseRequest> left = new ArrayList<>(polls.values());
+        polls.clear();
+        for (final FuseRequest request : left) {
+            files.endWait();
+            request.replyPoll(GONE);
+        }
+    }
+
+    private void wakeAll() {
+        final long[] told = new long[wakers.size()];
+        int count = 0;
+        final LongHashSet.LongIterator each = wakers.iterator();
+        while (each.hasNext()) {
+            told[count++] = each.nextValue();
+        }
+        wakers.clear();
+        for (final long waker : told) {
+            files.wake(waker);
+        }
+    }
+
+    /** In the place of an offset. */
+    private static long waitBit(final FuseRequest request) {
+        return (request.statusFlags() & Constants.O_NONBLOCK) != 0 ? 1 : 0;
+    }
+
+    private int refusal() {
+        return isOrphaned() || !remote.isOpen() ? Errno.EIO : Errno.EAGAIN;
+    }
+}
