@@ -98,18 +98,6 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void read(final int events) {
-        final boolean some = receive(events);
-        // Nothing can be added to what was there, so the end is most likely next. Told now, it leaves in the same call.
-        if (some && (events & Constants.EPOLLHUP) != 0 && !packets && isOpen()
-            && (registration.interest() & Constants.EPOLLIN) != 0) {
-            readingOn = true;
-            receive(events);
-            readingOn = false;
-        }
-    }
-
-    /** Receives once: whether anything was there. */
-    private boolean receive(final int events) {
         int minimum = Math.min(readLength, StreamCommons.MIN_READ_LENGTH);
         int maximum = readLength;
         if (packets) {
@@ -117,18 +105,18 @@ public final class SocketStream extends DescriptorStream {
             final int length = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
             if (length < 0) {
                 onReadFailed(-length);
-                return false;
+                return;
             }
             minimum = Math.max(1, length);
             maximum = minimum;
             if (length > commons.maxPacketLength()) {
                 end(Errno.EMSGSIZE);
-                return false;
+                return;
             }
         }
         final int allowed = allowed(maximum);
         if (allowed == 0) {
-            return false;
+            return;
         }
         if (!packets) {
             maximum = allowed;
@@ -137,7 +125,7 @@ public final class SocketStream extends DescriptorStream {
         final int room = handler.claim(this, minimum, maximum);
         if (room == 0) {
             pauseReading();
-            return false;
+            return;
         }
         final ControlData control = commons.control();
         final int received = Syscalls.recvmsg(
@@ -163,9 +151,19 @@ public final class SocketStream extends DescriptorStream {
             }
             spend(received);
             handler.commit(this, received, control.count() == 0 ? null : control);
-            return true;
+            if ((events & Constants.EPOLLHUP) != 0) {
+                readOn(events);
+            }
         }
-        return false;
+    }
+
+    /** Nothing can be added to what was there, so the end is most likely next. Told now, it leaves in the same call. */
+    private void readOn(final int events) {
+        if (!packets && !readingOn && isOpen() && (registration.interest() & Constants.EPOLLIN) != 0) {
+            readingOn = true;
+            read(events);
+            readingOn = false;
+        }
     }
 
     @Override
