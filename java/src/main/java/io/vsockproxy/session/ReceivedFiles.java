@@ -8,6 +8,8 @@ import io.vsockproxy.channel.RemoteFile;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.fuse.OpenCompletion;
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.stream.ChannelCommons;
@@ -15,11 +17,15 @@ import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.wire.Notice;
 import java.util.ArrayList;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A session's files of the other side, by handle: each of them a descriptor on the proxy's mount, or a channel's.
  */
 final class ReceivedFiles {
+    /** Long enough for an owner that is asked for a file's attributes, while the link is read. */
+    private static final long ANSWER_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
     private final FuseMount mount;
     private final Session session;
     private final Outbox outbox;
@@ -28,7 +34,9 @@ final class ReceivedFiles {
     private final ChannelCommons channels;
     private final int maxWriteLength;
     private final HandleTable<PeerFile> files = new HandleTable<>();
-    private final ArrayList<Opening> openings = new ArrayList<>();
+    private final ArrayList<FileBackend> openings = new ArrayList<>();
+    private final EventLoop loop;
+    private final Timer openTimer = new Timer(this::openUnexamined);
     private final int maxWaits;
     private int waits;
     private boolean waitingForRoom;
@@ -44,6 +52,7 @@ final class ReceivedFiles {
         this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, resources.limits().maxPacketLength());
         // The other half is for requests that do not wait for what may never come.
         this.maxWaits = Math.max(1, resources.limits().maxPendingFileRequests() / 2);
+        this.loop = resources.loop();
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
@@ -91,12 +100,12 @@ final class ReceivedFiles {
     /** Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed. */
     void open(
         final long handle, final int flags, final Delivery delivery, final int index, final Stream stream) {
-        final Opening opening = new Opening((FileBackend) files.get(handle), stream);
-        openings.add(opening);
-        mount.open(opening.file(), flags, new OpenCompletion() {
+        final FileBackend file = (FileBackend) files.get(handle);
+        openings.add(file);
+        mount.open(file, flags, new OpenCompletion() {
             @Override
             public void onOpened(final OwnedFd descriptor) {
-                openings.remove(opening);
+                openings.remove(file);
                 if (delivery.isAbandoned()) {
                     mount.dispose(descriptor);
                 } else {
@@ -106,7 +115,7 @@ final class ReceivedFiles {
 
             @Override
             public void onFailed(final int errno) {
-                openings.remove(opening);
+                openings.remove(file);
                 session.guarded(
                     () -> streams.fail(stream, "a file could not be opened: " + Errno.name(errno)));
                 stream.close();
@@ -115,14 +124,20 @@ final class ReceivedFiles {
     }
 
     /**
-     * The link is not read any more, because too much waits for {@code stream} (null: for all together). What waits for
-     * a file that is being opened must not wait for its attributes, as their answer is behind what is not read.
+     * The link is not read any more, because too much waits for local readers. If that lasts, files that are being
+     * opened no longer wait for their attributes: the answer is behind what is not read, and the reader may be waiting
+     * for just this file, or for what came along with it.
      */
-    void onBlocked(final Stream stream) {
-        for (int i = 0; i < openings.size(); i++) {
-            final Opening opening = openings.get(i);
-            if (stream == null || stream == opening.stream()) {
-                mount.openUnexamined(opening.file());
+    void onBlocked() {
+        if (!openings.isEmpty() && !openTimer.isScheduled()) {
+            loop.schedule(openTimer, ANSWER_NS);
+        }
+    }
+
+    private void openUnexamined() {
+        if (session.isBlocked()) {
+            for (int i = 0; i < openings.size(); i++) {
+                mount.openUnexamined(openings.get(i));
             }
         }
     }
@@ -208,16 +223,9 @@ final class ReceivedFiles {
 
     /** The session is over. */
     void close() {
+        loop.cancel(openTimer);
         files.forEach(PeerFile::orphan);
         files.clear();
         onRoom();
-    }
-
-    /**
-     * A file that is being opened.
-     *
-     * @param stream waits for it.
-     */
-    private record Opening(FileBackend file, Stream stream) {
     }
 }

@@ -458,8 +458,13 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
 
     /** The link is not read any further because of what waits for local readers. */
     void onBlocked() {
-        receivedFiles.onBlocked(inbox.blockedBy());
+        receivedFiles.onBlocked();
         streams.onBlocked();
+    }
+
+    /** Whether the link is not read because of what waits for local readers. */
+    boolean isBlocked() {
+        return inbox.isBlocked();
     }
 
     /** Room has come back for what waits for local readers. */
