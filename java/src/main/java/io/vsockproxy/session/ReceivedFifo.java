@@ -97,7 +97,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         final int index,
         final int length,
         final long address) {
-        if (isOrphaned() || !files.mayWait()) {
+        if (isOrphaned() || !files.mayWait() || !remote.hasRoom()) {
             request.replyError(refusal());
             return true;
         }

@@ -418,6 +418,27 @@ class FifoPeerTest {
         }
     }
 
+    @Test
+    void shouldRefuseWritesWhileOtherFilesHaveAllRequests() throws Exception {
+        guest.send(Messages.data(stream, "f", Messages.descriptor(FileDescriptor.Type.REGULAR_FILE, -6)));
+        guest.send(fstat(guest.next(VSockMessage::hasFstatRequest, "the fstat").getFstatRequest().getCookie()));
+        final Endpoint file = closing(application.receive().only());
+        try (Endpoint standIn = received()) {
+            final List<CompletableFuture<Integer>> readers = new ArrayList<>();
+            for (int i = 0; i < MAX_REQUESTS; i++) {
+                readers.add(Background.start(() -> FileCalls.read(file, 0, new byte[1])));
+                nextRead();
+            }
+            final CompletableFuture<Integer> writer = Background.start(
+                () -> FileCalls.write(standIn, FileCalls.CURRENT_POSITION, new byte[1]));
+            assertEquals(-Errno.EAGAIN, Background.join(writer));
+            guest.close();
+            for (final CompletableFuture<Integer> one : readers) {
+                assertEquals(-Errno.EIO, Background.join(one));
+            }
+        }
+    }
+
     private void connect(final int bits) {
         guest = closing(new NoticePeer(Endpoint.connect(link())));
         guest.send(NoticePeer.notice(Notice.GREETING, 0, WINDOW, bits));
