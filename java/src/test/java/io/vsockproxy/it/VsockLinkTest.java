@@ -77,11 +77,7 @@ class VsockLinkTest {
                     assertEquals("content", received.readText("content".length()));
                 }
             }
-            // Not killed: their mounts have to go before the directory.
-            for (final ProxyProcess proxy : List.of(guest, host)) {
-                proxy.signal("TERM");
-                assertEquals(0, proxy.awaitExit(), proxy::toString);
-            }
+            end(guest, host);
         }
     }
 
@@ -204,8 +200,7 @@ class VsockLinkTest {
                 standIn.write("back");
                 assertEquals("back", both.readText(4));
             }
-            assertTrue(guest.isAlive(), guest::toString);
-            assertTrue(host.isAlive(), host::toString);
+            end(guest, host);
         }
     }
 
@@ -243,6 +238,14 @@ class VsockLinkTest {
         final List<String> arguments = new ArrayList<>(first);
         arguments.addAll(List.of(options));
         return ProxyProcess.start(arguments.toArray(String[]::new));
+    }
+
+    /** Not killed: their mounts have to go before the directory. */
+    private static void end(final ProxyProcess... proxies) {
+        for (final ProxyProcess proxy : proxies) {
+            proxy.signal("TERM");
+            assertEquals(0, proxy.awaitExit(), proxy::toString);
+        }
     }
 
     private static long refusals(final ProxyProcess host) {
