@@ -115,6 +115,7 @@ final class HostileScript implements AutoCloseable {
                             say(notice(Close.Notice.CANCEL, cookie, 0, 0));
                         }
                     }
+                    refuseWhatIsAsked();
                     settle();
                     return session.hasEnded() || peer.unanswered().isEmpty();
                 },
@@ -292,6 +293,28 @@ final class HostileScript implements AutoCloseable {
                     .setHandle(script.flip() ? newHandle() : handle()));
         }
         say(message.build());
+    }
+
+    /** A request of the peer's for a file of its own, which was passed back to it, is asked of itself. */
+    private void refuseWhatIsAsked() {
+        while (!peer.asked.isEmpty()) {
+            final HostilePeer.Asked request = peer.asked.remove(0);
+            final long cookie = request.cookie();
+            final VSockMessage.Builder message = VSockMessage.newBuilder();
+            switch (request.command()) {
+                case PREAD_REQUEST -> message.setPreadResponse(
+                    PreadResponse.newBuilder().setCookie(cookie).setErrorCode(Errno.EIO));
+                case PWRITE_REQUEST -> message.setPwriteResponse(
+                    PwriteResponse.newBuilder().setCookie(cookie).setErrorCode(Errno.EIO));
+                case FSTAT_REQUEST -> message.setFstatResponse(
+                    FstatResponse.newBuilder().setCookie(cookie).setErrorCode(Errno.EIO));
+                case FTRUNCATE_REQUEST -> message.setFtruncateResponse(
+                    FtruncateResponse.newBuilder().setCookie(cookie).setErrorCode(Errno.EIO));
+                default -> message.setConnectResponse(
+                    ConnectResponse.newBuilder().setCookie(cookie).setErrorCode(Errno.EIO));
+            }
+            say(message.build());
+        }
     }
 
     private static VSockMessage notice(
