@@ -37,8 +37,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class StallTest {
     private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;
     private static final int MAX_DESCRIPTORS_IN_FLIGHT = 10;
-    /** More than a socket takes, by less than the queue's limit. */
-    private static final int SOME = 1_500_000;
+    /** More than a socket takes, less than the queue does. */
+    private static final int SOME = 1_000_000;
     /** More than the queue and a socket take. */
     private static final int TOO_MUCH = 8 << 20;
 
