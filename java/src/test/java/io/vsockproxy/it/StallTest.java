@@ -37,8 +37,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class StallTest {
     private static final int MAX_STREAM_QUEUE_LENGTH = 1 << 20;
     private static final int MAX_DESCRIPTORS_IN_FLIGHT = 10;
-    /** More than a socket takes, less than the queue does. */
-    private static final int SOME = 1_000_000;
+    /** More than a socket takes, which is 0.2 to 0.9 MB, by less than the queue's limit. */
+    private static final int SOME = 1_200_000;
     /** More than the queue and a socket take. */
     private static final int TOO_MUCH = 8 << 20;
 
@@ -77,7 +77,7 @@ class StallTest {
     @Test
     void shouldCloseTheReaderThatHasBeenSlowForLongestWhenAllTogetherHoldUpTheLink() {
         final RawPeer guest = HOST.guest();
-        final Connection[] connections = new Connection[12];
+        final Connection[] connections = new Connection[24];
         for (int i = 0; i < connections.length; i++) {
             connections[i] = HOST.connect(guest);
         }
