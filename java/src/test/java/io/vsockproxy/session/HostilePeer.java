@@ -30,6 +30,8 @@ final class HostilePeer implements AutoCloseable {
     record Asked(VSockMessage.CommandCase command, long cookie) { }
 
     private static final int MAX_KNOWN = 64;
+    /** What a packet costs besides its bytes, at most; a stream's bytes cost no more than themselves. */
+    private static final int PACKET_COST = 64;
     private static final int MAX_UNSENT_LENGTH = 1 << 20;
     private static final int MAX_PIECE_LENGTH = 1 << 20;
 
@@ -38,12 +40,14 @@ final class HostilePeer implements AutoCloseable {
     final List<Asked> asked = new ArrayList<>();
     private final Endpoint link;
     private final boolean isHost;
+    private final Map<Long, Long> received = new HashMap<>();
     private final Map<Long, VSockMessage.CommandCase> unanswered = new HashMap<>();
     private final List<Integer> frameEnds = new ArrayList<>();
     private final List<VSockMessage> framesSent = new ArrayList<>();
     private ByteArrayOutputStream unsent = new ByteArrayOutputStream();
     private Endpoint[] riding = {};
     private byte[] unread = new byte[0];
+    private long window = Long.MAX_VALUE;
     private boolean inStep = true;
     private boolean ended;
 
@@ -59,6 +63,19 @@ final class HostilePeer implements AutoCloseable {
     /** Whether everything sent so far was whole frames with protobuf's own bodies. */
     boolean isInStep() {
         return inStep;
+    }
+
+    /** How many bytes of a stream it has said that it takes before it says so again. */
+    void window(final long bytes) {
+        window = bytes;
+    }
+
+    /**
+     * Whether some stream's bytes may wait at the proxy for credit. If they go round (an application passes its own
+     * connection, and the peer writes to that), what the peer sends waits for itself, until the stall timeout.
+     */
+    boolean isStarving() {
+        return received.values().stream().anyMatch(bytes -> bytes >= window);
     }
 
     /** Whether the proxy has closed the link. */
@@ -228,6 +245,8 @@ final class HostilePeer implements AutoCloseable {
             case FSTAT_RESPONSE -> answer(message.getFstatResponse().getCookie(), message.getCommandCase());
             case FTRUNCATE_RESPONSE -> answer(message.getFtruncateResponse().getCookie(), message.getCommandCase());
             case DATA -> {
+                received.merge(
+                    message.getData().getHandle(), (long) message.getData().getBlob().size() + PACKET_COST, Long::sum);
                 for (final FileDescriptor descriptor : message.getData().getTransferredFdList()) {
                     if (descriptor.getType() != FileDescriptor.Type.TRANSPORTABLE) {
                         onNewHandle(descriptor.getHandle());

@@ -81,6 +81,9 @@ final class HostileScript implements AutoCloseable {
         peer = new HostilePeer(pair[1], isHost);
         session.start();
         if ((setting & 8) == 0) {
+            if ((setting & 2) == 0) {
+                peer.window(LENGTHS[setting >> 4 & 7] + 1L);
+            }
             say(notice(Close.Notice.GREETING, 0, LENGTHS[setting >> 4 & 7] + 1L, 1));
         }
     }
@@ -102,10 +105,10 @@ final class HostileScript implements AutoCloseable {
         proxy.turnUntil(
             () -> {
                 settle();
-                return session.hasEnded() || peer.unsentLength() == 0;
+                return session.hasEnded() || peer.unsentLength() == 0 || peer.isStarving();
             },
             () -> "the link to be read");
-        if (!session.hasEnded() && peer.isInStep()) {
+        if (!session.hasEnded() && peer.isInStep() && !peer.isStarving()) {
             // A connect whose listener has been accepted from may take some milliseconds more.
             proxy.turnUntil(
                 () -> {
@@ -117,7 +120,7 @@ final class HostileScript implements AutoCloseable {
                     }
                     refuseWhatIsAsked();
                     settle();
-                    return session.hasEnded() || peer.unanswered().isEmpty();
+                    return session.hasEnded() || peer.unanswered().isEmpty() || peer.isStarving();
                 },
                 () -> "answers to " + peer.unanswered());
         }
