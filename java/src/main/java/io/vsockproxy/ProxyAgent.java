@@ -233,6 +233,7 @@ final class ProxyAgent implements EngineAgent {
         final StreamCommons commons = resources.commons();
         values.add(CounterId.QUEUED_DESCRIPTORS, commons.heldCount());
         values.add(CounterId.WATCH_DESCRIPTORS, commons.watchCount());
+        values.add(CounterId.CLOSING_DESCRIPTORS, commons.closingCount());
         values.add(CounterId.STREAM_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_STREAM));
         values.add(CounterId.DATAGRAM_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_DGRAM));
         values.add(CounterId.SEQPACKET_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_SEQPACKET));

@@ -49,6 +49,8 @@ public enum CounterId {
     BESIDE_DESCRIPTORS("live descriptors: beside links", true),
     /** Descriptors with which datagram sockets are watched, while there are any. */
     WATCH_DESCRIPTORS("live descriptors: watch over datagram sockets", true),
+    /** Descriptors of sockets whose streams are over, and which are closed a moment later. */
+    CLOSING_DESCRIPTORS("live descriptors: about to be closed", true),
     /** Bytes that wait for local readers, with what descriptors and packets are charged. */
     QUEUED_BYTES("bytes waiting for readers", true),
     /** Bytes that wait for links to take them. */

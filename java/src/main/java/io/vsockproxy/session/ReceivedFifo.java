@@ -126,7 +126,8 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     @Override
     public void poll(final FuseRequest request, final int events, final long waker) {
         if (isOrphaned() || !files.mayWait()) {
-            request.replyPoll(GONE);
+            // Too many wait: whoever tries is told so (EAGAIN). To say that it is gone would have it closed.
+            request.replyPoll(isOrphaned() ? GONE : PollEvents.READABLE | PollEvents.WRITABLE);
             return;
         }
         if (waker != 0) {

@@ -47,6 +47,11 @@ final class LateCloses implements AutoCloseable {
         receivedNs = loop.nowNs() - 1;
     }
 
+    /** How many wait to be closed. */
+    int count() {
+        return fresh.size() + due.size() + freshShutDown.size() + dueShutDown.size() + abandoned.size();
+    }
+
     /** Closes a socket that has been shut down a turn later. Takes ownership. */
     void addShutDown(final OwnedFd descriptor) {
         freshShutDown.add(descriptor);

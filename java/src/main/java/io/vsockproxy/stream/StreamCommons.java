@@ -75,6 +75,11 @@ public final class StreamCommons implements AutoCloseable {
         return datagramWatch.descriptorCount();
     }
 
+    /** Descriptors of streams that are over, to be closed a moment later. */
+    public int closingCount() {
+        return lateCloses.count();
+    }
+
     /** Descriptors that wait for a byte to go with. */
     public int heldCount() {
         return heldCount;

@@ -405,6 +405,8 @@ class FifoPeerTest {
                 nextRead();
             }
             assertEquals(-Errno.EAGAIN, Background.join(reader(standIn, 1)));
+            assertEquals(Constants.EPOLLIN | Constants.EPOLLOUT,
+                standIn.poll(Constants.EPOLLIN | Constants.EPOLLOUT, 0), "not gone: whoever tries is told");
             final CompletableFuture<Integer> reader =
                 Background.start(() -> FileCalls.read(file, 0, new byte[1]));
             final PreadRequest request = nextRead();

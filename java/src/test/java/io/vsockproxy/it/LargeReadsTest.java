@@ -4,16 +4,12 @@
  */
 package io.vsockproxy.it;
 
-import static io.vsockproxy.proto.FileDescriptor.Type.REGULAR_FILE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
-import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.proto.FileDescriptor;
-import io.vsockproxy.proto.FstatResponse;
 import io.vsockproxy.proto.PreadRequest;
 import io.vsockproxy.proto.PreadResponse;
 import io.vsockproxy.proto.VSockMessage;
@@ -21,11 +17,10 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.MountedGuest;
 import io.vsockproxy.testing.Mounts;
 import io.vsockproxy.testing.Pattern;
-import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
-import io.vsockproxy.testing.TestLink;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -51,8 +46,7 @@ class LargeReadsTest {
     @TempDir
     Path directory;
     private final byte[] content = Pattern.bytes(7, 8 * LENGTH);
-    private Endpoint listening;
-    private ProxyProcess guest;
+    private MountedGuest guest;
     private RawPeer owner;
     private Endpoint application;
     private Endpoint file;
@@ -60,18 +54,12 @@ class LargeReadsTest {
     @BeforeEach
     void passAFile() throws IOException {
         Mounts.assumeMountable();
-        final LinkAddress link = TestLink.in(directory);
-        listening = Endpoint.listen(link);
-        guest = ProxyProcess.start("guest", "--connect", link.toString(), "--forward",
-            directory.resolve("forward") + "=/remote", "--files", directory.resolve("files").toString());
-        owner = RawPeer.hostOf(listening);
-        guest.awaitReady();
-        application = Endpoint.connect(directory.resolve("forward"));
-        owner.send(Messages.connectResponse(owner.receive().getConnectRequest().getCookie(), 0, 1));
-        owner.send(Messages.data(1, "a file", FileDescriptor.newBuilder()
-            .setType(REGULAR_FILE).setHandle(FILE).build()));
+        guest = new MountedGuest(directory);
+        owner = guest.owner();
+        application = guest.application();
+        guest.pass("a file", FILE);
         final CompletableFuture<Endpoint> received = Background.start(() -> application.receive().only());
-        answerAttributes();
+        guest.answerAttributes(content.length);
         file = Background.join(received);
         // What comes after a large answer is expected to be another one.
         final CompletableFuture<byte[]> first = read(0);
@@ -82,12 +70,8 @@ class LargeReadsTest {
     @AfterEach
     void end() {
         if (file != null) {
-            Endpoint.closeAll(file, application);
-            guest.signal("TERM");
-            guest.awaitExit();
+            file.close();
             guest.close();
-            owner.close();
-            listening.close();
         }
     }
 
@@ -156,13 +140,6 @@ class LargeReadsTest {
         final CompletableFuture<byte[]> next = read(0);
         owner.send(answer(request()));
         assertRead(0, next);
-    }
-
-    private void answerAttributes() {
-        final VSockMessage message = owner.receive();
-        assertTrue(message.hasFstatRequest(), message::toString);
-        owner.send(VSockMessage.newBuilder().setFstatResponse(FstatResponse.newBuilder()
-            .setCookie(message.getFstatRequest().getCookie()).setSize(content.length)).build());
     }
 
     private CompletableFuture<byte[]> read(final int offset) {

@@ -118,7 +118,9 @@ class LateClosesTest {
             all.add(descriptor());
             closes.addAbandoned(all.get(i));
         }
-        assertTrue(all.stream().filter(OwnedFd::isOpen).count() < FEW, all::toString);
+        final long open = all.stream().filter(OwnedFd::isOpen).count();
+        assertTrue(open > 0 && open < FEW, all::toString);
+        assertEquals(open, closes.count());
     }
 
     private static OwnedFd descriptor() {
