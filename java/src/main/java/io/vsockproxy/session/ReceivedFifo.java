@@ -127,7 +127,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     public void poll(final FuseRequest request, final int events, final long waker) {
         if (isOrphaned() || !files.mayWait()) {
             // Too many wait: whoever tries is told so (EAGAIN). To say that it is gone would have it closed.
-            request.replyPoll(isOrphaned() ? GONE : PollEvents.READABLE | PollEvents.WRITABLE);
+            request.replyPoll(isGone() ? GONE : PollEvents.READABLE | PollEvents.WRITABLE);
             return;
         }
         if (waker != 0) {
@@ -202,6 +202,10 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     }
 
     private int refusal() {
-        return isOrphaned() || !remote.isOpen() ? Errno.EIO : Errno.EAGAIN;
+        return isGone() ? Errno.EIO : Errno.EAGAIN;
+    }
+
+    private boolean isGone() {
+        return isOrphaned() || !remote.isOpen();
     }
 }
