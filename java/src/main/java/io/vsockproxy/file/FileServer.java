@@ -14,6 +14,7 @@ import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -54,6 +55,8 @@ public final class FileServer implements AutoCloseable {
     private final int maxWithWorkers;
     private final ArrayDeque<LocalFile> waitingForRoom = new ArrayDeque<>();
     private final ArrayDeque<LocalFile> waitingForBuffer = new ArrayDeque<>();
+    /** Those that the other side is done with, while something that it had asked for is not: no more than requests. */
+    private final ArrayList<LocalFile> unfinished = new ArrayList<>();
     private final ArrayDeque<FileRequest> released = new ArrayDeque<>();
     private final ArrayDeque<FileRequest> notRelayed = new ArrayDeque<>();
     private final EndOfTurnTask resumption = new EndOfTurnTask() {
@@ -203,7 +206,9 @@ public final class FileServer implements AutoCloseable {
     /** The other side is done with the file; requests that it made before are still carried out. */
     public void close(final LocalFile file) {
         file.markClosed();
-        closeIfDone(file);
+        if (!closeIfDone(file) && !closed) {
+            unfinished.add(file);
+        }
     }
 
     /** The session has ended and the link is closed: requests not begun are dropped, no more answers are given. */
@@ -219,6 +224,8 @@ public final class FileServer implements AutoCloseable {
         reader.close();
         buffers.close();
         pool.close();
+        unfinished.forEach(this::abandon);
+        unfinished.clear();
     }
 
     /** Closes a file of a session that has ended. */
@@ -558,10 +565,15 @@ public final class FileServer implements AutoCloseable {
         }
     }
 
-    private void closeIfDone(final LocalFile file) {
-        if (file.beginClosing()) {
+    private boolean closeIfDone(final LocalFile file) {
+        final boolean done = file.beginClosing();
+        if (done) {
+            if (!closed) {
+                unfinished.remove(file);
+            }
             windows.forget(file);
             workers.submit(file.closing());
         }
+        return done;
     }
 }
