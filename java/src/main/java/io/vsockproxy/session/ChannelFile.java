@@ -88,7 +88,7 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         }
         final Request request = begin(correlationId, completion);
         return begun(request, remote.pwriteWhenRoom(
-            handle, position, buffer, index, Math.min(length, files.maxWriteLength()), ANSWER, request));
+            handle, position, buffer, index, length, ANSWER, request));
     }
 
     @Override

@@ -4,7 +4,6 @@
  */
 package io.vsockproxy.session;
 
-import io.vsockproxy.channel.RemoteFile;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseMount;
 import io.vsockproxy.fuse.OpenCompletion;
@@ -32,7 +31,6 @@ final class ReceivedFiles {
     private final StreamTable streams;
     private final RemoteFiles remote;
     private final ChannelCommons channels;
-    private final int maxWriteLength;
     private final HandleTable<PeerFile> files = new HandleTable<>();
     private final ArrayList<FileBackend> openings = new ArrayList<>();
     private final EventLoop loop;
@@ -49,7 +47,6 @@ final class ReceivedFiles {
         final RemoteFiles remote) {
         this.mount = resources.mount();
         this.channels = resources.channels();
-        this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, resources.limits().maxPacketLength());
         // The other half is for requests that do not wait for what may never come.
         this.maxWaits = Math.max(1, resources.limits().maxPendingFileRequests() / 2);
         this.loop = resources.loop();
@@ -70,11 +67,6 @@ final class ReceivedFiles {
 
     boolean contains(final long handle) {
         return files.get(handle) != null;
-    }
-
-    /** The most that a channel's request writes at once, in bytes. */
-    int maxWriteLength() {
-        return maxWriteLength;
     }
 
     /** Registers a file that was passed to an application; {@link #open} comes next, or {@link #forget}. */

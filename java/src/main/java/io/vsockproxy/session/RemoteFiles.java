@@ -4,6 +4,8 @@
  */
 package io.vsockproxy.session;
 
+import io.vsockproxy.channel.RemoteFile;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
@@ -92,6 +94,7 @@ public final class RemoteFiles {
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
+    private final int maxWriteLength;
     private final EventLoop loop;
     private final Counters counters;
     private final FileAttributes attributes = new FileAttributes();
@@ -103,12 +106,14 @@ public final class RemoteFiles {
     RemoteFiles(
         final Session session,
         final Outbox outbox,
-        final int maxRequests,
+        final SessionLimits limits,
         final EventLoop loop,
         final Counters counters) {
         this.session = session;
         this.outbox = outbox;
-        this.maxRequests = maxRequests;
+        this.maxRequests = limits.maxPendingFileRequests();
+        // What is longer than the ring may ever hold would wait for ever.
+        this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, limits.maxPacketLength());
         this.loop = loop;
         this.counters = counters;
     }
@@ -151,7 +156,7 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes; the bytes may be used again when this returns.
+     * Writes, of more than one request carries only the beginning; the bytes may be used again when this returns.
      *
      * @param buffer off-heap; the {@link PwriteRequestHeader#MAX_LENGTH} bytes in front of {@code offset} are
      *               overwritten, to frame the bytes where they lie.
@@ -171,7 +176,8 @@ public final class RemoteFiles {
             return false;
         }
         final long cookie = session.newHandle();
-        if (!outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, length)) {
+        if (!outbox.sendPwriteRequest(
+            cookie, handle, fileOffset, buffer, offset, Math.min(length, maxWriteLength))) {
             return false;
         }
         expect(cookie, Command.PWRITE_RESPONSE, context).completion = completion;
@@ -179,7 +185,7 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes as soon as the link has room for the bytes.
+     * Writes as soon as the link has room for the bytes, of more than one request carries only the beginning.
      *
      * @param buffer must stay as it is until the completion is told.
      * @return false when there are too many requests already or the session has ended.
@@ -195,9 +201,10 @@ public final class RemoteFiles {
         if (!hasRoom()) {
             return false;
         }
+        final int carried = Math.min(length, maxWriteLength);
         if (!waitingWrites.isEmpty()
-            || !send(handle, fileOffset, buffer, offset, length, completion, context)) {
-            waitingWrites.add(new WaitingWrite(handle, fileOffset, buffer, offset, length, completion, context));
+            || !send(handle, fileOffset, buffer, offset, carried, completion, context)) {
+            waitingWrites.add(new WaitingWrite(handle, fileOffset, buffer, offset, carried, completion, context));
             outbox.wantRoom();
         }
         return true;

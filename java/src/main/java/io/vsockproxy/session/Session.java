@@ -103,8 +103,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         streams.extension(extension);
         files = new OwnFiles(resources, this, outbox, streams, extension);
         connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
-        remoteFiles = new RemoteFiles(
-            this, outbox, limits.maxPendingFileRequests(), resources.loop(), counters);
+        remoteFiles = new RemoteFiles(this, outbox, limits, resources.loop(), counters);
         receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
         extension.files(files, receivedFiles);
         export = new DescriptorExport(

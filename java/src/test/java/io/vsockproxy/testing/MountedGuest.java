@@ -7,6 +7,7 @@ package io.vsockproxy.testing;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
+import io.vsockproxy.posix.Constants;
 import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.FstatResponse;
 import io.vsockproxy.proto.VSockMessage;
@@ -55,10 +56,10 @@ public final class MountedGuest implements AutoCloseable {
         return application;
     }
 
-    /** Passes a regular file, with {@code text} to go with it. */
+    /** Passes a regular file that is open for reading and writing, with {@code text} to go with it. */
     public void pass(final String text, final long handle) {
         owner.send(Messages.data(1, text, FileDescriptor.newBuilder()
-            .setType(FileDescriptor.Type.REGULAR_FILE).setHandle(handle).build()));
+            .setType(FileDescriptor.Type.REGULAR_FILE).setHandle(handle).setFlags(Constants.O_RDWR).build()));
     }
 
     /** Waits until it asks for a file's attributes, and tells the size. */
@@ -72,10 +73,11 @@ public final class MountedGuest implements AutoCloseable {
     @Override
     public void close() {
         application.close();
+        // Before the guest, which would wait for its answer to what has been closed.
+        owner.close();
+        listening.close();
         guest.signal("TERM");
         guest.awaitExit();
         guest.close();
-        owner.close();
-        listening.close();
     }
 }
