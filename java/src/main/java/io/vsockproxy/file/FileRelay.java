@@ -33,7 +33,7 @@ public interface FileRelay {
     /** Reads up to {@code length} bytes at {@code offset} into the completion's data. */
     int read(long offset, int length, Completion completion);
 
-    /** Writes {@code length} bytes of the completion's data to {@code offset}. */
+    /** Writes up to {@code length} bytes of the completion's data to {@code offset}. */
     int write(long offset, int length, Completion completion);
 
     /** Asks for the attributes, which go into the completion's. */

@@ -248,7 +248,7 @@ final class HostilePeer implements AutoCloseable {
                 received.merge(
                     message.getData().getHandle(), (long) message.getData().getBlob().size() + PACKET_COST, Long::sum);
                 for (final FileDescriptor descriptor : message.getData().getTransferredFdList()) {
-                    if (descriptor.getType() != FileDescriptor.Type.TRANSPORTABLE) {
+                    if (descriptor.getType() != FileDescriptor.Type.TRANSPORTABLE && !isReturned(descriptor)) {
                         onNewHandle(descriptor.getHandle());
                     }
                 }
@@ -271,8 +271,17 @@ final class HostilePeer implements AutoCloseable {
         assertTrue(isDue || !inStep, () -> "a " + command + " to nothing, or a second one: " + cookie);
     }
 
+    /** A FIFO of this side's comes back by its own handle: docs/protocol-extensions.md. */
+    private boolean isReturned(final FileDescriptor descriptor) {
+        return descriptor.getType() == FileDescriptor.Type.FIFO && !isTheProxys(descriptor.getHandle());
+    }
+
+    private boolean isTheProxys(final long handle) {
+        return isHost ? handle > 0 : handle < 0;
+    }
+
     private void onNewHandle(final long handle) {
-        assertTrue(isHost ? handle > 0 : handle < 0, () -> "the proxy made up the handle " + handle);
+        assertTrue(isTheProxys(handle), () -> "the proxy made up the handle " + handle);
         know(handle);
     }
 
