@@ -48,6 +48,7 @@ final class HostilePeer implements AutoCloseable {
     private Endpoint[] riding = {};
     private byte[] unread = new byte[0];
     private long window = Long.MAX_VALUE;
+    private boolean withholds;
     private boolean inStep = true;
     private boolean ended;
 
@@ -71,11 +72,12 @@ final class HostilePeer implements AutoCloseable {
     }
 
     /**
-     * Whether some stream's bytes may wait at the proxy for credit. If they go round (an application passes its own
-     * connection, and the peer writes to that), what the peer sends waits for itself, until the stall timeout.
+     * Whether what it sends may wait for itself, until the stall timeout. Some stream's bytes may wait at the proxy for
+     * credit, and go round: an application passes its own connection, and the peer writes to that. Or descriptors wait
+     * for a byte that they can ride on, and what is written to those fills the link in front of it.
      */
     boolean isStarving() {
-        return received.values().stream().anyMatch(bytes -> bytes >= window);
+        return withholds || received.values().stream().anyMatch(bytes -> bytes >= window);
     }
 
     /** Whether the proxy has closed the link. */
@@ -207,6 +209,8 @@ final class HostilePeer implements AutoCloseable {
                 message.getFstatRequest().getCookie(), VSockMessage.CommandCase.FSTAT_RESPONSE);
             case FTRUNCATE_REQUEST -> unanswered.put(
                 message.getFtruncateRequest().getCookie(), VSockMessage.CommandCase.FTRUNCATE_RESPONSE);
+            case DATA -> withholds |=
+                message.getData().getTransferredFdCount() > 0 && message.getData().getBlob().isEmpty();
             default -> {
                 // The rest has none.
             }
