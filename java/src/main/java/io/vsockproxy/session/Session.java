@@ -181,7 +181,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     /**
      * Connects an accepted local connection to a unix socket of the other side.
      *
-     * @param accepted   takes ownership; closed when the other side refuses.
+     * @param accepted   O_NONBLOCK; takes ownership; closed when the other side refuses.
      * @param remotePath UTF-8, all of the buffer.
      */
     public void forward(final OwnedFd accepted, final DirectBuffer remotePath) {

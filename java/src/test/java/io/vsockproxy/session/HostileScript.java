@@ -398,6 +398,8 @@ final class HostileScript implements AutoCloseable {
         }
         final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
         add(pair[0]);
+        // As one that a listener has accepted.
+        pair[1].setNonBlocking();
         final UnsafeBuffer path = new UnsafeBuffer("/remote".getBytes(StandardCharsets.US_ASCII));
         session.forward(
             OwnedFd.of(Syscalls.fcntl(pair[1].fd(), Constants.F_DUPFD_CLOEXEC, 0)), path);
