@@ -131,6 +131,11 @@ public final class FileServer implements AutoCloseable {
             responses.written(cookie, isRefused ? Errno.EBADF : Errno.EINVAL, 0);
             return;
         }
+        if (length == 0 && file.relay() != null) {
+            // Nothing, which takes no buffer, is nothing that could be passed on.
+            responses.written(cookie, 0, 0);
+            return;
+        }
         long done = 0;
         final boolean memory = file.kind() == FileSystemKind.MEMORY && length <= MAX_INLINE_WRITE_LENGTH;
         learnSize(file);

@@ -74,6 +74,8 @@ public final class RemoteFiles {
     /** A request that waits for its answer; used again for another when it has it. */
     private static final class Pending {
         private int responseCommand;
+        /** Of a write. */
+        private int length;
         private long sinceNs;
         /** One of these two is null. */
         private Completion completion;
@@ -90,6 +92,9 @@ public final class RemoteFiles {
         int length,
         Completion completion,
         Object context) { }
+
+    /** The kernel's FUSE leaves a request open whose answer has a greater one, for ever (fs/fuse/dev.c). */
+    private static final int MAX_ERRNO = 511;
 
     private final Session session;
     private final Outbox outbox;
@@ -176,11 +181,11 @@ public final class RemoteFiles {
             return false;
         }
         final long cookie = session.newHandle();
-        if (!outbox.sendPwriteRequest(
-            cookie, handle, fileOffset, buffer, offset, Math.min(length, maxWriteLength))) {
+        final int carried = Math.min(length, maxWriteLength);
+        if (!outbox.sendPwriteRequest(cookie, handle, fileOffset, buffer, offset, carried)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, context).completion = completion;
+        expectWritten(cookie, carried, completion, context);
         return true;
     }
 
@@ -262,7 +267,7 @@ public final class RemoteFiles {
         if (message.command() == Command.PREAD_RESPONSE && !(completion instanceof UntimedCompletion)) {
             counters.onPreadAnswered(loop.nowNs() - request.sinceNs);
         }
-        final int errno = message.errorCode();
+        final int errno = errno(message, request.length);
         switch (message.command()) {
             case Command.PREAD_RESPONSE -> completion.onAnswer(
                 context, errno, 0, message.buffer(), message.blobOffset(), message.blobLength());
@@ -273,6 +278,16 @@ public final class RemoteFiles {
             default -> completion.onAnswer(context, errno, 0, null, 0, 0);
         }
         return true;
+    }
+
+    /** What went wrong, which may be the answer itself: an error that there is not, or more written than there was. */
+    private static int errno(final MessageDecoder message, final int length) {
+        final int errno = message.errorCode();
+        if (errno < 0 || errno > MAX_ERRNO) {
+            return Errno.EIO;
+        }
+        final boolean isWritten = errno == 0 && message.command() == Command.PWRITE_RESPONSE;
+        return isWritten && (message.bytesWritten() < 0 || message.bytesWritten() > length) ? Errno.EIO : errno;
     }
 
     /** Whether the answer to request {@code cookie}, {@code length} bytes, may come through {@code pipe}. */
@@ -337,8 +352,15 @@ public final class RemoteFiles {
         if (!outbox.sendPwriteRequestCopied(cookie, handle, fileOffset, buffer, offset, length)) {
             return false;
         }
-        expect(cookie, Command.PWRITE_RESPONSE, context).completion = completion;
+        expectWritten(cookie, length, completion, context);
         return true;
+    }
+
+    private void expectWritten(
+        final long cookie, final int length, final Completion completion, final Object context) {
+        final Pending request = expect(cookie, Command.PWRITE_RESPONSE, context);
+        request.completion = completion;
+        request.length = length;
     }
 
     private long begin(final int responseCommand, final Completion completion, final Object context) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
+import io.vsockproxy.proto.FtruncateResponse;
 import io.vsockproxy.proto.PwriteRequest;
 import io.vsockproxy.proto.PwriteResponse;
 import io.vsockproxy.proto.VSockMessage;
@@ -31,10 +32,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Writes to a file that a guest has received and passed back, which is then a file of the guest's whose writes go on to
- * the owner: of more than the guest may have under way at once, too.
+ * the owner: of nothing, and of more than the guest may have under way at once, too.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
-class LargeWritesTest {
+class PassedBackFileTest {
     private static final long FILE = 2;
     /** More than half of the default outbound ring, which is what may wait for the link. */
     private static final int LENGTH = 3 << 20;
@@ -77,10 +78,7 @@ class LargeWritesTest {
         assertEquals(ByteString.copyFrom(content, 0, MAX_CARRIED), request.getBlob());
         assertEquals(11, request.getOffset());
         owner.send(response(request.getCookie(), MAX_CARRIED));
-        final VSockMessage answer = owner.receive();
-        assertTrue(answer.hasPwriteResponse(), answer::toString);
-        assertEquals(7, answer.getPwriteResponse().getCookie());
-        assertEquals(MAX_CARRIED, answer.getPwriteResponse().getBytesWritten());
+        assertAnswered(7, MAX_CARRIED);
     }
 
     @Test
@@ -94,8 +92,41 @@ class LargeWritesTest {
             assertEquals(i, request.getOffset());
             assertEquals(ByteString.copyFrom(content, 0, MAX_CARRIED), request.getBlob());
             owner.send(response(request.getCookie(), MAX_CARRIED));
-            assertEquals(100 + i, owner.receive().getPwriteResponse().getCookie());
+            assertAnswered(100 + i, MAX_CARRIED);
         }
+    }
+
+    @Test
+    void shouldAnswerAWriteOfNothing() {
+        owner.send(Messages.pwriteRequest(7, passedBack, new byte[0], 11));
+        assertAnswered(7, 0);
+    }
+
+    @Test
+    void shouldAnswerAWriteOfNothingThatWaitsForOthers() {
+        owner.send(Messages.pwriteRequest(7, passedBack, new byte[100], 0));
+        owner.send(Messages.ftruncateRequest(8, passedBack, 50));
+        owner.send(Messages.pwriteRequest(9, passedBack, new byte[0], 10));
+        owner.send(Messages.pwriteRequest(10, passedBack, new byte[1], 20));
+        final long cookie = request().getCookie();
+        assertAnswered(9, 0);
+        owner.send(response(cookie, 100));
+        assertAnswered(7, 100);
+        final VSockMessage message = owner.receive();
+        assertTrue(message.hasFtruncateRequest(), message::toString);
+        owner.send(VSockMessage.newBuilder().setFtruncateResponse(FtruncateResponse.newBuilder()
+            .setCookie(message.getFtruncateRequest().getCookie())).build());
+        assertTrue(owner.receive().hasFtruncateResponse());
+        owner.send(response(request().getCookie(), 1));
+        assertAnswered(10, 1);
+    }
+
+    private void assertAnswered(final long cookie, final long written) {
+        final VSockMessage answer = owner.receive();
+        assertTrue(answer.hasPwriteResponse(), answer::toString);
+        assertEquals(cookie, answer.getPwriteResponse().getCookie());
+        assertEquals(0, answer.getPwriteResponse().getErrorCode());
+        assertEquals(written, answer.getPwriteResponse().getBytesWritten());
     }
 
     private PwriteRequest request() {
