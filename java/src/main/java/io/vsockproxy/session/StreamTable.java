@@ -158,10 +158,12 @@ final class StreamTable {
     /** Something that concerns this stream alone cannot be done: closes it on both sides. */
     void fail(final Stream stream, final String reason) {
         LOGGER.log(Level.WARNING, "{0}: {1} closed: {2}", sessionName, stream, reason);
-        if (forget(stream.handle()) != null) {
+        final boolean isKnown = forget(stream.handle()) != null;
+        // First: the peer may have left no room to be told, and nobody would close it after that.
+        stream.close();
+        if (isKnown) {
             outbox.sendClose(stream.handle());
         }
-        stream.close();
     }
 
     /** The peer has closed it, for a reason or 0: what was received before is still delivered. */
