@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.link;
 
+import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
 import io.vsockproxy.loop.Timer;
@@ -60,6 +61,12 @@ public final class DescriptorChannel implements AutoCloseable {
     private final ArrayDeque<OwnedFd> outgoing = new ArrayDeque<>();
     private final Timer overdue = new Timer(this::onOverdue);
     private final Timer retry = new Timer(this::flush);
+    private final EndOfTurnTask flushTask = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            flush();
+        }
+    };
     private OwnedFd socket;
     private Registration registration;
     private String failure;
@@ -116,7 +123,8 @@ public final class DescriptorChannel implements AutoCloseable {
         }
         outgoing.add(descriptor);
         if (outgoing.size() == 1) {
-            flush();
+            // Not now: should it fail, those who wait are told, while the caller is in the middle of a frame.
+            loop.atEndOfTurn(flushTask);
         }
     }
 
@@ -203,6 +211,9 @@ public final class DescriptorChannel implements AutoCloseable {
     }
 
     private void flush() {
+        if (failure != null) {
+            return;
+        }
         while (socket != null && !outgoing.isEmpty()) {
             memory.buffer().putInt(IoVec.LENGTH + Integer.BYTES, outgoing.peek().fd());
             final int result = Syscalls.sendmsg(socket.fd(), iov, 1, SEND_FLAGS, outgoingFdAddress, 1);

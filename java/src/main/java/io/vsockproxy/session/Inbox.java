@@ -119,6 +119,10 @@ final class Inbox {
         if (expectedHeaderLength == 0) {
             return Integer.MAX_VALUE;
         }
+        if (partRemaining > 0) {
+            // Its stream takes no splices any more.
+            return (int) Math.min(Integer.MAX_VALUE, partRemaining + expectedHeaderLength);
+        }
         return inbound.available() == 0 ? expectedHeaderLength : MAX_HEADER_LENGTH;
     }
 
