@@ -30,11 +30,20 @@ public interface FileBackend {
      * @param buffer the bytes are there until this returns. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in front
      *               of {@code index} may be overwritten, to frame the data where it lies.
      * @param address of the first byte of data, for a system call.
-     * @return false when there is no room for the data now: the mount then parks the request and offers it again,
-     *     unchanged, when {@link FuseMount#resume} is called. It has not been answered then.
+     * @return false when there is no room for the data now: the mount then parks the request and offers it again
+     *     when {@link FuseMount#resume} is called; when too many are parked, only the beginning of what it wrote. It
+     *     has not been answered then.
      */
     boolean write(
         FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
+
+    /**
+     * What a write waits for that there is no room for: the files that it is the same object for share one queue, which
+     * leaves others alone.
+     */
+    default Object room() {
+        return this;
+    }
 
     /**
      * Asks for the attributes, of which no more than the size need be known. Answer:

@@ -84,9 +84,9 @@ final class FuseChannel implements AutoCloseable {
         return detached;
     }
 
-    /** Takes back a buffer that was {@linkplain #detachRequest detached}. */
+    /** Takes back a buffer that was {@linkplain #detachRequest detached}, or frees any other. */
     void recycle(final Memory detached) {
-        if (closed || spareBuffers.size() >= MAX_SPARE_BUFFERS) {
+        if (closed || detached.length() != REQUEST_LENGTH || spareBuffers.size() >= MAX_SPARE_BUFFERS) {
             detached.close();
         } else {
             spareBuffers.addLast(detached);

@@ -57,6 +57,7 @@ public final class FuseRequest {
     private int length;
     private int statusFlags;
     private long tag;
+    private boolean divisible;
     private Memory parkedData;
 
     FuseRequest(final FuseReplies replies) {
@@ -227,6 +228,7 @@ public final class FuseRequest {
         offset = newOffset;
         length = newLength;
         statusFlags = 0;
+        divisible = false;
         tag = 0;
         state = State.WAITING;
         return this;
@@ -245,6 +247,20 @@ public final class FuseRequest {
     /** Whether it is the kernel's request {@code number}, and unanswered. */
     boolean isWaiting(final long number) {
         return unique == number && state == State.WAITING && kind != Kind.FIRST_GETATTR;
+    }
+
+    /** Whether a write of less than all is an answer that somebody goes on from. */
+    boolean isDivisible() {
+        return divisible;
+    }
+
+    void divisible(final boolean isDivisible) {
+        divisible = isDivisible;
+    }
+
+    /** From now on it is no more than the first {@code newLength} bytes that are to be written. */
+    void cut(final int newLength) {
+        length = newLength;
     }
 
     /** The buffer with a write that the backend had no room for, or null. */

@@ -9,7 +9,6 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SplicePipe;
-import java.util.ArrayList;
 import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -22,9 +21,6 @@ import org.agrona.concurrent.UnsafeBuffer;
 final class FuseServer implements FuseReplies {
     /** Requests waiting for backends, beyond which more are refused with ENOMEM. */
     static final int MAX_REQUESTS = 16384;
-
-    /** Writes without room, of a mebibyte at most each, beyond which no more requests are taken from the kernel. */
-    static final int MAX_PARKED_WRITES = 64;
 
     private static final int MAX_REQUESTS_PER_READINESS = 64;
     private static final int OWNER_CHANGES =
@@ -42,7 +38,7 @@ final class FuseServer implements FuseReplies {
     private final FileAttributes root = new FileAttributes().set(0, 0500, 2, 0, 0, 0, 0);
     private final Consumer<FuseNode> onExamined;
     private final UnsafeBuffer reply;
-    private final ArrayList<FuseRequest> parkedWrites = new ArrayList<>();
+    private final ParkedWrites parkedWrites;
     private UnsafeBuffer buffer;
     private boolean paused;
     private boolean dispatching;
@@ -62,6 +58,7 @@ final class FuseServer implements FuseReplies {
         this.uid = uid;
         this.gid = gid;
         this.onExamined = onExamined;
+        parkedWrites = new ParkedWrites(channel, this::offer);
         buffer = channel.request().buffer();
         reply = channel.reply();
     }
@@ -73,7 +70,7 @@ final class FuseServer implements FuseReplies {
 
     /** Whether no requests are to be taken now. */
     boolean isPaused() {
-        return paused || parkedWrites.size() >= MAX_PARKED_WRITES;
+        return paused;
     }
 
     /** Takes no more requests until {@link #resume}. */
@@ -81,23 +78,12 @@ final class FuseServer implements FuseReplies {
         paused = true;
     }
 
-    /** Takes requests again. Offers each parked write once, in order; what finds no room stays parked. */
+    /** Takes requests again, and has parked writes offered to their backends. */
     void resume() {
         paused = false;
         dispatching = true;
         try {
-            final int count = parkedWrites.size();
-            for (int i = 0; i < count && !parkedWrites.isEmpty(); i++) {
-                final FuseRequest request = parkedWrites.remove(0);
-                final Memory data = request.parkedData();
-                request.parkedData(null);
-                if (offer(request, data)) {
-                    channel.recycle(data);
-                } else {
-                    request.parkedData(data);
-                    parkedWrites.add(request);
-                }
-            }
+            parkedWrites.offerAll();
         } finally {
             dispatching = false;
             freeIfClosed();
@@ -180,12 +166,7 @@ final class FuseServer implements FuseReplies {
     /** The end of the mount: what the kernel still waits for is answered EIO. The backends' answers are dropped. */
     void abandonAll() {
         requests.forEach(request -> request.abandon(Errno.EIO));
-        for (final FuseRequest parked : parkedWrites) {
-            // The backend has never taken these, and owes no answer.
-            unpark(parked);
-            parked.replyError(Errno.EIO);
-        }
-        parkedWrites.clear();
+        parkedWrites.abandonAll(Errno.EIO);
     }
 
     /** Has whoever polls the open file {@code waker} look again. */
@@ -298,10 +279,13 @@ final class FuseServer implements FuseReplies {
                 error(unique, Errno.EOPNOTSUPP);
             } else {
                 final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
-                if (request != null && !offer(
-                    request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET)),
-                    channel.request())) {
-                    park(request);
+                if (request != null) {
+                    request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET));
+                    // Of a mapping's pages none may be left out: no kernel would ask for them again.
+                    request.divisible((flags & FuseProtocol.FUSE_WRITE_CACHE) == 0);
+                    if (!offer(request, channel.request())) {
+                        park(request);
+                    }
                 }
             }
         }
@@ -323,14 +307,11 @@ final class FuseServer implements FuseReplies {
     }
 
     private void park(final FuseRequest request) {
-        request.parkedData(channel.detachRequest());
-        buffer = channel.request().buffer();
-        parkedWrites.add(request);
-    }
-
-    private void unpark(final FuseRequest request) {
-        channel.recycle(request.parkedData());
-        request.parkedData(null);
+        if (parkedWrites.park(request)) {
+            buffer = channel.request().buffer();
+        } else {
+            request.replyError(Errno.EAGAIN);
+        }
     }
 
     private void getattr(final long unique, final long nodeId) {
@@ -420,7 +401,6 @@ final class FuseServer implements FuseReplies {
         if (request.parkedData() != null) {
             // The backend has not got it: nothing was done.
             parkedWrites.remove(request);
-            unpark(request);
             request.replyError(Errno.EINTR);
         } else {
             if (!request.outlivesSignals()) {

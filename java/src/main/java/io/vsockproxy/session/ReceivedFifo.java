@@ -112,6 +112,11 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     }
 
     @Override
+    public Object room() {
+        return files;
+    }
+
+    @Override
     public void getattr(final FuseRequest request) {
         if (isOrphaned() || !remote.fstat(handle, ReceivedFile.ATTRIBUTES_ANSWER, request)) {
             request.replyError(refusal());

@@ -131,6 +131,11 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     }
 
     @Override
+    public Object room() {
+        return files;
+    }
+
+    @Override
     public void getattr(final FuseRequest request) {
         if (isOrphaned() || !remote.fstat(handle, ATTRIBUTES_ANSWER, request)) {
             request.replyError(refusal());

@@ -312,27 +312,6 @@ class FuseServerTest {
     }
 
     @Test
-    void shouldTakeNoMoreRequestsWhenTooManyWritesAreParked() {
-        backend.refusesWrites = true;
-        for (int i = 0; i < FuseServer.MAX_PARKED_WRITES; i++) {
-            assertFalse(server.isPaused());
-            ioArguments(0, 8);
-            assertEquals(NO_ANSWER, ask(FuseProtocol.WRITE, node.id(), 48));
-        }
-        assertTrue(server.isPaused());
-        ioArguments(0, 10);
-        assertEquals(NO_ANSWER, ask(FuseProtocol.READ, node.id(), 40));
-        backend.refusesWrites = false;
-        server.resume();
-        assertFalse(server.isPaused());
-        for (int i = 0; i < FuseServer.MAX_PARKED_WRITES; i++) {
-            assertEquals(0, receiveOne());
-        }
-        assertEquals(0, server.serve());
-        assertEquals(0, receive());
-    }
-
-    @Test
     void shouldEndFromInsideAParkedWrite() {
         backend.refusesWrites = true;
         for (int i = 0; i < 3; i++) {

@@ -1,0 +1,156 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.fuse;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
+import java.util.ArrayList;
+import java.util.List;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** More writes than are kept whole; a datagram socket stands for /dev/fuse. */
+class FuseParkedWritesTest {
+    private static final int LONG_WRITE = ParkedWrites.PART_LENGTH + 1000;
+    private static final int NO_ANSWER = Integer.MIN_VALUE;
+
+    private final Memory memory = Memory.allocate(1 << 16);
+    private final UnsafeBuffer message = memory.buffer();
+    private final FuseNodes nodes = new FuseNodes();
+    private final List<MemoryBackend> files = new ArrayList<>();
+    private OwnedFd kernel;
+    private FuseServer server;
+
+    @BeforeEach
+    void connect() {
+        PosixException.check(
+            Syscalls.socketpair(
+                Constants.AF_UNIX, Constants.SOCK_SEQPACKET | Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK, 0,
+                memory.address()),
+            "socketpair");
+        kernel = OwnedFd.of(message.getInt(0));
+        server = new FuseServer(
+            new FuseChannel(OwnedFd.of(message.getInt(Integer.BYTES))), nodes, 1000, 1001, node -> { });
+    }
+
+    @AfterEach
+    void disconnect() {
+        server.abandonAll();
+        assertEquals(0, server.requestCount());
+        server.close();
+        kernel.close();
+        memory.close();
+        files.forEach(MemoryBackend::free);
+    }
+
+    @Test
+    void shouldServeOthersWhileManyWritesAreParkedAndKeepThePartThatGoesIntoAPipeAtOnce() {
+        final MemoryBackend stuck = addFile();
+        final MemoryBackend other = addFile();
+        stuck.refusesWrites = true;
+        other.refusesWrites = true;
+        for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
+            assertEquals(NO_ANSWER, write(stuck, LONG_WRITE, 0));
+        }
+        // Nobody need give anything up for what is short, and it is kept whole itself.
+        assertEquals(NO_ANSWER, write(other, ParkedWrites.PART_LENGTH, 0));
+        assertEquals(NO_ANSWER, write(other, LONG_WRITE, 0));
+        assertEquals(0, read(other));
+
+        other.refusesWrites = false;
+        server.resume();
+        assertEquals(ParkedWrites.PART_LENGTH, receiveWritten());
+        assertEquals(LONG_WRITE, receiveWritten());
+        assertEquals(NO_ANSWER, receive());
+        stuck.refusesWrites = false;
+        server.resume();
+        for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
+            // The last whole one has been cut for the other file's.
+            final boolean isWhole = i < ParkedWrites.MAX_WHOLE - 1;
+            assertEquals(isWhole ? LONG_WRITE : ParkedWrites.PART_LENGTH, receiveWritten());
+        }
+        assertEquals(0, server.requestCount());
+    }
+
+    @Test
+    void shouldKeepAllOfAMappingsPagesThatAreWrittenBack() {
+        final MemoryBackend file = addFile();
+        file.refusesWrites = true;
+        for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
+            assertEquals(NO_ANSWER, write(file, LONG_WRITE, FuseProtocol.FUSE_WRITE_CACHE));
+        }
+        file.refusesWrites = false;
+        server.resume();
+        for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
+            assertEquals(LONG_WRITE, receiveWritten());
+        }
+    }
+
+    @Test
+    void shouldRefuseAWriteWhenTooManyWaitForTheSameRoom() {
+        final MemoryBackend stuck = addFile();
+        stuck.refusesWrites = true;
+        for (int i = 0; i < ParkedWrites.MAX_OF_ONE_ROOM; i++) {
+            assertEquals(NO_ANSWER, write(stuck, 8, 0));
+        }
+        assertEquals(Errno.EAGAIN, write(stuck, 8, 0));
+        assertEquals(0, write(addFile(), LONG_WRITE, 0));
+    }
+
+    /** Its number is its node's. */
+    private MemoryBackend addFile() {
+        final MemoryBackend file = new MemoryBackend(LONG_WRITE);
+        files.add(file);
+        nodes.add(new FuseNode(nodes.nextId(), new FuseName(files.size(), 2), Constants.O_RDWR, file, 0));
+        return file;
+    }
+
+    /** What is answered at once: an errno, or {@link #NO_ANSWER}. */
+    private int write(final MemoryBackend file, final int length, final int flags) {
+        return ask(FuseProtocol.WRITE, file, length, flags, length);
+    }
+
+    private int read(final MemoryBackend file) {
+        return ask(FuseProtocol.READ, file, 10, 0, 0);
+    }
+
+    private int ask(
+        final int opcode, final MemoryBackend file, final int size, final int flags, final int dataLength) {
+        final int length = FuseInHeader.LENGTH + FuseArguments.WRITE_IN_LENGTH + dataLength;
+        message.setMemory(0, length, (byte) 0);
+        message.putInt(0, length);
+        message.putInt(4, opcode);
+        message.putLong(8, 1);
+        message.putLong(16, nodeId(file));
+        message.putInt(FuseInHeader.LENGTH + 16, size);
+        message.putInt(FuseInHeader.LENGTH + 20, flags);
+        assertEquals(length, Syscalls.write(kernel.fd(), memory.address(), length));
+        assertEquals(0, server.serve());
+        return receive();
+    }
+
+    private long nodeId(final MemoryBackend file) {
+        // Node numbers begin behind the root's.
+        return FuseProtocol.ROOT_ID + 1 + files.indexOf(file);
+    }
+
+    private int receive() {
+        final long length = Syscalls.read(kernel.fd(), memory.address(), memory.length());
+        return length == -Errno.EAGAIN ? NO_ANSWER : -message.getInt(4);
+    }
+
+    private int receiveWritten() {
+        assertEquals(0, receive());
+        return message.getInt(FuseOutHeader.LENGTH);
+    }
+}
