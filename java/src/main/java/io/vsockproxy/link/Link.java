@@ -7,6 +7,7 @@ package io.vsockproxy.link;
 import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
+import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
@@ -14,6 +15,7 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
+import java.util.concurrent.TimeUnit;
 
 /**
  * One connected AF_VSOCK or AF_UNIX stream to the other side.
@@ -29,6 +31,7 @@ public final class Link implements AutoCloseable {
     /** From this many bytes on there is nothing to gain by gathering more, and the peer could be at work. */
     public static final int EARLY_FLUSH_LENGTH = 64 * 1024;
 
+    private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
 
     private final EventLoop loop;
@@ -48,10 +51,12 @@ public final class Link implements AutoCloseable {
             flush();
         }
     };
+    private final Timer retry = new Timer(this::flush);
     private Registration registration;
     private long bytesReceived;
     private boolean roomWanted;
     private boolean writeFailed;
+    private int writeError;
     private boolean inputEnded;
     private boolean outputEnding;
     private boolean closed;
@@ -181,6 +186,7 @@ public final class Link implements AutoCloseable {
                 outbound.flush(socket.fd());
             }
             closed = true;
+            loop.cancel(retry);
             if (registration != null) {
                 registration.cancel();
             }
@@ -285,7 +291,7 @@ public final class Link implements AutoCloseable {
     private void onFlushed() {
         if (inputEnded) {
             registration.cancel();
-            handler.onEnded(0);
+            handler.onEnded(writeError);
         } else if (outputEnding) {
             outputEnding = false;
             Syscalls.shutdown(socket.fd(), Constants.SHUT_WR);
@@ -299,11 +305,12 @@ public final class Link implements AutoCloseable {
         final int result = writeFailed ? discard() : outbound.flush(socket.fd());
         if (result == -Errno.EAGAIN) {
             registration.enable(Constants.EPOLLOUT);
+        } else if (result == -Errno.ETOOMANYREFS) {
+            // Of this user there are too many descriptors that nobody has received yet; nothing tells when it is fewer.
+            registration.disable(Constants.EPOLLOUT);
+            loop.schedule(retry, RETRY_NS);
         } else if (result < 0) {
-            // EPIPE or ECONNRESET. What the peer sent before it went is still in the receive queue, and the end after
-            // it: reading finds both.
-            writeFailed = true;
-            discard();
+            failWriting(-result);
         } else {
             registration.disable(Constants.EPOLLOUT);
         }
@@ -314,6 +321,19 @@ public final class Link implements AutoCloseable {
         if (roomWanted && outbound.hasDataRoom()) {
             roomWanted = false;
             handler.onRoom();
+        }
+    }
+
+    /**
+     * What the peer sent before it went is still in the receive queue, and the end after it: reading finds both. If it
+     * has not gone, the end is made, or the session would live on without a voice.
+     */
+    private void failWriting(final int errno) {
+        writeFailed = true;
+        discard();
+        if (errno != Errno.EPIPE && errno != Errno.ECONNRESET) {
+            writeError = errno;
+            Syscalls.shutdown(socket.fd(), Constants.SHUT_RDWR);
         }
     }
 

@@ -21,6 +21,7 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
     final StreamCommons commons;
     OwnedFd descriptor;
     Registration registration;
+    boolean waitsForRetry;
 
     DescriptorStream(
         final EventLoop loop,
@@ -110,6 +111,11 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         return false;
     }
 
+    /** Whether the last drain has left something for another reason than that the descriptor takes no more. */
+    boolean isHeldUp() {
+        return false;
+    }
+
     /** EPOLLHUP is among the events. */
     void onHangUp() {
         // Read and write find out.
@@ -161,7 +167,10 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if (queue.isEmpty()) {
             return onDrained();
         }
-        if (!queue.isFirstReady()) {
+        if (isHeldUp()) {
+            wantDraining(false);
+            commons.drainRetries().add(this);
+        } else if (!queue.isFirstReady()) {
             wantDraining(false);
         }
         return true;

@@ -37,6 +37,7 @@ public final class SocketStream extends DescriptorStream {
     private final int readLength;
     private boolean widened;
     private boolean nonBlocking;
+    private boolean heldUp;
     /** The other end was closed with something unread, which the kernel has said, as it does once. */
     private boolean reset;
     private boolean hungUp;
@@ -194,11 +195,11 @@ public final class SocketStream extends DescriptorStream {
             acknowledge(sent);
             widenSendBuffer();
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
-        } else if (sent == -Errno.EAGAIN && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {
+        } else if (mayPass(-sent) && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {
             enqueue(buffer, offset, length, riding);
         } else {
             closeAll(riding);
-            onWriteFailed(sent == -Errno.EAGAIN ? Errno.EMSGSIZE : -sent);
+            onWriteFailed(mayPass(-sent) ? Errno.EMSGSIZE : -sent);
         }
     }
 
@@ -228,6 +229,7 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     boolean drain() {
+        heldUp = false;
         while (!queue.isEmpty() && queue.isFirstReady()) {
             readDatagrams();
             if (isClosed()) {
@@ -238,7 +240,8 @@ public final class SocketStream extends DescriptorStream {
             final int offered = queue.firstLength();
             final int sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
             if (sent < 0) {
-                if (sent == -Errno.EAGAIN) {
+                if (mayPass(-sent)) {
+                    heldUp = sent != -Errno.EAGAIN;
                     return true;
                 }
                 onWriteFailed(-sent);
@@ -253,6 +256,15 @@ public final class SocketStream extends DescriptorStream {
             }
         }
         return true;
+    }
+
+    @Override
+    boolean isHeldUp() {
+        return heldUp;
+    }
+
+    private static boolean mayPass(final int errno) {
+        return errno == Errno.EAGAIN || errno == Errno.ETOOMANYREFS;
     }
 
     /**

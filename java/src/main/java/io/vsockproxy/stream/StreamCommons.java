@@ -43,6 +43,7 @@ public final class StreamCommons implements AutoCloseable {
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
     private final DatagramWatch datagramWatch;
     private final LateCloses lateCloses;
+    private final DrainRetries drainRetries;
     private final UnwantedInput unwantedInput = new UnwantedInput(this);
     private final int maxPacketLength;
     private int heldCount;
@@ -54,6 +55,7 @@ public final class StreamCommons implements AutoCloseable {
     public StreamCommons(final EventLoop loop, final int maxPacketLength) {
         datagramWatch = new DatagramWatch(loop, inspector);
         lateCloses = new LateCloses(loop);
+        drainRetries = new DrainRetries(loop);
         this.maxPacketLength = maxPacketLength;
         for (final StreamKind kind : StreamKind.values()) {
             liveCounts.put(kind, new MutableInteger());
@@ -102,6 +104,7 @@ public final class StreamCommons implements AutoCloseable {
     public void close() {
         datagramWatch.close();
         lateCloses.close();
+        drainRetries.close();
         inspector.close();
         options.close();
         pool.close();
@@ -125,6 +128,10 @@ public final class StreamCommons implements AutoCloseable {
 
     LateCloses lateCloses() {
         return lateCloses;
+    }
+
+    DrainRetries drainRetries() {
+        return drainRetries;
     }
 
     ChunkPool pool() {
