@@ -126,12 +126,17 @@ final class Inbox {
         return inbound.available() == 0 ? expectedHeaderLength : MAX_HEADER_LENGTH;
     }
 
-    /** Room has come back, maybe enough to go on. */
-    void unblock() {
-        if (blocked && session.queuedBytes() <= limits.maxSessionQueueLength() / 2
+    /** Whether there is room enough to go on after it has been blocked. */
+    boolean hasRoom() {
+        return session.queuedBytes() <= limits.maxSessionQueueLength() / 2
             && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2
             && (blockedBy == null || blockedBy.isClosed()
-                || blockedBy.queueLength() <= limits.maxStreamQueueLength() / 2)) {
+                || blockedBy.queueLength() <= limits.maxStreamQueueLength() / 2);
+    }
+
+    /** Room has come back, maybe enough to go on. */
+    void unblock() {
+        if (blocked && hasRoom()) {
             blocked = false;
             blockedBy = null;
             link.resumeReading();

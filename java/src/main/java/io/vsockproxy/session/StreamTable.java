@@ -43,6 +43,8 @@ final class StreamTable {
     private long queuedBytes;
     private int queuedDescriptors;
     private long blockedSinceNs;
+    /** Of the stalled readers that the link is not read for. */
+    private boolean oneHasGone;
     private boolean detached;
     private PeerExtension extension;
 
@@ -231,6 +233,7 @@ final class StreamTable {
     }
 
     void onBlocked() {
+        oneHasGone = false;
         blockedSinceNs = resources.loop().nowNs();
         startPatience();
     }
@@ -271,30 +274,38 @@ final class StreamTable {
             }
         }
         if (inbox.isBlocked() && !detached && nowNs - blockedSinceNs >= resources.limits().stallTimeoutNs()) {
-            closeLongestStalled(nowNs);
+            closeStalled(nowNs);
         }
         if (!finishing.isEmpty() || (inbox.isBlocked() && !detached)) {
             startPatience();
         }
     }
 
-    private void closeLongestStalled(final long nowNs) {
-        final Stream[] found = new Stream[1];
-        streams.forEach(stream -> {
-            if (stream.queueLength() > 0
-                && (found[0] == null || stream.stalledSinceNs() - found[0].stalledSinceNs() < 0)) {
-                found[0] = stream;
-            }
-        });
-        // One that is over its own limit holds the link up, whoever else has been slow for longer.
-        final Stream stalled = inbox.blockedBy() == null ? found[0] : inbox.blockedBy();
-        if (stalled != null && nowNs - stalled.stalledSinceNs() >= resources.limits().stallTimeoutNs()) {
+    private void closeStalled(final long nowNs) {
+        final ArrayList<Stream> stalled = new ArrayList<>();
+        if (inbox.blockedBy() == null) {
+            streams.forEach(stalled::add);
+        } else {
+            // One that is over its own limit holds the link up, whoever else has been slow for longer.
+            stalled.add(inbox.blockedBy());
+        }
+        final long timeoutNs = resources.limits().stallTimeoutNs();
+        stalled.removeIf(stream -> stream.queueLength() == 0 || nowNs - stream.stalledSinceNs() < timeoutNs);
+        if (stalled.isEmpty()) {
+            return;
+        }
+        stalled.sort((one, other) -> Long.signum(one.stalledSinceNs() - other.stalledSinceNs()));
+        // The others get as long again. If the room of the first is not enough, as many go then as it takes: one after
+        // the other they would hold up those who read for many times as long.
+        final int count = oneHasGone ? stalled.size() : 1;
+        blockedSinceNs = nowNs;
+        oneHasGone = true;
+        for (int i = 0; i < count && !inbox.hasRoom(); i++) {
+            final Stream stream = stalled.get(i);
             counters.stalledStreams++;
-            // The others get as long again before the next one goes.
-            blockedSinceNs = nowNs;
-            fail(stalled, "its reader has taken nothing for "
-                + TimeUnit.NANOSECONDS.toMillis(nowNs - stalled.stalledSinceNs()) + " ms and "
-                + stalled.queueLength() + " bytes wait");
+            fail(stream, "its reader has taken nothing for "
+                + TimeUnit.NANOSECONDS.toMillis(nowNs - stream.stalledSinceNs()) + " ms and "
+                + stream.queueLength() + " bytes wait");
         }
     }
 }

@@ -42,11 +42,17 @@ class StallTest {
     /** More than the queue and a socket take. */
     private static final int TOO_MUCH = 8 << 20;
 
+    private static final int STALL_TIMEOUT_MS = 1500;
+    private static final int MANY = 40;
+    /** What a socket takes when it has been full once. */
+    private static final int SOCKETFUL = 900_000;
+    private static final int LITTLE = 200_000;
+
     @RegisterExtension
     static final RunningHost HOST = new RunningHost(Limits.with(Map.of(
         "maxStreamQueueLength", (long) MAX_STREAM_QUEUE_LENGTH,
         "maxSessionQueueLength", 4L * MAX_STREAM_QUEUE_LENGTH,
-        "stallTimeoutNs", TimeUnit.MILLISECONDS.toNanos(1500),
+        "stallTimeoutNs", TimeUnit.MILLISECONDS.toNanos(STALL_TIMEOUT_MS),
         "maxDescriptorsInFlight", (long) MAX_DESCRIPTORS_IN_FLIGHT,
         "lingerTimeoutNs", TimeUnit.MILLISECONDS.toNanos(1500))));
 
@@ -100,6 +106,34 @@ class StallTest {
         Background.joinAll(readers);
         Background.join(sender);
         assertEquals(1, HOST.log().linesWith(" closed: its reader").size(), () -> HOST.log().linesWith("").toString());
+    }
+
+    @Test
+    void shouldNotLetManyStalledReadersHoldUpTheLinkOneAfterTheOther() {
+        final RawPeer guest = HOST.guest();
+        final Connection healthy = HOST.connect(guest);
+        final Connection[] stalled = new Connection[MANY];
+        for (int i = 0; i < MANY; i++) {
+            stalled[i] = HOST.connect(guest);
+            guest.send(Messages.data(stalled[i].handle(), new byte[SOCKETFUL]));
+            guest.link().awaitTaken();
+        }
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            for (final Connection connection : stalled) {
+                guest.send(Messages.data(connection.handle(), new byte[LITTLE]));
+            }
+            guest.send(Messages.data(healthy.handle(), "at last"));
+            return null;
+        });
+        assertEquals("at last", healthy.application().readText(7));
+        Background.join(sender);
+        final List<String> closed = HOST.log().linesWith(" closed: its reader has taken nothing for ");
+        assertTrue(closed.size() > 2, closed::toString);
+        // One has gone after one timeout, and all the others together after two.
+        for (final String line : closed) {
+            final int forMs = Integer.parseInt(line.replaceAll(".* nothing for (\\d+) ms .*", "$1"));
+            assertTrue(forMs < STALL_TIMEOUT_MS * closed.size() / 2, closed::toString);
+        }
     }
 
     @Test
