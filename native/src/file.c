@@ -22,6 +22,10 @@ jint vp_close(VP_JVM, jint fd) {
     return close(fd) == 0 ? 0 : -errno;
 }
 
+jint vp_dup3(VP_JVM, jint fd, jint number, jint flags) {
+    return VP_RETRY_INT(dup3(fd, number, flags));
+}
+
 /* By number: glibc wraps this from 2.34 on only. */
 jint vp_close_range(VP_JVM, jint first, jint last, jint flags) {
     return VP_RETRY_INT(
@@ -87,6 +91,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("pipe2", "(JI)I", vp_pipe2),
     VP_NATIVE("open", "(JII)I", vp_open),
     VP_NATIVE("close", "(I)I", vp_close),
+    VP_NATIVE("dup3", "(III)I", vp_dup3),
     VP_NATIVE("closeRange", "(III)I", vp_close_range),
     VP_NATIVE("read", "(IJJ)J", vp_read),
     VP_NATIVE("write", "(IJJ)J", vp_write),

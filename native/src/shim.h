@@ -105,6 +105,7 @@ jint vp_timerfd_settime(VP_JVM, jint fd, jlong delay_ns);
 jint vp_pipe2(VP_JVM, jlong pair_address, jint flags);
 jint vp_open(VP_JVM, jlong path, jint flags, jint mode);
 jint vp_close(VP_JVM, jint fd);
+jint vp_dup3(VP_JVM, jint fd, jint number, jint flags);
 jint vp_close_range(VP_JVM, jint first, jint last, jint flags);
 jlong vp_read(VP_JVM, jint fd, jlong address, jlong length);
 jlong vp_write(VP_JVM, jint fd, jlong address, jlong length);

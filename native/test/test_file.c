@@ -1,5 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,24 @@ static void should_duplicate_a_descriptor_closed_on_exec(void) {
     close_both(ends);
 }
 
+static void should_put_another_file_in_the_place_of_a_descriptor(void) {
+    int first[2];
+    int second[2];
+    char byte = 0;
+    CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(first), O_CLOEXEC | O_NONBLOCK));
+    CHECK_EQ(0, vp_pipe2(NO_JVM, ADDRESS(second), O_CLOEXEC | O_NONBLOCK));
+    CHECK_EQ(first[0], vp_dup3(NO_JVM, second[0], first[0], O_CLOEXEC));
+    check_cloexec(first[0]);
+    CHECK_EQ(1, vp_write(NO_JVM, second[1], ADDRESS("x"), 1));
+    CHECK_EQ(1, vp_read(NO_JVM, first[0], ADDRESS(&byte), 1));
+    /* Nobody reads the other one any more. */
+    CHECK((vp_poll(NO_JVM, first[1], POLLOUT) & POLLERR) != 0);
+    CHECK_EQ(-EBADF, vp_dup3(NO_JVM, -1, first[0], O_CLOEXEC));
+    CHECK_EQ(-EINVAL, vp_dup3(NO_JVM, first[0], first[0], O_CLOEXEC));
+    close_both(first);
+    close_both(second);
+}
+
 static void should_tell_a_file_systems_type(void) {
     const char *name = "/proc/self/status";
     const int fd = vp_open(NO_JVM, ADDRESS(name), O_RDONLY | O_CLOEXEC, 0);
@@ -183,6 +202,7 @@ int main(void) {
         TEST(should_move_bytes_between_a_pipe_and_a_socket),
         TEST(should_close_a_range_of_descriptors),
         TEST(should_duplicate_a_descriptor_closed_on_exec),
+        TEST(should_put_another_file_in_the_place_of_a_descriptor),
         TEST(should_tell_a_file_systems_type),
         TEST(should_refuse_bad_memory_and_lengths),
         TEST(should_yield_and_refuse_a_cpu_that_does_not_exist),

@@ -64,6 +64,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     long result;
     /** Whether the worker is to find out what kind of file it is as well. */
     boolean learns;
+    /** Whether the worker is to {@linkplain LocalFile#reopen reopen} the file before. */
+    boolean reopens;
     private FileSystemKind learnedKind;
     private boolean learnedTruthful;
 
@@ -83,6 +85,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         alreadyWritten = 0;
         result = 0;
         learns = false;
+        reopens = false;
         learnedKind = FileSystemKind.UNKNOWN;
     }
 
@@ -126,6 +129,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     @Override
     void perform() {
+        reopens = reopens && file.reopen();
         if (learns) {
             learnedKind = FileSystemKind.of(file.fd());
             learnedTruthful = learnedKind.isMappable() && FileSystemKind.isResidencyTruthful(file.fd(), scratch);
@@ -142,6 +146,9 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     void completed() {
         if (learnedKind != FileSystemKind.UNKNOWN) {
             file.learned(learnedKind, learnedTruthful);
+        }
+        if (reopens) {
+            file.reopened();
         }
         server.onPerformed(this);
     }

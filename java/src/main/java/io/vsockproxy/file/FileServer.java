@@ -466,6 +466,7 @@ public final class FileServer implements AutoCloseable {
             readBufferLength += length;
         }
         request.learns = file.kind() == FileSystemKind.UNKNOWN;
+        request.reopens = request.learns && file.isDirect();
         request.state = State.WITH_WORKER;
         file.addWithWorkers(1);
         if (relay == null) {

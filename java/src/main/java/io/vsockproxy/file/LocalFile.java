@@ -5,7 +5,9 @@
 package io.vsockproxy.file;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayList;
 
@@ -14,10 +16,12 @@ import java.util.ArrayList;
  * answered at once, in the order in which they came.
  *
  * <p>Owns the descriptor, which a worker closes after the last request: close(2) may wait for a disk as well. Confined
- * to the loop's thread, but for {@link #fd}.
+ * to the loop's thread, but for {@link #fd} and {@link #reopen}.
  */
 public final class LocalFile {
     private static final int MAX_SCANNED_REQUESTS = 64;
+    /** What another opening of the same file has to be like. */
+    private static final int KEPT_FLAGS = Constants.O_ACCMODE | Constants.O_APPEND | Constants.O_SYNC;
 
     private final OwnedFd descriptor;
     private final FileRelay relay;
@@ -40,6 +44,7 @@ public final class LocalFile {
     private boolean unmappable = true;
     private boolean refusesNowaitRead;
     private boolean refusesNowaitWrite;
+    private boolean direct;
     private boolean waitingForRoom;
     private boolean waitingForBuffer;
     private boolean closed;
@@ -64,8 +69,11 @@ public final class LocalFile {
         this.descriptor = descriptor;
         this.relay = relay;
         flags = Math.max(0, Syscalls.fcntl(descriptor.fd(), Constants.F_GETFL, 0));
+        direct = relay == null && (flags & Constants.O_DIRECT) != 0;
         if (relay != null) {
             kind = FileSystemKind.SLOW;
+        }
+        if (relay != null || direct) {
             refusesNowaitRead = true;
             refusesNowaitWrite = true;
         }
@@ -107,6 +115,38 @@ public final class LocalFile {
             kind = found;
             unmappable = !found.isMappable() || !residencyTruthful;
         }
+    }
+
+    /**
+     * Whether the application has opened it with O_DIRECT: addresses, offsets and lengths have to be multiples of a
+     * block's, of which whoever it was passed to has no idea. Only workers' buffers are, at least, at such addresses.
+     */
+    boolean isDirect() {
+        return direct;
+    }
+
+    /**
+     * A worker: opens the file anew, without O_DIRECT, and puts that in the place of what was passed. The application's
+     * own descriptor stays as it is, which one flag that both share would not.
+     *
+     * @return whether that was done: not where this process may not open the file.
+     */
+    boolean reopen() {
+        final int fd = descriptor.fd();
+        final int reopened = Paths.open("/proc/self/fd/" + fd, (flags & KEPT_FLAGS) | Constants.O_CLOEXEC);
+        if (reopened < 0) {
+            return false;
+        }
+        final int result = Syscalls.dup3(reopened, fd, Constants.O_CLOEXEC);
+        Syscalls.close(reopened);
+        return !Errno.isError(result);
+    }
+
+    /** It has been {@linkplain #reopen reopened}. */
+    void reopened() {
+        direct = false;
+        refusesNowaitRead = false;
+        refusesNowaitWrite = false;
     }
 
     boolean isMappable() {

@@ -130,6 +130,9 @@ public final class Syscalls {
     /** close(2), once: the descriptor is gone whatever is returned. */
     public static native int close(int fd);
 
+    /** dup3(2): {@code number} becomes a descriptor of what {@code fd} is one of, and no longer of what it was. */
+    public static native int dup3(int fd, int number, int flags);
+
     /**
      * close_range(2) (Linux 5.9): closes the descriptors {@code first} to {@code last}, both included and both
      * unsigned. With CLOSE_RANGE_UNSHARE the calling thread gets a descriptor table of its own before that.
