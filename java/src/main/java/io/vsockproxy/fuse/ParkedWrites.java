@@ -63,7 +63,6 @@ final class ParkedWrites {
         if (queue.waiting.size() >= MAX_OF_ONE_ROOM) {
             return false;
         }
-        queue.waiting.addLast(request);
         if (request.length() <= PART_LENGTH) {
             request.parkedData(part(channel.request(), request.length()));
         } else if (!request.isDivisible()) {
@@ -77,6 +76,7 @@ final class ParkedWrites {
             request.parkedData(part(channel.request(), PART_LENGTH));
             request.cut(PART_LENGTH);
         }
+        queue.waiting.addLast(request);
         return true;
     }
 
