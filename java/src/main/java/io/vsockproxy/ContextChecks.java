@@ -4,6 +4,7 @@
  */
 package io.vsockproxy;
 
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.SocketAddress;
 import java.util.concurrent.TimeUnit;
 
@@ -51,6 +52,7 @@ final class ContextChecks {
     }
 
     private static void checkNumbers(final VsockProxy.Context context) {
+        check("maxFrameLength", context.limits().maxFrameLength(), SessionLimits.MIN_FRAME_LENGTH, Integer.MAX_VALUE);
         check("fileWorkerThreads", context.fileWorkerThreads(), 1, MAX_WORKER_THREADS);
         check("maxSessions", context.maxSessions(), 1, MAX_SESSIONS);
         check("cpu", context.cpu(), VsockProxy.ANY_CPU, Integer.MAX_VALUE);

@@ -38,6 +38,8 @@ class ContextTest {
     void shouldNameTheValueThatIsMissingOrOutOfItsRange() {
         assertRefused("role=null", context -> context.role(null));
         assertRefused("fileWorkerThreads=0, min=1", context -> context.fileWorkerThreads(0));
+        assertRefused("maxFrameLength=1048576, min=1048640", context -> context.limits(
+            SessionLimits.DEFAULTS.toBuilder().maxFrameLength(1 << 20).build()));
         assertRefused("maxSessions=0, min=1", context -> context.maxSessions(0));
         assertRefused("cpu=-2, min=-1", context -> context.cpu(-2));
         assertRefused("spinLimitNs=-1, min=0", context -> context.spinLimitNs(-1));

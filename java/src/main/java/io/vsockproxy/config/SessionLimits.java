@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
  * What one peer may use up, and for how long things may take. Lengths are bytes, times nanoseconds. {@link
  * #toBuilder} is the way to others than {@link #DEFAULTS}.
  *
- * @param maxFrameLength          a larger frame ends the session.
+ * @param maxFrameLength          a larger frame ends the session; a proxy wants {@link #MIN_FRAME_LENGTH} at least.
  * @param maxHandles              descriptors and connections open at once; one more is refused, and closes the stream
  *                                that it came on.
  * @param maxDescriptorsPerFrame  a frame with more ends the session.
@@ -53,6 +53,12 @@ public record SessionLimits(
 
     /** A year, far from where sums of such times overflow. */
     static final long MAX_TIMEOUT_NS = TimeUnit.DAYS.toNanos(365);
+
+    /**
+     * The answer to a read of a mebibyte, which is what a kernel asks a mount for at once: with less than that it would
+     * take the file to end there.
+     */
+    public static final int MIN_FRAME_LENGTH = (1 << 20) + 64;
 
     /** The defaults. */
     public static final SessionLimits DEFAULTS = new SessionLimits(

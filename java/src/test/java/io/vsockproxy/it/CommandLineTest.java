@@ -54,6 +54,7 @@ class CommandLineTest {
         "host --listen unix:/tmp/x --cpu -1",
         "host --listen unix:/tmp/x surplus",
         "host --listen unix:/tmp/x --max-frame 10",
+        "host --listen unix:/tmp/x --max-frame 1M",
         "host --listen unix:/tmp/x --stream-queue 4X",
         "host --listen unix:/tmp/x --stall-timeout 0",
         "host --listen unix:/tmp/x --window 64K --max-window 8G",
