@@ -116,27 +116,23 @@ final class OutputQueue implements AutoCloseable {
      * queue must not be empty.
      */
     boolean isFirstReady() {
-        final Run first = runs.getFirst();
-        if (first.delivery != null && first.delivery.isComplete()) {
-            first.descriptors = first.delivery.descriptors();
-            first.delivery = null;
+        Run first = runs.getFirst();
+        while (hasAllDescriptors(first)) {
+            if (keepsBoundaries || first.length > 0) {
+                return true;
+            }
+            if (runs.size() == 1) {
+                return false;
+            }
+            runs.removeFirst();
+            descriptorCount -= first.descriptorCount;
+            final Run next = runs.getFirst();
+            descriptorCount -= next.descriptorCount;
+            next.ride(first.descriptors);
+            descriptorCount += next.descriptorCount;
+            first = next;
         }
-        if (first.delivery != null) {
-            return false;
-        }
-        if (keepsBoundaries || first.length > 0) {
-            return true;
-        }
-        if (runs.size() == 1) {
-            return false;
-        }
-        runs.removeFirst();
-        descriptorCount -= first.descriptorCount;
-        final Run next = runs.getFirst();
-        descriptorCount -= next.descriptorCount;
-        next.ride(first.descriptors);
-        descriptorCount += next.descriptorCount;
-        return isFirstReady();
+        return false;
     }
 
     /** Descriptors of the first run, not yet sent; the queue stays their owner. */
@@ -246,6 +242,14 @@ final class OutputQueue implements AutoCloseable {
         length = 0;
         descriptorCount = 0;
         releaseChunks();
+    }
+
+    private static boolean hasAllDescriptors(final Run run) {
+        if (run.delivery != null && run.delivery.isComplete()) {
+            run.descriptors = run.delivery.descriptors();
+            run.delivery = null;
+        }
+        return run.delivery == null;
     }
 
     private Run addRun(final int count, final int newDescriptors) {

@@ -25,12 +25,14 @@ import java.util.Random;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class OutputQueueTest {
     private static final int OPERATIONS = 4000;
     private static final int MAX_LENGTH = 200_000;
+    private static final int MANY = 100_000;
     private static final int[] NONE = {};
 
     /** A run as the queue should have it. */
@@ -174,6 +176,21 @@ class OutputQueueTest {
             queue.descriptorsSent();
             queue.taken(20);
             assertEquals(0, queue.charge());
+        }
+    }
+
+    @Test
+    void shouldGetPastAnyNumberOfRunsWithoutBytes() {
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, false)) {
+            for (int i = 0; i < MANY; i++) {
+                queue.add(source, 0, 0, new Delivery(NONE));
+            }
+            final int[] descriptors = events(1);
+            queue.add(source, 0, 10, descriptors);
+            assertTrue(queue.isFirstReady());
+            assertEquals(10, queue.firstLength());
+            assertArrayEquals(descriptors, queue.firstDescriptors());
+            assertEquals(10 + OutputQueue.RUN_CHARGE + OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
         }
     }
 
