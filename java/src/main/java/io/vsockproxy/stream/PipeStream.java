@@ -27,7 +27,7 @@ public final class PipeStream extends DescriptorStream {
     /**
      * @param kind       PIPE_READER or PIPE_WRITER.
      * @param descriptor the pipe's end of that kind. Takes ownership.
-     * @param readLength most bytes read at once.
+     * @param readLength most bytes read at once, and about as many in one turn of the loop.
      */
     public PipeStream(
         final EventLoop loop,
@@ -54,33 +54,46 @@ public final class PipeStream extends DescriptorStream {
 
     @Override
     void read(final int events) {
+        int left = readLength;
         boolean more;
         do {
-            final int maximum = allowed(readLength);
-            if (maximum == 0) {
-                return;
-            }
-            final int room = handler.claim(this, Math.min(maximum, StreamCommons.MIN_READ_LENGTH), maximum);
-            if (room == 0) {
-                pauseReading();
-                return;
-            }
-            long count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
-            if (count == -Errno.EOPNOTSUPP && reopen()) {
-                count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
-            }
+            final int count = readOnce();
+            left -= count;
             // A FIFO opened again after its last writer had gone never shows EPOLLHUP: only reading finds the end.
-            more = count > 0 && callFlags == 0;
-            if (count > 0) {
-                spend((int) count);
-                handler.commit(this, (int) count, null);
-            } else {
-                handler.abort();
-                if (count != -Errno.EAGAIN) {
-                    end((int) -count);
-                }
-            }
-        } while (more && isOpen());
+            more = count > 0 && callFlags == 0 && isOpen();
+        } while (more && left > 0);
+        // Others have their turn, and epoll says again what is there; but not that this was the last of such a FIFO.
+        // One more read is enough: if there is something after all, it has a writer again, and will show EPOLLHUP.
+        if (more && commons.unreadBytes(descriptor.fd()) == 0) {
+            readOnce();
+        }
+    }
+
+    /** How many bytes were read; 0 if none were, for whatever reason. */
+    private int readOnce() {
+        final int maximum = allowed(readLength);
+        if (maximum == 0) {
+            return 0;
+        }
+        final int room = handler.claim(this, Math.min(maximum, StreamCommons.MIN_READ_LENGTH), maximum);
+        if (room == 0) {
+            pauseReading();
+            return 0;
+        }
+        long count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+        if (count == -Errno.EOPNOTSUPP && reopen()) {
+            count = commons.read(descriptor.fd(), handler.claimedAddress(), room, callFlags);
+        }
+        if (count > 0) {
+            spend((int) count);
+            handler.commit(this, (int) count, null);
+            return (int) count;
+        }
+        handler.abort();
+        if (count != -Errno.EAGAIN) {
+            end((int) -count);
+        }
+        return 0;
     }
 
     @Override

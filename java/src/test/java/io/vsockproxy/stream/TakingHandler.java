@@ -1,0 +1,85 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.stream;
+
+import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.Memory;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A session that takes what it is given, and closes what ends. */
+class TakingHandler implements StreamHandler, AutoCloseable {
+    private static final int LENGTH = 1 << 20;
+
+    private final Memory memory = Memory.allocate(LENGTH);
+    private final List<Long> ended = new ArrayList<>();
+    private int taken;
+
+    /** How many bytes have been read. */
+    final int taken() {
+        return taken;
+    }
+
+    /** The handles of those that ended, in order. */
+    final List<Long> ended() {
+        return ended;
+    }
+
+    @Override
+    public final int claim(final Stream stream, final int minimum, final int maximum) {
+        return Math.min(maximum, LENGTH);
+    }
+
+    @Override
+    public final long claimedAddress() {
+        return memory.address();
+    }
+
+    @Override
+    public void commit(final Stream stream, final int length, final ControlData control) {
+        taken += length;
+    }
+
+    @Override
+    public final String obstacle(final ControlData control) {
+        return null;
+    }
+
+    @Override
+    public final void abort() {
+        // There is nothing to take back.
+    }
+
+    @Override
+    public final void onEnded(final Stream stream, final int errno) {
+        ended.add(stream.handle());
+        stream.close();
+    }
+
+    @Override
+    public final void onEndOfFile(final Stream stream) {
+        onEnded(stream, 0);
+    }
+
+    @Override
+    public final void onReaderGone(final Stream stream) {
+        // Of no interest to who only reads.
+    }
+
+    @Override
+    public final void onTaken(final Stream stream, final long cost) {
+        // There is no flow control.
+    }
+
+    @Override
+    public final void onQueueShrunk(final Stream stream, final int length, final int descriptors) {
+        // There is no bound.
+    }
+
+    @Override
+    public final void close() {
+        memory.close();
+    }
+}
