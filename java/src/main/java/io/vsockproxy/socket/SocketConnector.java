@@ -20,10 +20,12 @@ import java.util.function.IntPredicate;
  * One attempt to connect a socket, that never waits on the loop.
  *
  * <p>AF_VSOCK answers EINPROGRESS and becomes writable. AF_UNIX connects at once or not at all: a full backlog is
- * EAGAIN, with no event when there is room, so it is tried again every 5 ms until the time is up.
+ * EAGAIN, with no event when there is room, so it is tried again until the time is up: after 5 ms, then each time after
+ * twice as long, and every 100 ms at last, as there may be a thousand of them that wait for one listener.
  */
 public final class SocketConnector implements AutoCloseable {
-    private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(5);
+    private static final long FIRST_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(5);
+    private static final long LAST_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
     /** Is told the outcome, once. */
     public interface Completion {
@@ -39,6 +41,7 @@ public final class SocketConnector implements AutoCloseable {
     private final long deadlineNs;
     private final Completion completion;
     private final Timer timer = new Timer(this::onTimer);
+    private long retryNs = FIRST_RETRY_NS;
     private OwnedFd socket;
     private Registration registration;
 
@@ -121,12 +124,19 @@ public final class SocketConnector implements AutoCloseable {
 
     /** Waits for what a call of connect has begun, or for when to try again. */
     private void wait(final int result) {
+        final long leftNs = Math.max(0, deadlineNs - System.nanoTime());
         if (result == -Errno.EAGAIN) {
-            loop.schedule(timer, RETRY_NS);
+            loop.schedule(timer, Math.min(retryNs, leftNs));
+            retryNs = nextRetryNs(retryNs);
         } else {
             registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
-            loop.schedule(timer, Math.max(0, deadlineNs - System.nanoTime()));
+            loop.schedule(timer, leftNs);
         }
+    }
+
+    /** How long to wait after a wait of {@code lastNs} was not enough. */
+    static long nextRetryNs(final long lastNs) {
+        return Math.min(2 * lastNs, LAST_RETRY_NS);
     }
 
     private static boolean isUnderWay(final int result) {
