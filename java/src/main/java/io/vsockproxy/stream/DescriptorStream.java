@@ -141,7 +141,10 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if ((events & Constants.EPOLLHUP) != 0) {
             onHangUp();
         }
-        if ((events & Constants.EPOLLOUT) != 0 && !queue.isEmpty() && !drainQueue()) {
+        // EPOLLHUP comes alone from a socket that is full and shut down at the other end: sending says so.
+        final boolean drains = (registration.interest() & Constants.EPOLLOUT) != 0
+            && (events & (Constants.EPOLLOUT | Constants.EPOLLHUP)) != 0;
+        if (drains && !queue.isEmpty() && !drainQueue()) {
             return;
         }
         if (hasReadEnded() && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {

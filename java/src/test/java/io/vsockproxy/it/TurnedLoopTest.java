@@ -41,6 +41,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class TurnedLoopTest {
     private static final int LARGE = 8 << 20;
+    /** More than a socket takes. */
+    private static final int MUCH = 2 << 20;
     /** With an inbound buffer of 2 MiB, or a pipe of one, and a socket of 0.2; a header's length would be 500,000. */
     private static final int FEW_TURNS = 2_000;
     private static final int MANY_TURNS = 1_000_000;
@@ -102,6 +104,22 @@ class TurnedLoopTest {
         assertEquals("next", other.readText(4));
         assertTrue(turns < FEW_TURNS, "turns=" + turns);
         other.close();
+    }
+
+    @Test
+    void shouldNotSpinWhenAFullReaderHasBeenShutDownAsItsStreamEnds() {
+        final long handle = connect();
+        final Endpoint reader = target.accept();
+        final CompletableFuture<Void> sending = Background.start(() -> {
+            guest.send(Messages.data(handle, new byte[MUCH]));
+            guest.link().awaitTaken();
+            return null;
+        });
+        turnUntil(sending::isDone);
+        guest.send(Messages.close(handle));
+        reader.shutdownRead();
+        turnUntil(() -> agent.doWork(TimeUnit.MILLISECONDS.toNanos(10)) == 0);
+        reader.close();
     }
 
     @Test

@@ -289,6 +289,11 @@ public final class Endpoint implements AutoCloseable {
             Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC, scratch.control.address());
     }
 
+    /** shutdown(2) of the receiving side. */
+    public void shutdownRead() {
+        PosixException.check(Syscalls.shutdown(fd(), Constants.SHUT_RD), "shutdown");
+    }
+
     /** shutdown(2) of the sending side. */
     public void shutdownWrite() {
         PosixException.check(Syscalls.shutdown(fd(), Constants.SHUT_WR), "shutdown");
