@@ -48,7 +48,7 @@ public interface RemoteFile extends AutoCloseable {
         long position, MutableDirectBuffer buffer, int index, int length, long correlationId, Completion completion);
 
     /**
-     * Writes {@code length} bytes at {@code position}, as soon as there is room on the link.
+     * Writes up to {@code length} bytes at {@code position}, as soon as there is room on the link.
      *
      * @param buffer must stay as it is until the completion is told.
      * @return as {@link #pread}.

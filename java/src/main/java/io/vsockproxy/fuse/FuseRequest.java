@@ -139,11 +139,14 @@ public final class FuseRequest {
         end();
     }
 
-    /** Answers a write of which {@code written} bytes were done. More than were offered: EIO. */
+    /**
+     * Answers a write of which {@code written} bytes were done. More than were offered: EIO. Fewer of a mapping's
+     * pages, whose rest the kernel would take for written: EIO.
+     */
     public void replyWritten(final int written) {
         require(Kind.WRITE);
         if (state == State.WAITING) {
-            if (written < 0 || written > length) {
+            if (written < 0 || written > length || (written < length && !divisible)) {
                 sendError(Errno.EIO);
             } else {
                 replies.written(unique, written);

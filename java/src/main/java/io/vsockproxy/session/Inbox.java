@@ -71,7 +71,7 @@ final class Inbox {
         return blocked;
     }
 
-    /** The one stream that the link is not read for; null when it is all of them together, or none. */
+    /** The one stream that the link is not read for, or was at first; null when it is all of them together, or none. */
     Stream blockedBy() {
         return blockedBy;
     }
@@ -129,9 +129,13 @@ final class Inbox {
     /** Whether there is room enough to go on after it has been blocked. */
     boolean hasRoom() {
         return session.queuedBytes() <= limits.maxSessionQueueLength() / 2
-            && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2
-            && (blockedBy == null || blockedBy.isClosed()
-                || blockedBy.queueLength() <= limits.maxStreamQueueLength() / 2);
+            && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2 && !isBlockedByOne();
+    }
+
+    /** Whether it is one stream alone that the link is not read for. */
+    boolean isBlockedByOne() {
+        return blockedBy != null && !blockedBy.isClosed()
+            && blockedBy.queueLength() > limits.maxStreamQueueLength() / 2;
     }
 
     /** Room has come back, maybe enough to go on. */

@@ -274,7 +274,7 @@ final class StreamTable {
             }
         }
         if (inbox.isBlocked() && !detached && nowNs - blockedSinceNs >= resources.limits().stallTimeoutNs()) {
-            closeStalled(nowNs);
+            session.guarded(() -> closeStalled(nowNs));
         }
         if (!finishing.isEmpty() || (inbox.isBlocked() && !detached)) {
             startPatience();
@@ -283,11 +283,11 @@ final class StreamTable {
 
     private void closeStalled(final long nowNs) {
         final ArrayList<Stream> stalled = new ArrayList<>();
-        if (inbox.blockedBy() == null) {
-            streams.forEach(stalled::add);
-        } else {
+        if (inbox.isBlockedByOne()) {
             // One that is over its own limit holds the link up, whoever else has been slow for longer.
             stalled.add(inbox.blockedBy());
+        } else {
+            streams.forEach(stalled::add);
         }
         final long timeoutNs = resources.limits().stallTimeoutNs();
         stalled.removeIf(stream -> stream.queueLength() == 0 || nowNs - stream.stalledSinceNs() < timeoutNs);

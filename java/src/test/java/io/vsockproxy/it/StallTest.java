@@ -109,6 +109,30 @@ class StallTest {
     }
 
     @Test
+    void shouldReadOnWhenOneHasGoneAndOthersStillHoldTooMuch() {
+        final RawPeer guest = HOST.guest();
+        final Connection healthy = HOST.connect(guest);
+        final Connection[] stalled = new Connection[4];
+        for (int i = 0; i < stalled.length; i++) {
+            stalled[i] = HOST.connect(guest);
+            guest.send(Messages.data(stalled[i].handle(), new byte[SOCKETFUL]));
+            guest.link().awaitTaken();
+        }
+        // Three have more than half of what all may, and each less than one may. The fourth has more than that.
+        for (int i = 0; i < 3; i++) {
+            guest.send(Messages.data(stalled[i].handle(), new byte[800_000]));
+            guest.link().awaitTaken();
+        }
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            guest.send(Messages.data(stalled[3].handle(), new byte[3 << 20]));
+            guest.send(Messages.data(healthy.handle(), "at last"));
+            return null;
+        });
+        assertEquals("at last", healthy.application().readText(7));
+        Background.join(sender);
+    }
+
+    @Test
     void shouldNotLetManyStalledReadersHoldUpTheLinkOneAfterTheOther() {
         final RawPeer guest = HOST.guest();
         final Connection healthy = HOST.connect(guest);
