@@ -214,6 +214,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
             // Too many commands wait: the loop is about to make room.
             woken.lower();
             if (loop.isOwnThread()) {
+                resumeIfWanted();
                 stream.onRingFromLoop();
                 return;
             }
@@ -223,10 +224,14 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
 
     private void onWoken() {
         woken.lower();
+        resumeIfWanted();
+        stream.onRing();
+    }
+
+    private void resumeIfWanted() {
         if (resumeWanted) {
             resumeWanted = false;
             stream.resume();
         }
-        stream.onRing();
     }
 }

@@ -312,10 +312,12 @@ public final class ChannelStream extends Stream {
             if (descriptors != null && !descriptors.isComplete()) {
                 return;
             }
-            final DirectBuffer buffer = length == 0 ? commons.nothing() : queue.firstChunk();
+            // The component may close the channel, and read on.
+            final DirectBuffer buffer = length == 0 ? commons.nothing() : queue.holdFirstChunk();
             final int taken = give(
                 buffer, length == 0 ? 0 : queue.firstChunkOffset(), length,
                 descriptors == null ? commons.noDescriptors() : descriptors);
+            queue.releaseChunk();
             if (isClosed() || isReaderGone()) {
                 return;
             }

@@ -18,6 +18,8 @@ public final class ChunkPool implements AutoCloseable {
     private static final int MAX_IDLE = 32;
 
     private final ArrayDeque<Memory> idle = new ArrayDeque<>();
+    private Memory held;
+    private boolean heldCameBack;
     private boolean closed;
 
     /** Hands a chunk out; its bytes are arbitrary. */
@@ -28,10 +30,27 @@ public final class ChunkPool implements AutoCloseable {
 
     /** Takes a chunk back. */
     void giveBack(final Memory chunk) {
-        if (closed || idle.size() >= MAX_IDLE) {
+        if (chunk == held) {
+            heldCameBack = true;
+        } else if (closed || idle.size() >= MAX_IDLE) {
             chunk.close();
         } else {
             idle.push(chunk);
+        }
+    }
+
+    /** Has {@code chunk} neither handed out again nor unmapped until {@link #release}: somebody reads it. */
+    void hold(final Memory chunk) {
+        held = chunk;
+    }
+
+    /** Nobody reads any more what is {@linkplain #hold held}. */
+    void release() {
+        final Memory chunk = held;
+        held = null;
+        if (heldCameBack) {
+            heldCameBack = false;
+            giveBack(chunk);
         }
     }
 

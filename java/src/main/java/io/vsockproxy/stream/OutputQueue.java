@@ -159,9 +159,19 @@ final class OutputQueue implements AutoCloseable {
         }
     }
 
-    /** Where the first run's bytes begin, with {@link #firstChunkOffset} and {@link #firstPieceLength}. */
-    DirectBuffer firstChunk() {
-        return chunks.getFirst().buffer();
+    /**
+     * Where the first run's bytes begin, with {@link #firstChunkOffset} and {@link #firstPieceLength}. They stay as
+     * they are until {@link #releaseChunk}, whatever becomes of the queue.
+     */
+    DirectBuffer holdFirstChunk() {
+        final Memory chunk = chunks.getFirst();
+        pool.hold(chunk);
+        return chunk.buffer();
+    }
+
+    /** After {@link #holdFirstChunk}. */
+    void releaseChunk() {
+        pool.release();
     }
 
     int firstChunkOffset() {

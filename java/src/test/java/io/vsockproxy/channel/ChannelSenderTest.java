@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
 import io.vsockproxy.config.Extensions;
+import io.vsockproxy.testing.Await;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -82,6 +83,23 @@ class ChannelSenderTest {
                 }
             }
         }
+    }
+
+    @Test
+    void shouldResumeOnTheEnginesThreadThoughNoMoreCommandsAreTaken() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final Component component = connection.component();
+        final ChannelSender sender = sender(component);
+        component.takeUpTo(0);
+        connection.application().send("later");
+        Await.until(() -> component.onEngine(() -> component.channel().isPaused()), () -> "nothing to be taken");
+        component.takeUpTo(Long.MAX_VALUE);
+        component.onEngine(() -> {
+            component.useUpCommands();
+            sender.resume();
+            return null;
+        });
+        assertEquals("later", component.readText(5));
     }
 
     @Test

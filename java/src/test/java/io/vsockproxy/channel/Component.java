@@ -187,6 +187,14 @@ class Component implements ChannelHandler {
         }
     }
 
+    /** On the engine's thread: no more commands are taken until it has run those there are. */
+    void useUpCommands() {
+        boolean taken = true;
+        while (taken) {
+            taken = proxy.execute(() -> { });
+        }
+    }
+
     /** One offer: what it returned. */
     int offer(final String text, final OwnedFd... passed) {
         final byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);

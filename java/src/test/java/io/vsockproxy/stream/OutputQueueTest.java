@@ -22,6 +22,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.Random;
+import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -66,6 +67,26 @@ class OutputQueueTest {
     @AfterEach
     void compareDescriptors() throws InterruptedException {
         Descriptors.assertCount(descriptorsBefore);
+    }
+
+    @Test
+    void shouldKeepWhatSomebodyReadsWhateverBecomesOfTheQueue() {
+        try (ChunkPool pool = new ChunkPool(); OutputQueue other = new OutputQueue(pool, false)) {
+            final OutputQueue queue = new OutputQueue(pool, false);
+            source.setMemory(0, MAX_LENGTH, (byte) 1);
+            queue.add(source, 0, MAX_LENGTH, NONE);
+            final DirectBuffer read = queue.holdFirstChunk();
+            final int length = queue.firstPieceLength();
+            queue.close();
+            source.setMemory(0, MAX_LENGTH, (byte) 2);
+            other.add(source, 0, MAX_LENGTH, NONE);
+            for (int i = 0; i < length; i++) {
+                assertEquals(1, read.getByte(i), "byte " + i);
+            }
+            queue.releaseChunk();
+            other.add(source, 0, MAX_LENGTH, NONE);
+            assertEquals(2, read.getByte(0), "the chunk is used again");
+        }
     }
 
     @ParameterizedTest
