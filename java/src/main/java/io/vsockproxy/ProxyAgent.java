@@ -66,6 +66,8 @@ final class ProxyAgent implements EngineAgent {
     private final ArrayList<Session> sessions = new ArrayList<>();
     /** Have ended, but some of their readers may still be catching up. */
     private final ArrayList<Session> endedSessions = new ArrayList<>();
+    /** Why it cannot go on. */
+    private RuntimeException failure;
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
@@ -168,6 +170,11 @@ final class ProxyAgent implements EngineAgent {
         if (counters != null) {
             counters.onTurn();
         }
+        if (failure != null) {
+            final RuntimeException thrown = failure;
+            failure = null;
+            throw thrown;
+        }
         return work;
     }
 
@@ -208,6 +215,18 @@ final class ProxyAgent implements EngineAgent {
             }
             return false;
         });
+    }
+
+    /** Ended ones have no more places than those that go on: peers come and go as they like. */
+    private void closeOldestEnded() {
+        if (endedSessions.size() > maxSessions()) {
+            final Session oldest = endedSessions.get(0);
+            LOGGER.log(Level.WARNING, "{0}: closed with {1} bytes that its readers had yet to take: {2} sessions have"
+                + " ended since, and may wait for their readers", oldest.name(), Long.toString(oldest.queuedBytes()),
+                Integer.toString(maxSessions()));
+            oldest.close();
+            forgetSettled();
+        }
     }
 
     /** Adds how it is now; what has happened in sessions that were dropped comes on top. */
@@ -412,7 +431,13 @@ final class ProxyAgent implements EngineAgent {
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
         resources.channels().call(() -> context.sessionListener().onConnected(session));
         if (context.role() == Role.GUEST && !announced) {
-            listenForApplications();
+            try {
+                listenForApplications();
+            } catch (final RuntimeException e) {
+                // As at the start: the loop may be anywhere, and would not end for it.
+                failure = e;
+                return;
+            }
             announce("guest connected to " + context.address());
         }
         forwardListeners.forEach(SocketListener::resume);
@@ -422,6 +447,7 @@ final class ProxyAgent implements EngineAgent {
         sessions.remove(session);
         forgetSettled();
         endedSessions.add(session);
+        closeOldestEnded();
         resources.channels().call(() -> context.sessionListener().onEnded(session, reason));
         if (sessions.isEmpty()) {
             // New connections wait in the backlog until there is somewhere to take them.

@@ -446,7 +446,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     }
 
     /** Bytes that wait for local readers. */
-    long queuedBytes() {
+    public long queuedBytes() {
         return streams.queuedBytes();
     }
 

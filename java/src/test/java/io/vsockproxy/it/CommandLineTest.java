@@ -204,6 +204,23 @@ class CommandLineTest {
             .filter(line -> line.startsWith(key)).findFirst().orElseThrow().substring(key.length()).strip();
     }
 
+    @Test
+    void shouldExitWhenItCannotListenOnceItsHostHasCome() {
+        final Path link = directory.resolve("link");
+        final Path missing = directory.resolve("missing/socket");
+        try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "unix:" + link,
+            "--forward", directory.resolve("first") + "=/nowhere", "--forward", missing + "=/nowhere")) {
+            guest.awaitErrorLine("trying on");
+            try (Endpoint listening = Endpoint.listen(link); RawPeer host = RawPeer.hostOf(listening)) {
+                assertEquals(1, guest.awaitExit(), guest::toString);
+                guest.awaitErrorLine("bind to " + missing);
+                assertTrue(guest.errors().stream().noneMatch(line -> line.contains("\tat ")), guest::toString);
+                assertFalse(Files.exists(directory.resolve("first")));
+                host.expectEnd();
+            }
+        }
+    }
+
     private static String name(final Path thread) {
         try {
             return Files.readString(thread.resolve("comm"));
