@@ -9,6 +9,8 @@ import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.session.Session;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -21,6 +23,7 @@ import java.util.function.Consumer;
  * not at all. Allocates nothing. Confined to the loop's thread.
  */
 final class CounterPublisher implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(CounterPublisher.class.getName());
     private static final long INTERVAL_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final EventLoop loop;
@@ -29,7 +32,9 @@ final class CounterPublisher implements AutoCloseable {
     private final CounterValues past = new CounterValues();
     private final CounterValues values = new CounterValues();
     private final Timer timer = new Timer(() -> due = true);
+    private final Path path;
     private boolean due;
+    private boolean broken;
 
     /**
      * @param source adds what there is now.
@@ -38,6 +43,7 @@ final class CounterPublisher implements AutoCloseable {
     CounterPublisher(final EventLoop loop, final Path path, final Consumer<CounterValues> source) {
         this.loop = loop;
         this.source = source;
+        this.path = path;
         file = new CounterFile(path);
     }
 
@@ -67,6 +73,15 @@ final class CounterPublisher implements AutoCloseable {
     private void publish() {
         values.set(past);
         source.accept(values);
-        file.show(values);
+        if (broken) {
+            return;
+        }
+        try {
+            file.show(values);
+        } catch (final InternalError e) {
+            // What the JVM makes of SIGBUS: somebody has cut the file, or its disk is full.
+            broken = true;
+            LOGGER.log(Level.WARNING, "counters are shown no more in {0}: {1}", path, e.getMessage());
+        }
     }
 }

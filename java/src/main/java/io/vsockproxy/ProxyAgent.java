@@ -310,8 +310,16 @@ final class ProxyAgent implements EngineAgent {
         listeningSockets.forEach(UnixListeningSocket::remove);
         new ArrayList<>(sessions).forEach(Session::close);
         endedSessions.forEach(Session::close);
-        // Every component is told what has become of what it asked for.
-        loop.runPending();
+        try {
+            // Every component is told what has become of what it asked for.
+            loop.runPending();
+        } finally {
+            // Also when an error handler throws.
+            release();
+        }
+    }
+
+    private void release() {
         if (mount != null) {
             mount.close();
         }

@@ -83,6 +83,20 @@ final class ProxyThread implements AutoCloseable {
         }
     }
 
+    private void end() {
+        try {
+            agent.onClose();
+        } catch (final RuntimeException | Error e) {
+            LOGGER.log(Level.ERROR, "the proxy could not end in order", e);
+            if (failure == null) {
+                failure = e;
+            }
+        } finally {
+            // Whatever has happened, whoever waits for the end waits no longer.
+            ended.countDown();
+        }
+    }
+
     private void run() {
         try {
             if (cpu != VsockProxy.ANY_CPU) {
@@ -98,8 +112,7 @@ final class ProxyThread implements AutoCloseable {
             LOGGER.log(Level.DEBUG, "the proxy failed", e);
             ready.completeExceptionally(e);
         } finally {
-            agent.onClose();
-            ended.countDown();
+            end();
         }
     }
 }

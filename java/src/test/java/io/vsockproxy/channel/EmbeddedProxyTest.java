@@ -23,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -70,6 +71,37 @@ class EmbeddedProxyTest {
         host.close();
         MountedPair.delete(directory);
         assertEquals(List.of(), errors);
+    }
+
+    @Test
+    void shouldEndThoughTheErrorHandlerThrows() {
+        final int descriptorsBefore = Await.stable(Descriptors::count);
+        final CompletableFuture<Channel> connected = new CompletableFuture<>();
+        final Path link = directory.resolve("another");
+        final VsockProxy throwing = VsockProxy.launch(new VsockProxy.Context().role(Role.HOST)
+            .address(LinkAddress.unix(link.toString()))
+            .accept(NAME, (peer, name) -> new Recorder() {
+                @Override
+                public void onClosed(final Channel channel, final int errno) {
+                    throw new IllegalStateException("the component's");
+                }
+            })
+            .errorHandler(e -> {
+                throw new IllegalStateException("the error handler's", e);
+            }));
+        try (VsockProxy other = VsockProxy.launch(
+            new VsockProxy.Context().role(Role.GUEST).address(LinkAddress.unix(link.toString())))) {
+            other.ready().join();
+            other.connect(NAME, new Recorder() {
+                @Override
+                public void onConnected(final Channel channel) {
+                    connected.complete(channel);
+                }
+            });
+            connected.orTimeout(Await.TIMEOUT_MS, TimeUnit.MILLISECONDS).join();
+            throwing.close();
+        }
+        Await.untilEqual(descriptorsBefore, Descriptors::count, "open descriptors");
     }
 
     @Test
@@ -179,7 +211,7 @@ class EmbeddedProxyTest {
     }
 
     /** Keeps what it is told. */
-    private static final class Recorder implements ChannelHandler {
+    private static class Recorder implements ChannelHandler {
         private final StringBuilder received = new StringBuilder();
         private Channel channel;
         private int failed = -1;

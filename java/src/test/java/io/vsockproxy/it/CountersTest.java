@@ -28,6 +28,7 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -205,6 +206,18 @@ class CountersTest {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    @Test
+    void shouldServeOnAndEndWhenItsFileIsCut() throws IOException {
+        Files.newByteChannel(file(), StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING).close();
+        final long handle = connect();
+        guest.send(Messages.data(handle, "as ever"));
+        assertEquals("as ever", opened.getLast().readText(7));
+        host.awaitErrorLine("counters are shown no more in " + file());
+        guest.close();
+        host.signal("TERM");
+        assertEquals(0, host.awaitExit(), host::toString);
     }
 
     private record Shown(int exitCode, String output) { }
