@@ -76,12 +76,9 @@ final class CounterPublisher implements AutoCloseable {
         if (broken) {
             return;
         }
-        try {
-            file.show(values);
-        } catch (final InternalError e) {
-            // What the JVM makes of SIGBUS: somebody has cut the file, or its disk is full.
+        if (!file.show(values)) {
             broken = true;
-            LOGGER.log(Level.WARNING, "counters are shown no more in {0}: {1}", path, e.getMessage());
+            LOGGER.log(Level.WARNING, "counters are shown no more in {0}: it has been cut, or its disk is full", path);
         }
     }
 }

@@ -5,6 +5,7 @@
 package io.vsockproxy.counters;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.MappedByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import org.agrona.CloseHelper;
 import org.agrona.IoUtil;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.agrona.concurrent.status.AtomicCounter;
@@ -41,6 +43,7 @@ public final class CounterFile implements AutoCloseable {
     private static final List<CounterId> IDS = List.of(CounterId.values());
 
     private final MappedByteBuffer mapping;
+    private final RandomAccessFile file;
     private final Map<CounterId, AtomicCounter> counters = new EnumMap<>(CounterId.class);
 
     /**
@@ -52,10 +55,13 @@ public final class CounterFile implements AutoCloseable {
         final int metadataLength = IDS.size() * CountersReader.METADATA_LENGTH;
         final int valuesLength = IDS.size() * CountersReader.COUNTER_LENGTH;
         final Path temporary = path.resolveSibling(path.getFileName() + "." + ProcessHandle.current().pid());
+        MappedByteBuffer mapped = null;
+        RandomAccessFile opened = null;
         try {
             Files.deleteIfExists(temporary);
-            mapping = IoUtil.mapNewFile(temporary.toFile(), HEADER_LENGTH + metadataLength + (long) valuesLength);
-            final UnsafeBuffer buffer = new UnsafeBuffer(mapping);
+            mapped = IoUtil.mapNewFile(temporary.toFile(), HEADER_LENGTH + metadataLength + (long) valuesLength);
+            opened = new RandomAccessFile(temporary.toFile(), "r");
+            final UnsafeBuffer buffer = new UnsafeBuffer(mapped);
             final CountersManager manager = new CountersManager(
                 new UnsafeBuffer(buffer, HEADER_LENGTH, metadataLength),
                 new UnsafeBuffer(buffer, HEADER_LENGTH + metadataLength, valuesLength), StandardCharsets.US_ASCII);
@@ -66,20 +72,44 @@ public final class CounterFile implements AutoCloseable {
             buffer.putLong(PID_OFFSET, ProcessHandle.current().pid());
             buffer.putLongVolatile(MAGIC_OFFSET, MAGIC);
             Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+            mapping = mapped;
+            file = opened;
         } catch (final IOException e) {
+            CloseHelper.quietClose(opened);
+            discard(mapped, temporary, e);
             throw new UncheckedIOException("counters cannot be kept in " + path + ": " + e, e);
         }
     }
 
-    /** Shows these values from now on. */
-    public void show(final CounterValues values) {
-        for (final CounterId id : IDS) {
-            counters.get(id).setRelease(values.get(id));
+    private static void discard(final MappedByteBuffer mapped, final Path temporary, final IOException reason) {
+        IoUtil.unmap(mapped);
+        try {
+            Files.deleteIfExists(temporary);
+        } catch (final IOException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    /** Shows these values from now on; false when that cannot be, as somebody has cut the file, or its disk is full. */
+    public boolean show(final CounterValues values) {
+        try {
+            // Looked at first, as compiled code may throw the error below only when this method has returned.
+            if (file.length() < mapping.capacity()) {
+                return false;
+            }
+            for (final CounterId id : IDS) {
+                counters.get(id).setRelease(values.get(id));
+            }
+            return true;
+        } catch (final IOException | InternalError e) {
+            // The error is what the JVM makes of SIGBUS.
+            return false;
         }
     }
 
     @Override
     public void close() {
         IoUtil.unmap(mapping);
+        CloseHelper.quietClose(file);
     }
 }

@@ -1,0 +1,54 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.counters;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What becomes of the file of counters when others are at it. */
+class CounterFileTest {
+    @TempDir
+    Path directory;
+
+    /** Compiled code is told of the fault later than interpreted code. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 1_000, 100_000})
+    void shouldSayThatItHasBeenTruncatedHoweverOftenItHasBeenWritten(final int times) throws IOException {
+        final Path path = directory.resolve("counters");
+        final CounterValues values = new CounterValues();
+        try (CounterFile file = new CounterFile(path)) {
+            for (int i = 0; i < times; i++) {
+                assertTrue(file.show(values));
+            }
+            Files.write(path, new byte[0]);
+            assertFalse(file.show(values));
+            assertFalse(file.show(values));
+        }
+    }
+
+    @Test
+    void shouldLeaveNothingWhenItCannotTakeItsName() throws IOException {
+        final Path path = Files.createDirectory(directory.resolve("counters"));
+        assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+        try (Stream<Path> left = Files.list(directory)) {
+            assertEquals(List.of(path), left.toList());
+        }
+        final String mappings = Files.readString(Path.of("/proc/self/maps"));
+        assertFalse(mappings.contains(directory.toString()), mappings);
+    }
+}
