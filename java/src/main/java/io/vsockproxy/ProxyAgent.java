@@ -152,6 +152,7 @@ final class ProxyAgent implements EngineAgent {
             final LinkAddress address = context.address();
             hostAddress = LinkSockets.address(address.path(), address.cid(), address.port());
             connectToHost();
+            throwFailure();
         }
     }
 
@@ -170,12 +171,17 @@ final class ProxyAgent implements EngineAgent {
         if (counters != null) {
             counters.onTurn();
         }
+        throwFailure();
+        return work;
+    }
+
+    private void throwFailure() {
         if (failure != null) {
             final RuntimeException thrown = failure;
             failure = null;
+            ready.completeExceptionally(thrown);
             throw thrown;
         }
-        return work;
     }
 
     /** Any thread. */
@@ -442,7 +448,7 @@ final class ProxyAgent implements EngineAgent {
             try {
                 listenForApplications();
             } catch (final RuntimeException e) {
-                // As at the start: the loop may be anywhere, and would not end for it.
+                // Not thrown here, where the loop would log it and go on.
                 failure = e;
                 return;
             }

@@ -147,9 +147,10 @@ public final class DescriptorChannel implements AutoCloseable {
         }
     }
 
-    /** Closes the connection and what was on its way; those who wait are told. Idempotent. */
+    /** Tries once more to send, then closes the connection and what was on its way; who waits is told. Idempotent. */
     @Override
     public void close() {
+        flush();
         if (failure == null) {
             end("the session has ended");
         }

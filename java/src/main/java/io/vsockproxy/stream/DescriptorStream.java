@@ -63,10 +63,19 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
     @Override
     final void wantReading(final boolean wanted) {
         if (wanted) {
+            final boolean resumes = (registration.interest() & readInterest()) == 0;
             registration.enable(readInterest());
+            if (resumes) {
+                onReadingResumed();
+            }
         } else {
             registration.disable(readInterest());
         }
+    }
+
+    /** It is read again, after it was not for a while. */
+    void onReadingResumed() {
+        // Epoll says what there is.
     }
 
     @Override

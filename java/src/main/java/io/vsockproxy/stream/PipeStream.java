@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.stream;
 
+import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
@@ -22,6 +23,14 @@ import org.agrona.DirectBuffer;
 public final class PipeStream extends DescriptorStream {
     private final boolean reader;
     private final int readLength;
+    private final EndOfTurnTask look = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            if (isOpen() && (registration.interest() & Constants.EPOLLIN) != 0) {
+                read(Constants.EPOLLIN);
+            }
+        }
+    };
     private int callFlags = Constants.RWF_NOWAIT;
 
     /**
@@ -66,6 +75,14 @@ public final class PipeStream extends DescriptorStream {
         // One more read is enough: if there is something after all, it has a writer again, and will show EPOLLHUP.
         if (more && commons.unreadBytes(descriptor.fd()) == 0) {
             readOnce();
+        }
+    }
+
+    @Override
+    void onReadingResumed() {
+        if (reader && callFlags == 0) {
+            // There may have been no room just as the end was all that was left to be found.
+            loop.atEndOfTurn(look);
         }
     }
 

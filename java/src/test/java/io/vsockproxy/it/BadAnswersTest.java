@@ -52,10 +52,7 @@ class BadAnswersTest {
         Mounts.assumeMountable();
         guest = new MountedGuest(directory);
         owner = guest.owner();
-        guest.pass("a file", 2);
-        final CompletableFuture<Endpoint> received = Background.start(() -> guest.application().receive().only());
-        guest.answerAttributes(LENGTH);
-        file = Background.join(received);
+        file = guest.passAndReceive(2, LENGTH);
     }
 
     @AfterEach

@@ -204,6 +204,19 @@ class CommandLineTest {
             .filter(line -> line.startsWith(key)).findFirst().orElseThrow().substring(key.length()).strip();
     }
 
+    /** A link on which nothing is said. */
+    @Test
+    void shouldExitWhenItCannotListenThoughItsHostIsThere() {
+        final Path link = directory.resolve("link");
+        final Path missing = directory.resolve("missing/socket");
+        try (Endpoint listening = Endpoint.listen(link); ProxyProcess guest = ProxyProcess.start(
+            "guest", "--connect", "unix:" + link, "--extensions", "off", "--forward", missing + "=/nowhere")) {
+            assertEquals(1, guest.awaitExit(), guest::toString);
+            guest.awaitErrorLine("bind to " + missing);
+            assertTrue(listening.isReadable(), "a connection");
+        }
+    }
+
     @Test
     void shouldExitWhenItCannotListenOnceItsHostHasCome() {
         final Path link = directory.resolve("link");

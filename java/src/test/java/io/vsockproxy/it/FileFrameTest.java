@@ -40,10 +40,7 @@ class FileFrameTest {
         final byte[] content = Pattern.bytes(3, FileCalls.MAX_LENGTH);
         try (MountedGuest guest = new MountedGuest(
             directory, "--max-frame", Integer.toString(SessionLimits.MIN_FRAME_LENGTH))) {
-            guest.pass("a file", FILE);
-            final CompletableFuture<Endpoint> received = Background.start(() -> guest.application().receive().only());
-            guest.answerAttributes(content.length);
-            try (Endpoint file = Background.join(received)) {
+            try (Endpoint file = guest.passAndReceive(FILE, content.length)) {
                 final CompletableFuture<byte[]> read =
                     Background.start(() -> FileCalls.read(file, 0, content.length));
                 final PreadRequest asked = guest.owner().receive().getPreadRequest();

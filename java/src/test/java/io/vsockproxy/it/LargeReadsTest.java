@@ -57,10 +57,7 @@ class LargeReadsTest {
         guest = new MountedGuest(directory);
         owner = guest.owner();
         application = guest.application();
-        guest.pass("a file", FILE);
-        final CompletableFuture<Endpoint> received = Background.start(() -> application.receive().only());
-        guest.answerAttributes(content.length);
-        file = Background.join(received);
+        file = guest.passAndReceive(FILE, content.length);
         // What comes after a large answer is expected to be another one.
         final CompletableFuture<byte[]> first = read(0);
         owner.send(answer(request()));

@@ -12,7 +12,6 @@ import io.vsockproxy.proto.FtruncateResponse;
 import io.vsockproxy.proto.PwriteRequest;
 import io.vsockproxy.proto.PwriteResponse;
 import io.vsockproxy.proto.VSockMessage;
-import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.MountedGuest;
@@ -22,7 +21,6 @@ import io.vsockproxy.testing.RawPeer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,10 +52,7 @@ class PassedBackFileTest {
         Mounts.assumeMountable();
         guest = new MountedGuest(directory);
         owner = guest.owner();
-        guest.pass("a file", FILE);
-        final CompletableFuture<Endpoint> received = Background.start(() -> guest.application().receive().only());
-        guest.answerAttributes(0);
-        file = Background.join(received);
+        file = guest.passAndReceive(FILE, 0);
         guest.application().send("the same", file);
         passedBack = owner.receive().getData().getTransferredFd(0).getHandle();
     }

@@ -38,6 +38,7 @@ class PipeStreamTest {
     /** What a pipe holds by default. */
     private static final int CAPACITY = 4 * READ_LENGTH;
     private static final int MANY_PIECES = 100;
+    private static final long SHORT_NS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final long LONG_NS = TimeUnit.SECONDS.toNanos(30);
 
     private final List<Throwable> faults = new ArrayList<>();
@@ -112,6 +113,22 @@ class PipeStreamTest {
         }
     }
 
+    @Test
+    void shouldFindTheEndThoughThereWasNoRoomJustAsNothingElseWasLeft() {
+        try (TakingHandler handler = new TakingHandler(); PipeStream stream = reader(handler)) {
+            handler.room(READ_LENGTH);
+            writer.write(new byte[READ_LENGTH]);
+            writer.close();
+            stream.start();
+            loop.turn(LONG_NS);
+            assertEquals(READ_LENGTH, handler.taken());
+            assertEquals(List.of(), handler.ended());
+            handler.room(Integer.MAX_VALUE);
+            stream.resumeReading();
+            awaitEnd(handler);
+        }
+    }
+
     private PipeStream reader(final StreamHandler handler) {
         final int access = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
         final OwnedFd end = OwnedFd.of(
@@ -121,9 +138,10 @@ class PipeStreamTest {
     }
 
     private void awaitEnd(final TakingHandler handler) {
-        for (int turns = 0; turns < 2 * MANY_PIECES && handler.ended().isEmpty(); turns++) {
-            loop.turn(LONG_NS);
-        }
+        Await.until(() -> {
+            loop.turn(SHORT_NS);
+            return !handler.ended().isEmpty();
+        }, () -> "the end, taken=" + handler.taken());
         assertEquals(List.of(HANDLE), handler.ended());
     }
 }

@@ -16,6 +16,12 @@ class TakingHandler implements StreamHandler, AutoCloseable {
     private final Memory memory = Memory.allocate(LENGTH);
     private final List<Long> ended = new ArrayList<>();
     private int taken;
+    private int room = Integer.MAX_VALUE;
+
+    /** There is room for no more than {@code length} bytes in all, from now on. */
+    final void room(final int length) {
+        room = length;
+    }
 
     /** How many bytes have been read. */
     final int taken() {
@@ -29,7 +35,8 @@ class TakingHandler implements StreamHandler, AutoCloseable {
 
     @Override
     public final int claim(final Stream stream, final int minimum, final int maximum) {
-        return Math.min(maximum, LENGTH);
+        final int left = Math.min(Math.min(maximum, LENGTH), room - taken);
+        return left < minimum ? 0 : left;
     }
 
     @Override

@@ -14,6 +14,7 @@ import io.vsockproxy.proto.VSockMessage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 
 /**
@@ -60,6 +61,14 @@ public final class MountedGuest implements AutoCloseable {
     public void pass(final String text, final long handle) {
         owner.send(Messages.data(1, text, FileDescriptor.newBuilder()
             .setType(FileDescriptor.Type.REGULAR_FILE).setHandle(handle).setFlags(Constants.O_RDWR).build()));
+    }
+
+    /** Passes one of {@code size} bytes, and answers what is asked about it: what the application receives. */
+    public Endpoint passAndReceive(final long handle, final long size) {
+        pass("a file", handle);
+        final CompletableFuture<Endpoint> received = Background.start(() -> application.receive().only());
+        answerAttributes(size);
+        return Background.join(received);
     }
 
     /** Waits until it asks for a file's attributes, and tells the size. */
