@@ -25,7 +25,7 @@ final class LimitOptions {
         names = "--max-frame",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "A larger frame ends the session. More than 1M. Default: 16M.")
+        description = "A larger frame ends the session. At least 1M + 64. Default: 16M.")
     private long maxFrame = LIMITS.maxFrameLength();
 
     @Option(
