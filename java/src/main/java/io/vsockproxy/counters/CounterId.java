@@ -47,8 +47,8 @@ public enum CounterId {
     OUTGOING_DESCRIPTORS("live descriptors: waiting for the link", true),
     /** Descriptors of connections beside links, and what waits there. */
     BESIDE_DESCRIPTORS("live descriptors: beside links", true),
-    /** Descriptors with which datagram sockets are watched, while there are any. */
-    WATCH_DESCRIPTORS("live descriptors: watch over datagram sockets", true),
+    /** Descriptors with which datagram sockets and the sockets of busy streams are watched, while there are any. */
+    WATCH_DESCRIPTORS("live descriptors: watch over sockets", true),
     /** Descriptors of sockets whose streams are over, and which are closed a moment later. */
     CLOSING_DESCRIPTORS("live descriptors: about to be closed", true),
     /** Bytes that wait for local readers, with what descriptors and packets are charged. */

@@ -25,7 +25,8 @@ import java.util.concurrent.TimeUnit;
  * peer sent before it went is still read.
  *
  * <p>Bytes that the handler needs not see, those of a large blob, go through a pipe instead of the inbound buffer: see
- * {@link LinkHandler#spliceableLength}. Descriptors that rode on them, and not on a frame's first byte, are lost.
+ * {@link LinkHandler#spliceableLength}. Descriptors that rode on them, and not on a frame's first byte, are lost. Bytes
+ * that need not be seen on their way out can go through another one.
  */
 public final class Link implements AutoCloseable {
     /** From this many bytes on there is nothing to gain by gathering more, and the peer could be at work. */
@@ -42,6 +43,7 @@ public final class Link implements AutoCloseable {
     private final OutboundRing outbound;
     /** Null where none is wanted, could be had, or is of use. */
     private SplicePipe splicePipe;
+    private final SplicePipe outboundPipe;
     private final ReceivedDescriptors descriptors = new ReceivedDescriptors();
     private final Memory controlMemory = Memory.allocate(ControlData.LENGTH);
     private final ControlData control = new ControlData(controlMemory, 0);
@@ -64,8 +66,9 @@ public final class Link implements AutoCloseable {
     /**
      * @param socket             a connected stream socket. Takes ownership.
      * @param carriesDescriptors whether it is AF_UNIX.
-     * @param splicePipe         for blobs that need not be read, and then the socket is O_NONBLOCK; or null. Takes
-     *                           ownership.
+     * @param splicePipe         for blobs that come and need not be read, and then the socket is O_NONBLOCK; or null.
+     *                           Takes ownership.
+     * @param outboundPipe       the same for those that go.
      */
     public Link(
         final EventLoop loop,
@@ -74,6 +77,7 @@ public final class Link implements AutoCloseable {
         final InboundBuffer inbound,
         final OutboundRing outbound,
         final SplicePipe splicePipe,
+        final SplicePipe outboundPipe,
         final LinkHandler handler) {
         this.loop = loop;
         this.socket = socket;
@@ -81,6 +85,7 @@ public final class Link implements AutoCloseable {
         this.inbound = inbound;
         this.outbound = outbound;
         this.splicePipe = splicePipe;
+        this.outboundPipe = outboundPipe;
         this.handler = handler;
     }
 
@@ -96,12 +101,18 @@ public final class Link implements AutoCloseable {
 
     /** How many descriptors it has, besides those on their way. */
     public int descriptorCount() {
-        return splicePipe == null ? 1 : 1 + SplicePipe.DESCRIPTOR_COUNT;
+        return 1 + (splicePipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT)
+            + (outboundPipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT);
     }
 
-    /** Through which bytes go that need not be read; or null. */
+    /** Through which bytes come that need not be read; or null. */
     public SplicePipe splicePipe() {
         return splicePipe;
+    }
+
+    /** Through which bytes go that need not be read, see {@link OutboundRing#claimSpliced}; or null. */
+    public SplicePipe outboundPipe() {
+        return outboundPipe;
     }
 
     /** What has come in. */
@@ -194,6 +205,9 @@ public final class Link implements AutoCloseable {
             closePipe();
             descriptors.close();
             outbound.close();
+            if (outboundPipe != null) {
+                outboundPipe.close();
+            }
             inbound.close();
             controlMemory.close();
         }

@@ -9,6 +9,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.BitUtil;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -29,6 +30,8 @@ import org.agrona.concurrent.UnsafeBuffer;
  * <p>A frame may end with an {@link ExternalPiece}: its header is in the ring, in a piece of its own, and the next
  * piece is where the bytes lie. Such a piece can turn out not to be readable: {@link ExternalRepair} tells what is done
  * then.
+ *
+ * <p>Or it may end with what lies in a pipe, one such frame at a time: in the table that is a piece without an address.
  *
  * <p>Three bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be
  * sent (closes, answers) have the rest of the ring for themselves; as much again may lie in external pieces. When even
@@ -68,6 +71,9 @@ public final class OutboundRing implements AutoCloseable {
     private int descriptorCount;
     private long bytesSent;
     private long externalBytes;
+    /** Whose bytes end a frame that waits to be sent; or null. */
+    private SplicePipe splicePipe;
+    private boolean spliceRefused;
     private long claimStart;
     private int claimLength;
     private int refusedMinimum;
@@ -121,7 +127,7 @@ public final class OutboundRing implements AutoCloseable {
     public boolean hasDataRoom() {
         return tail - head <= dataLimit / 2 && pieceTail - pieceHead <= PIECE_CAPACITY / 2
             && (externalBytes == 0 || externalBytes <= dataLimit - Math.max(refusedExternal, dataLimit / 2))
-            && fits(refusedMinimum);
+            && !(spliceRefused && splicePipe != null) && fits(refusedMinimum);
     }
 
     /** Bytes sent so far. */
@@ -168,6 +174,16 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
+     * Claims room for the header of a frame that ends with what lies in a pipe.
+     *
+     * @return as {@link #claimData}. There is no room as long as another such frame waits.
+     */
+    public int claimSpliced(final int headerLength) {
+        spliceRefused = splicePipe != null;
+        return spliceRefused ? NO_ROOM : claimData(headerLength, headerLength);
+    }
+
+    /**
      * Claims room for a message that has to be sent.
      *
      * @return the index of the first byte, or {@link #NO_ROOM}: the peer has stopped reading while it goes on asking.
@@ -198,13 +214,7 @@ public final class OutboundRing implements AutoCloseable {
      *                    closes. At most 253.
      */
     public void commit(final int from, final int to, final int[] descriptors) {
-        final int claimIndex = (int) claimStart & mask;
-        if (from < claimIndex || to <= from || to > claimIndex + claimLength) {
-            throw new IndexOutOfBoundsException("commit [" + from + ", " + to + ") of claim [" + claimIndex + ", "
-                + (claimIndex + claimLength) + ")");
-        }
-        tail = claimStart + (to - claimIndex);
-        claimLength = 0;
+        endClaim(from, to);
         pendingBytes += to - from;
         final long address = ring.address(from, to - from);
         if (descriptors.length == 0 && pieceTail > pieceHead) {
@@ -227,13 +237,7 @@ public final class OutboundRing implements AutoCloseable {
      * {@code external}, which is released once sent or discarded.
      */
     public void commit(final int from, final int to, final ExternalPiece external) {
-        final int claimIndex = (int) claimStart & mask;
-        if (from < claimIndex || to <= from || to > claimIndex + claimLength) {
-            throw new IndexOutOfBoundsException("commit [" + from + ", " + to + ") of claim [" + claimIndex + ", "
-                + (claimIndex + claimLength) + ")");
-        }
-        tail = claimStart + (to - claimIndex);
-        claimLength = 0;
+        endClaim(from, to);
         // Never part of the piece before it: it may have to be written again, shorter.
         addPiece(ring.address(from, to - from), to - from);
         final int piece = addPiece(external.address(), external.length());
@@ -241,6 +245,17 @@ public final class OutboundRing implements AutoCloseable {
         repair.begin(piece, from, to);
         pendingBytes += to - from + (long) external.length();
         externalBytes += external.length();
+    }
+
+    /**
+     * Ends the claim: the bytes [{@code from}, {@code to}) of it are the header of a frame that ends with all that is
+     * in {@code pipe}, which nobody else touches until that has been sent or discarded.
+     */
+    public void commit(final int from, final int to, final SplicePipe pipe) {
+        commit(from, to);
+        addPiece(0, pipe.length());
+        pendingBytes += pipe.length();
+        splicePipe = pipe;
     }
 
     /** Ends the claim with nothing to be sent. */
@@ -262,6 +277,14 @@ public final class OutboundRing implements AutoCloseable {
         stalled = false;
         while (pieceHead < pieceTail) {
             final int first = (int) pieceHead & PIECE_MASK;
+            if (isSpliced(first)) {
+                final int result = splice(fd, first);
+                if (result < 0) {
+                    stalled = result == -Errno.EAGAIN;
+                    return result;
+                }
+                continue;
+            }
             final int[] descriptors = pieceDescriptors[first];
             final int count = callLength(first, narrow);
             final long offered = offeredBytes(first, count);
@@ -302,6 +325,27 @@ public final class OutboundRing implements AutoCloseable {
             descriptors == null ? 0 : copyToScratch(descriptors), descriptors == null ? 0 : descriptors.length);
     }
 
+    private boolean isSpliced(final int piece) {
+        return IoVec.address(pieceTable, piece) == 0;
+    }
+
+    /** Sends what is left in the pipe: 0 when that was all, or {@code -errno}. */
+    private int splice(final int fd, final int piece) {
+        final int sent = splicePipe.drainTo(fd);
+        if (sent < 0) {
+            return sent;
+        }
+        pendingBytes -= sent;
+        bytesSent += sent;
+        if (splicePipe.length() > 0) {
+            return -Errno.EAGAIN;
+        }
+        splicePipe = null;
+        head = pieceEnds[piece];
+        pieceHead++;
+        return 0;
+    }
+
     /** Drops what has not been sent, and closes the descriptors that were to ride along. */
     public void discard() {
         while (pieceHead < pieceTail) {
@@ -309,6 +353,10 @@ public final class OutboundRing implements AutoCloseable {
             closeDescriptors(piece);
             pieceHead++;
             releaseExternal(piece);
+        }
+        if (splicePipe != null) {
+            splicePipe.discard();
+            splicePipe = null;
         }
         pendingBytes = 0;
         externalBytes = 0;
@@ -322,6 +370,16 @@ public final class OutboundRing implements AutoCloseable {
         pieces.close();
         descriptorScratch.close();
         repair.close();
+    }
+
+    private void endClaim(final int from, final int to) {
+        final int claimIndex = (int) claimStart & mask;
+        if (from < claimIndex || to <= from || to > claimIndex + claimLength) {
+            throw new IndexOutOfBoundsException("commit [" + from + ", " + to + ") of claim [" + claimIndex + ", "
+                + (claimIndex + claimLength) + ")");
+        }
+        tail = claimStart + (to - claimIndex);
+        claimLength = 0;
     }
 
     private int addPiece(final long address, final int length) {
@@ -363,13 +421,13 @@ public final class OutboundRing implements AutoCloseable {
 
     /**
      * Pieces that can leave in one call from {@code first} on: up to the table's end, or a piece with descriptors, or
-     * one that goes on elsewhere; when {@code narrow}, up to an external one.
+     * in a pipe, or one that goes on elsewhere; when {@code narrow}, up to an external one.
      */
     private int callLength(final int first, final boolean narrow) {
         final int available = (int) Math.min(pieceTail - pieceHead, PIECE_CAPACITY - first);
         int count = 1;
         while (count < available && pieceDescriptors[first + count] == null
-            && !endsCall(first + count - 1, narrow)) {
+            && !isSpliced(first + count) && !endsCall(first + count - 1, narrow)) {
             count++;
         }
         return count;

@@ -13,8 +13,15 @@ import org.agrona.DirectBuffer;
  * <p>Owns both ends. One thread.
  */
 public final class SplicePipe implements AutoCloseable {
-    /** What it holds, in bytes, unless the kernel allows less (fs.pipe-max-size, fs.pipe-user-pages-soft). */
-    public static final int CAPACITY = 1 << 20;
+    /** What one holds that takes whatever a link brings, in bytes. */
+    public static final int INBOUND_CAPACITY = 1 << 20;
+
+    /**
+     * What one holds that takes what an application has written. It is full of 64 pieces already, as every pipe of a
+     * capacity is of so many pages: so if it does not take what is there, that lies in pieces of less than 4 KiB, and
+     * copying it would have been cheaper.
+     */
+    public static final int OUTBOUND_CAPACITY = 1 << 18;
 
     /** How many descriptors one is. */
     public static final int DESCRIPTOR_COUNT = 2;
@@ -32,8 +39,13 @@ public final class SplicePipe implements AutoCloseable {
         this.writeEnd = writeEnd;
     }
 
-    /** A new one, which is the caller's; null when there are too few descriptors left for it. */
-    public static SplicePipe open(final DescriptorReserve reserve) {
+    /**
+     * A new one, which is the caller's; null when there are too few descriptors left for it.
+     *
+     * @param capacity what it is to hold, in bytes; the kernel may allow less (fs.pipe-max-size,
+     *                 fs.pipe-user-pages-soft).
+     */
+    public static SplicePipe open(final int capacity, final DescriptorReserve reserve) {
         try (Memory pair = Memory.allocate(2 * Integer.BYTES)) {
             if (Syscalls.pipe2(pair.address(), Constants.O_CLOEXEC | Constants.O_NONBLOCK) < 0) {
                 return null;
@@ -45,7 +57,7 @@ public final class SplicePipe implements AutoCloseable {
                 writeEnd.close();
                 return null;
             }
-            Syscalls.fcntl(writeEnd.fd(), Constants.F_SETPIPE_SZ, CAPACITY);
+            Syscalls.fcntl(writeEnd.fd(), Constants.F_SETPIPE_SZ, capacity);
             return new SplicePipe(readEnd, writeEnd);
         }
     }

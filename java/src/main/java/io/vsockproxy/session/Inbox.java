@@ -94,7 +94,7 @@ final class Inbox {
             return 0;
         }
         final Stream stream = session.writableStream(partHandle);
-        return stream != null && stream.takesSplices() ? (int) Math.min(partRemaining, SplicePipe.CAPACITY) : 0;
+        return stream != null && stream.takesSplices() ? (int) Math.min(partRemaining, SplicePipe.INBOUND_CAPACITY) : 0;
     }
 
     /** See {@link Link}: {@link #spliceableLength} bytes or fewer have come through the pipe. */

@@ -9,6 +9,7 @@ import io.vsockproxy.link.Link;
 import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.FileAttributes;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.wire.DataHeader;
 import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
@@ -92,6 +93,26 @@ final class Outbox {
             ring.buffer(), blobIndex, handle, length, end - trailerIndex(length));
         counters.bytesOut += length;
         commit(start, end, riding);
+    }
+
+    /** Claims room for the header of a blob that lies in a pipe; false as {@link #claimBlob} says 0. */
+    boolean claimSpliced() {
+        final int index = ring.claimSpliced(DataHeader.MAX_LENGTH);
+        if (index == OutboundRing.NO_ROOM) {
+            wantRoom();
+            return false;
+        }
+        blobIndex = index + DataHeader.MAX_LENGTH;
+        return true;
+    }
+
+    /** Sends all that is in {@code pipe} as a blob. */
+    void sendSpliced(final long handle, final SplicePipe pipe) {
+        final int length = pipe.length();
+        counters.bytesOut += length;
+        counters.framesOut++;
+        ring.commit(DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0), blobIndex, pipe);
+        link.committed();
     }
 
     void sendPreadData(final long cookie, final int length) {

@@ -94,7 +94,10 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             resources.loop(), socket, carriesDescriptors,
             new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES),
             new OutboundRing(limits.outboundLength(), limits.outboundDataLimit()),
-            SplicePipe.open(resources.commons().reserve()), this);
+            SplicePipe.open(SplicePipe.INBOUND_CAPACITY, resources.commons().reserve()),
+            // AF_VSOCK would copy what is spliced, before Linux 6.5 page by page, each a packet of its own.
+            carriesDescriptors ? SplicePipe.open(SplicePipe.OUTBOUND_CAPACITY, resources.commons().reserve()) : null,
+            this);
         outbox = new Outbox(link, counters);
         inbox = new Inbox(this, link, limits);
         streams = new StreamTable(resources, this, inbox, outbox, counters, name);
@@ -323,6 +326,25 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     @Override
     public long claimedAddress() {
         return outbox.blobAddress();
+    }
+
+    @Override
+    public boolean takesSplices() {
+        return link.outboundPipe() != null;
+    }
+
+    @Override
+    public SplicePipe claimPipe(final Stream stream) {
+        if (!ended && !inputEnded && outbox.claimSpliced()) {
+            return link.outboundPipe();
+        }
+        waitingForRoom.add(stream);
+        return null;
+    }
+
+    @Override
+    public void commitPipe(final Stream stream) {
+        outbox.sendSpliced(stream.handle(), link.outboundPipe());
     }
 
     @Override

@@ -32,9 +32,16 @@ public final class SocketStream extends DescriptorStream {
     /** More than net.unix.max_dgram_qlen lets wait by default, which is 10. */
     private static final int MAX_DATAGRAMS_FIRST = 32;
 
+    /** Moving fewer bytes takes as long as copying them; and those of one large write after the first come so many. */
+    private static final int MIN_SPLICE_LENGTH = 24 * 1024;
+    /** Reads before it is tried again whether an application writes in large pieces. */
+    private static final int SMALL_PIECES_READS = 64;
+
     private final Origin origin;
     private final boolean packets;
     private final int readLength;
+    private int lastReadLength;
+    private int readsUntilSplice;
     private boolean widened;
     private boolean nonBlocking;
     private boolean heldUp;
@@ -99,6 +106,9 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void read(final int events) {
+        if (lastReadLength >= MIN_SPLICE_LENGTH && splice()) {
+            return;
+        }
         int minimum = Math.min(readLength, StreamCommons.MIN_READ_LENGTH);
         int maximum = readLength;
         if (packets) {
@@ -151,10 +161,64 @@ public final class SocketStream extends DescriptorStream {
                 commons.lateCloses().onReceived();
             }
             spend(received);
+            lastReadLength = received;
             handler.commit(this, received, control.count() == 0 ? null : control);
             if ((events & Constants.EPOLLHUP) != 0) {
                 readOn(events);
             }
+        }
+    }
+
+    /**
+     * Moves what waits to the other side without reading it, if it is much and no descriptors are with it, which would
+     * be lost. False if it has to be read.
+     */
+    private boolean splice() {
+        if (packets || origin.isShared() || !handler.takesSplices()) {
+            return false;
+        }
+        if (readsUntilSplice > 0) {
+            readsUntilSplice--;
+            return false;
+        }
+        final int fd = descriptor.fd();
+        // In this order: what is queued later may have descriptors with it.
+        final int length = Math.min(commons.unreadBytes(fd), readLength);
+        if (length < MIN_SPLICE_LENGTH) {
+            return false;
+        }
+        if (!commons.receiveQueues().hasNoDescriptors(fd)) {
+            readsUntilSplice = SMALL_PIECES_READS;
+            return false;
+        }
+        final int allowed = allowed(length);
+        if (allowed == 0) {
+            return true;
+        }
+        final SplicePipe pipe = handler.claimPipe(this);
+        if (pipe == null) {
+            pauseReading();
+            return true;
+        }
+        makeNonBlocking();
+        final int moved = pipe.fill(fd, allowed);
+        if (moved < allowed) {
+            readsUntilSplice = SMALL_PIECES_READS;
+        }
+        if (moved <= 0) {
+            handler.abort();
+            return false;
+        }
+        spend(moved);
+        lastReadLength = moved;
+        handler.commitPipe(this);
+        return true;
+    }
+
+    private void makeNonBlocking() {
+        if (!nonBlocking) {
+            nonBlocking = true;
+            commons.setNonBlocking(descriptor.fd());
         }
     }
 
@@ -211,10 +275,7 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void deliverNow(final SplicePipe pipe) {
-        if (!nonBlocking) {
-            nonBlocking = true;
-            commons.setNonBlocking(descriptor.fd());
-        }
+        makeNonBlocking();
         final int sent = pipe.drainTo(descriptor.fd());
         if (sent < 0) {
             pipe.discard();
@@ -325,6 +386,7 @@ public final class SocketStream extends DescriptorStream {
 
     @Override
     void closeDescriptor() {
+        commons.receiveQueues().forget(descriptor.fd());
         if (origin.isShared()) {
             if (isShutDown()) {
                 commons.lateCloses().addShutDown(descriptor);

@@ -10,6 +10,7 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.ReceiveQueues;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.posix.UnixSocketDiag;
@@ -41,6 +42,7 @@ public final class StreamCommons implements AutoCloseable {
     private final ChunkPool pool = new ChunkPool();
     private final DescriptorInspector inspector = new DescriptorInspector();
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
+    private final ReceiveQueues receiveQueues = new ReceiveQueues(reserve);
     private final DatagramWatch datagramWatch;
     private final LateCloses lateCloses;
     private final DrainRetries drainRetries;
@@ -72,9 +74,9 @@ public final class StreamCommons implements AutoCloseable {
         return liveCounts.get(kind).get();
     }
 
-    /** Descriptors with which datagram sockets are watched. */
+    /** Descriptors with which sockets are watched: datagram sockets for their ends, others for descriptors. */
     public int watchCount() {
-        return datagramWatch.descriptorCount();
+        return datagramWatch.descriptorCount() + receiveQueues.descriptorCount();
     }
 
     /** Descriptors of streams that are over, to be closed a moment later. */
@@ -105,6 +107,7 @@ public final class StreamCommons implements AutoCloseable {
         datagramWatch.close();
         lateCloses.close();
         drainRetries.close();
+        receiveQueues.close();
         inspector.close();
         options.close();
         pool.close();
@@ -113,6 +116,10 @@ public final class StreamCommons implements AutoCloseable {
 
     DatagramWatch datagramWatch() {
         return datagramWatch;
+    }
+
+    ReceiveQueues receiveQueues() {
+        return receiveQueues;
     }
 
     /** Whether somebody has the unix socket that {@code fd} is connected to; false also when nobody can tell. */

@@ -5,6 +5,7 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.SplicePipe;
 
 /**
  * Where a {@link Stream}'s bytes go, and who is told what becomes of it: its session.
@@ -30,6 +31,20 @@ public interface StreamHandler {
      * @param control the descriptors that came with them, which the handler takes out; null for none.
      */
     void commit(Stream stream, int length, ControlData control);
+
+    /** Whether bytes without descriptors can go to the other side without being read: see {@link #claimPipe}. */
+    boolean takesSplices();
+
+    /**
+     * As {@link #claim}, for bytes that are to be moved into a pipe. The claim is ended by {@link #commitPipe}, or by
+     * {@link #abort} with the pipe still empty.
+     *
+     * @return an empty pipe, the handler's own; or null for no room.
+     */
+    SplicePipe claimPipe(Stream stream);
+
+    /** What is in the pipe has been read, so to speak, from {@code stream}. */
+    void commitPipe(Stream stream);
 
     /** Why these descriptors, which stay the caller's, could not go along with bytes; or null. */
     String obstacle(ControlData control);

@@ -70,7 +70,7 @@ final class ServedLink implements AutoCloseable {
         final OwnedFd local = OwnedFd.of(Syscalls.fcntl(pair[0].fd(), Constants.F_DUPFD_CLOEXEC, 0));
         pair[0].close();
         LinkSockets.configureUnix(local.fd());
-        link = new Link(loop, local, true, new InboundBuffer(1 << 16, 1 << 16), ring, null, new LinkHandler() {
+        link = new Link(loop, local, true, new InboundBuffer(1 << 16, 1 << 16), ring, null, null, new LinkHandler() {
             @Override
             public void onReceived() {
                 throw new AssertionError("nothing is sent this way");

@@ -128,7 +128,7 @@ class CountersTest {
         guest.close();
         awaitCounter(CounterId.SESSIONS, 0);
         awaitCounter(CounterId.QUEUED_BYTES, 0);
-        assertLedger(-1 - SplicePipe.DESCRIPTOR_COUNT);
+        assertLedger(-1 - 2 * SplicePipe.DESCRIPTOR_COUNT);
     }
 
     @Test

@@ -122,8 +122,8 @@ class LifecycleTest {
                     server.expectEnd();
                     assertTrue(Files.exists(forward(0)), "the guest's listening socket");
                     Endpoint.closeAll(application, server);
-                    // All but the link itself, and its pipe.
-                    guest.awaitDescriptorCount(descriptorsOfGuest - 1 - SplicePipe.DESCRIPTOR_COUNT);
+                    // All but the link itself, and its pipes.
+                    guest.awaitDescriptorCount(descriptorsOfGuest - 1 - 2 * SplicePipe.DESCRIPTOR_COUNT);
                 }
                 assertEquals(1, guest.output().size(), guest::toString);
             }

@@ -11,9 +11,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
@@ -37,28 +40,36 @@ class OutboundRingModelTest {
     private static final int OPERATIONS = 100_000;
     private static final int MAX_HEADER_LENGTH = 40;
     private static final int CONTROL_LENGTH = 30;
+    private static final int PAGE_LENGTH = 4096;
 
     private int descriptorsBefore;
     private Endpoint[] pair;
     private OutboundRing ring;
+    private SplicePipe pipe;
+    private final Memory page = Memory.allocate(PAGE_LENGTH);
     /** What was committed and has not been received. */
     private final ByteArrayOutputStream committed = new ByteArrayOutputStream();
     /** Where in all that was committed descriptors ride, and how many. */
     private final Deque<long[]> riding = new ArrayDeque<>();
     private long committedLength;
     private long receivedLength;
+    private int splices;
 
     @BeforeEach
     void open() {
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
         descriptorsBefore = Await.stable(Descriptors::count);
         pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+        pair[0].setNonBlocking();
         ring = new OutboundRing(CAPACITY, DATA_LIMIT);
+        pipe = SplicePipe.open(SplicePipe.OUTBOUND_CAPACITY, new DescriptorReserve(1 << 20));
     }
 
     @AfterEach
     void close() throws InterruptedException {
         ring.close();
+        pipe.close();
+        page.close();
         Endpoint.closeAll(pair);
         Descriptors.assertCount(descriptorsBefore);
     }
@@ -69,10 +80,11 @@ class OutboundRingModelTest {
         for (int i = 0; i < OPERATIONS; i++) {
             // Long stretches in which it fills, and others in which it drains.
             final boolean filling = i % 4000 < 2000;
-            switch (random.nextInt(8)) {
+            switch (random.nextInt(9)) {
                 case 0, 1, 2, 3 -> claimAndCommit(random);
                 case 4 -> commitControl(random);
                 case 5 -> flush();
+                case 6 -> commitSpliced(random);
                 default -> {
                     if (!filling) {
                         flush();
@@ -89,6 +101,50 @@ class OutboundRingModelTest {
         assertEquals(0, ring.pendingBytes());
         assertTrue(riding.isEmpty());
         assertTrue(ring.hasDataRoom());
+        assertTrue(splices > OPERATIONS / 1000, () -> "frames from a pipe: " + splices);
+    }
+
+    @Test
+    void shouldHaveRoomForOneFrameFromAPipeAtATime() {
+        final Random random = Seeds.random("shouldHaveRoomForOneFrameFromAPipeAtATime");
+        commitSpliced(random);
+        assertEquals(OutboundRing.NO_ROOM, ring.claimSpliced(MAX_HEADER_LENGTH));
+        assertFalse(ring.hasDataRoom());
+        flush();
+        assertTrue(ring.hasDataRoom());
+        assertTrue(ring.claimSpliced(MAX_HEADER_LENGTH) >= 0);
+        ring.abort();
+        assertEquals(0, pipe.length());
+    }
+
+    @Test
+    void shouldDropWhatIsLeftInAPipe() {
+        final Random random = Seeds.random("shouldDropWhatIsLeftInAPipe");
+        pair[0].sendUntilStalled(new byte[1 << 16], 1 << 24);
+        commitSpliced(random);
+        assertEquals(-Errno.EAGAIN, ring.flush(pair[0].fd()));
+        assertFalse(ring.isEmpty());
+        ring.discard();
+        assertEquals(0, pipe.length());
+        assertEquals(0, ring.pendingBytes());
+        assertTrue(ring.claimSpliced(MAX_HEADER_LENGTH) >= 0);
+        ring.abort();
+    }
+
+    @Test
+    void shouldSayWhyWhatIsInAPipeCannotBeSent() {
+        final Random random = Seeds.random("shouldSayWhyWhatIsInAPipeCannotBeSent");
+        pair[0].sendUntilStalled(new byte[1 << 16], 1 << 24);
+        commitSpliced(random, SplicePipe.OUTBOUND_CAPACITY);
+        // The header goes, and some of the pipe or nothing; the rest meets a socket that nobody reads any more.
+        while (ring.pendingBytes() > pipe.length()) {
+            pair[1].receive(1 << 16);
+            assertEquals(-Errno.EAGAIN, ring.flush(pair[0].fd()));
+        }
+        pair[1].close();
+        assertEquals(-Errno.EPIPE, ring.flush(pair[0].fd()));
+        ring.discard();
+        assertEquals(0, pipe.length());
     }
 
     @Test
@@ -166,6 +222,30 @@ class OutboundRingModelTest {
         if (index != OutboundRing.NO_ROOM) {
             commit(random, index, index + 1 + random.nextInt(CONTROL_LENGTH), 0);
         }
+    }
+
+    /** A header, and in the pipe what follows it. */
+    private void commitSpliced(final Random random) {
+        commitSpliced(random, 1 + random.nextInt(8 * PAGE_LENGTH));
+    }
+
+    private void commitSpliced(final Random random, final int length) {
+        final int index = ring.claimSpliced(MAX_HEADER_LENGTH);
+        if (index == OutboundRing.NO_ROOM) {
+            return;
+        }
+        final byte[] bytes = new byte[MAX_HEADER_LENGTH + length];
+        random.nextBytes(bytes);
+        for (int at = MAX_HEADER_LENGTH; at < bytes.length; at += PAGE_LENGTH) {
+            final int count = Math.min(PAGE_LENGTH, bytes.length - at);
+            page.buffer().putBytes(0, bytes, at, count);
+            pipe.write(page.address(), count);
+        }
+        ring.buffer().putBytes(index, bytes, 0, MAX_HEADER_LENGTH);
+        ring.commit(index, index + MAX_HEADER_LENGTH, pipe);
+        committed.writeBytes(bytes);
+        committedLength += bytes.length;
+        splices++;
     }
 
     private void commit(final Random random, final int from, final int to, final int descriptors) {

@@ -34,7 +34,7 @@ class SplicePipeTest {
         to = Endpoint.socketPair(Constants.SOCK_STREAM);
         from[1].setNonBlocking();
         to[0].setNonBlocking();
-        pipe = SplicePipe.open(new DescriptorReserve(1 << 20));
+        pipe = SplicePipe.open(SplicePipe.INBOUND_CAPACITY, new DescriptorReserve(1 << 20));
     }
 
     @AfterEach
@@ -99,7 +99,7 @@ class SplicePipeTest {
     @Test
     void shouldNotTakeSpareDescriptors() {
         final int before = Descriptors.count();
-        assertNull(SplicePipe.open(new DescriptorReserve(8)));
+        assertNull(SplicePipe.open(SplicePipe.INBOUND_CAPACITY, new DescriptorReserve(8)));
         assertEquals(before, Descriptors.count());
     }
 

@@ -6,6 +6,7 @@ package io.vsockproxy.stream;
 
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.SplicePipe;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -47,6 +48,21 @@ class TakingHandler implements StreamHandler, AutoCloseable {
     @Override
     public void commit(final Stream stream, final int length, final ControlData control) {
         taken += length;
+    }
+
+    @Override
+    public boolean takesSplices() {
+        return false;
+    }
+
+    @Override
+    public SplicePipe claimPipe(final Stream stream) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void commitPipe(final Stream stream) {
+        throw new UnsupportedOperationException();
     }
 
     @Override

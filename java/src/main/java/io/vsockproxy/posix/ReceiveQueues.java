@@ -1,0 +1,132 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.posix;
+
+import java.util.Arrays;
+import org.agrona.concurrent.UnsafeBuffer;
+
+/**
+ * Tells of unix sockets whether descriptors wait in their receive queues, without taking anything out.
+ *
+ * <p>The kernel says how many in /proc/self/fdinfo/N, as {@code scm_fds}, since Linux 5.8 (unix_show_fdinfo in
+ * net/unix/af_unix.c). It counts a message's descriptors before it queues the message. So when FIONREAD has said that
+ * {@code n} bytes are queued, and after that there are no descriptors, those {@code n} bytes are without: descriptors
+ * only leave with a receive, and the socket's one owner is the one that asks.
+ *
+ * <p>The files are kept open, a few of them, for reading one again takes a quarter of opening it. One always shows what
+ * its number stands for when it is read, so none is ever wrong; {@link #forget} only bounds how long one is kept.
+ *
+ * <p>One thread.
+ */
+public final class ReceiveQueues implements AutoCloseable {
+    /** For so many sockets, by number, a file can be open. */
+    private static final int SLOT_COUNT = 8;
+    private static final int NONE = -1;
+    private static final int MAX_LENGTH = 512;
+    private static final byte[] FIELD = {'\n', 's', 'c', 'm', '_', 'f', 'd', 's', ':', ' ', '0', '\n'};
+
+    private final DescriptorReserve reserve;
+    private final Memory memory = Memory.allocate(MAX_LENGTH);
+    private final int[] sockets = new int[SLOT_COUNT];
+    private final int[] files = new int[SLOT_COUNT];
+    private int expectedIndex;
+
+    /**
+     * @param reserve which descriptors are not to be kept.
+     */
+    public ReceiveQueues(final DescriptorReserve reserve) {
+        this.reserve = reserve;
+        Arrays.fill(sockets, NONE);
+        Arrays.fill(files, NONE);
+    }
+
+    /**
+     * Whether it is certain that no descriptors wait in the receive queue of {@code fd}.
+     *
+     * @return false also where the kernel does not tell: before Linux 5.8, without /proc, out of descriptors.
+     */
+    public boolean hasNoDescriptors(final int fd) {
+        final int slot = fd & (SLOT_COUNT - 1);
+        if (sockets[slot] != fd && !open(slot, fd)) {
+            return false;
+        }
+        final UnsafeBuffer buffer = memory.buffer();
+        IoVec.set(buffer, 0, memory.address() + IoVec.LENGTH, MAX_LENGTH - IoVec.LENGTH);
+        final int length = (int) Syscalls.preadv2(files[slot], memory.address(), 1, 0, 0);
+        if (length <= 0) {
+            close(slot);
+            return false;
+        }
+        final int last = IoVec.LENGTH + length - FIELD.length;
+        // Where it was the last time, most likely: what is in front of it hardly changes in length.
+        if (expectedIndex >= IoVec.LENGTH && expectedIndex <= last && matches(buffer, expectedIndex)) {
+            return true;
+        }
+        for (int index = IoVec.LENGTH; index <= last; index++) {
+            if (matches(buffer, index)) {
+                expectedIndex = index;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** {@code fd} is about to be closed. */
+    public void forget(final int fd) {
+        final int slot = fd & (SLOT_COUNT - 1);
+        if (sockets[slot] == fd) {
+            close(slot);
+        }
+    }
+
+    /** How many descriptors it has. */
+    public int descriptorCount() {
+        int count = 0;
+        for (final int file : files) {
+            count += file == NONE ? 0 : 1;
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        for (int slot = 0; slot < SLOT_COUNT; slot++) {
+            close(slot);
+        }
+        memory.close();
+    }
+
+    private boolean open(final int slot, final int fd) {
+        close(slot);
+        final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
+        if (file < 0) {
+            return false;
+        }
+        if (reserve.isSpare(file)) {
+            Syscalls.close(file);
+            return false;
+        }
+        sockets[slot] = fd;
+        files[slot] = file;
+        return true;
+    }
+
+    private void close(final int slot) {
+        if (files[slot] != NONE) {
+            Syscalls.close(files[slot]);
+            files[slot] = NONE;
+            sockets[slot] = NONE;
+        }
+    }
+
+    private static boolean matches(final UnsafeBuffer buffer, final int index) {
+        for (int i = 0; i < FIELD.length; i++) {
+            if (buffer.getByte(index + i) != FIELD[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+}
