@@ -91,7 +91,7 @@ final class Connects implements AutoCloseable {
         }
         final long handle = message.handle();
         if (message.errorCode() != 0) {
-            waiting.onRefused(message.errorCode());
+            waiting.onRefused(PeerErrno.of(message.errorCode()));
         } else if (!session.isNewPeerHandle(handle)) {
             waiting.onRefused(Errno.EPROTO);
             throw new ProtocolException("ConnectResponse with handle " + handle

@@ -93,9 +93,6 @@ public final class RemoteFiles {
         Completion completion,
         Object context) { }
 
-    /** The kernel's FUSE leaves a request open whose answer has a greater one, for ever (fs/fuse/dev.c). */
-    private static final int MAX_ERRNO = 511;
-
     private final Session session;
     private final Outbox outbox;
     private final int maxRequests;
@@ -282,10 +279,7 @@ public final class RemoteFiles {
 
     /** What went wrong, which may be the answer itself: an error that there is not, or more written than there was. */
     private static int errno(final MessageDecoder message, final int length) {
-        final int errno = message.errorCode();
-        if (errno < 0 || errno > MAX_ERRNO) {
-            return Errno.EIO;
-        }
+        final int errno = PeerErrno.of(message.errorCode());
         final boolean isWritten = errno == 0 && message.command() == Command.PWRITE_RESPONSE;
         return isWritten && (message.bytesWritten() < 0 || message.bytesWritten() > length) ? Errno.EIO : errno;
     }

@@ -556,7 +556,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             if (message.reason() != 0) {
                 counters.resetsIn++;
             }
-            streams.closedByPeer(stream, extension.isAgreed() ? message.reason() : 0);
+            streams.closedByPeer(stream, extension.isAgreed() ? PeerErrno.of(message.reason()) : 0);
             return;
         }
         if (!files.onClosed(handle) && !receivedFiles.onClosedByOwner(handle) && !export.confirm(handle)) {

@@ -33,8 +33,8 @@ class Component implements ChannelHandler {
     private int sent;
     private boolean closesWhenSent;
     private volatile long takeLimit = Long.MAX_VALUE;
-    private volatile int failure = -1;
-    private volatile int closed = -1;
+    private volatile Integer failure;
+    private volatile Integer closed;
     private volatile boolean inputEnded;
 
     Component(final VsockProxy proxy) {
@@ -97,7 +97,7 @@ class Component implements ChannelHandler {
 
     @Override
     public void onClosed(final Channel channel, final int errno) {
-        if (closed >= 0) {
+        if (closed != null) {
             throw new AssertionError("closed twice");
         }
         closed = errno;
@@ -110,17 +110,17 @@ class Component implements ChannelHandler {
     }
 
     int awaitFailure() {
-        Await.until(() -> failure >= 0, () -> "a refusal");
+        Await.until(() -> failure != null, () -> "a refusal");
         return failure;
     }
 
     int awaitClosed() {
-        Await.until(() -> closed >= 0, () -> "the end of the channel");
+        Await.until(() -> closed != null, () -> "the end of the channel");
         return closed;
     }
 
     boolean isClosed() {
-        return closed >= 0;
+        return closed != null;
     }
 
     void awaitInputEnded() {
