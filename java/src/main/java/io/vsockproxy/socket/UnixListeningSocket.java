@@ -21,15 +21,21 @@ import java.nio.file.Path;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
+import java.util.function.Function;
+import org.agrona.DirectBuffer;
 
 /**
  * A listening unix socket in the file system: made, maybe in place of one that a dead process left, and removed again.
  *
  * @param path       in the file system.
  * @param descriptor listens; whoever takes it owns it.
+ * @param file       what it made there; null when that could not be found out.
  */
-public record UnixListeningSocket(String path, OwnedFd descriptor) {
+public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) {
     private static final int BACKLOG = 512;
+
+    /** Tells a file from another that is there at the same time. */
+    record FileId(int deviceMajor, int deviceMinor, long inode) { }
 
     /**
      * Makes a socket and listens.
@@ -47,23 +53,30 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
                 result = address.bind(socket.fd());
             }
             PosixException.check(result, "bind to " + path);
+            final UnixListeningSocket made = new UnixListeningSocket(path, socket, fileAt(path));
             try {
                 restrict(path, access);
                 PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
             } catch (final PosixException e) {
-                Paths.unlink(path);
+                made.remove();
                 throw e;
             }
-            return new UnixListeningSocket(path, socket);
+            return made;
         } catch (final PosixException e) {
             socket.close();
             throw e;
         }
     }
 
-    /** Removes the socket from the file system. */
+    /**
+     * Removes the socket from the file system, unless somebody has put something else in its place; before
+     * {@link #descriptor} is closed, which keeps the inode's number from being used again.
+     */
     public void remove() {
-        Paths.unlink(path);
+        final FileId found = fileAt(path);
+        if (file == null || found == null || found.equals(file)) {
+            Paths.unlink(path);
+        }
     }
 
     /** Its group first, and then its mode: at no time may more connect than should. */
@@ -97,14 +110,26 @@ public record UnixListeningSocket(String path, OwnedFd descriptor) {
     }
 
     private static boolean isSocket(final String path) {
-        final int fd = Paths.open(path, Constants.O_PATH | Constants.O_CLOEXEC);
+        return Boolean.TRUE.equals(examine(path, 0, statx ->
+            (statx.getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT) == Constants.S_IFSOCK));
+    }
+
+    /** What is there; null when that cannot be found out, or nothing is. */
+    private static FileId fileAt(final String path) {
+        return examine(path, Constants.O_NOFOLLOW, statx -> new FileId(
+            statx.getInt(Constants.STATX_DEV_MAJOR_OFFSET),
+            statx.getInt(Constants.STATX_DEV_MINOR_OFFSET),
+            statx.getLong(Constants.STATX_INO_OFFSET)));
+    }
+
+    private static <T> T examine(final String path, final int flags, final Function<DirectBuffer, T> question) {
+        final int fd = Paths.open(path, Constants.O_PATH | Constants.O_CLOEXEC | flags);
         if (fd < 0) {
-            return false;
+            return null;
         }
-        try (OwnedFd file = OwnedFd.of(fd); Memory statx = Memory.allocate(Constants.SIZEOF_STATX)) {
-            final int result = Syscalls.statx(file.fd(), 0, Constants.STATX_BASIC_STATS, statx.address());
-            final int mode = statx.buffer().getShort(Constants.STATX_MODE_OFFSET);
-            return result == 0 && (mode & Constants.S_IFMT) == Constants.S_IFSOCK;
+        try (OwnedFd opened = OwnedFd.of(fd); Memory statx = Memory.allocate(Constants.SIZEOF_STATX)) {
+            final int result = Syscalls.statx(opened.fd(), 0, Constants.STATX_BASIC_STATS, statx.address());
+            return result == 0 ? question.apply(statx.buffer()) : null;
         }
     }
 
