@@ -68,6 +68,8 @@ final class ProxyAgent implements EngineAgent {
     private final ArrayList<Session> endedSessions = new ArrayList<>();
     /** Why it cannot go on. */
     private RuntimeException failure;
+    /** What was thrown first as it closed, with the rest suppressed: a RuntimeException or an Error; or null. */
+    private Throwable closeFailure;
     private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
@@ -95,7 +97,7 @@ final class ProxyAgent implements EngineAgent {
         final ArrayDeque<AutoCloseable> made = new ArrayDeque<>();
         try {
             inheritedSockets = keep(made, new InheritedSockets(context));
-            loop = keep(made, new EventLoop(context.spinLimitNs(), context.errorHandler()));
+            loop = keep(made, new EventLoop(context.spinLimitNs(), this::onError));
             workers = keep(made, new FileWorkers(loop, context.fileWorkerThreads()));
             // Apart from those that wait for disks: opening what has come in only waits for this loop.
             mountWorkers = keep(made, new FileWorkers(loop, MOUNT_WORKER_THREADS));
@@ -108,7 +110,7 @@ final class ProxyAgent implements EngineAgent {
             resources = new SessionResources(
                 loop, context.role() == Role.HOST, context.limits(), context.extensions(), commons,
                 new ChannelAcceptors(context.acceptors()),
-                new ChannelCommons(loop, context.errorHandler(), context.limits().maxPacketLength()),
+                new ChannelCommons(loop, this::onError, context.limits().maxPacketLength()),
                 workers, new FileWindows(workers), mount);
             counters = context.countersFile() == null ? null
                 : new CounterPublisher(loop, context.countersFile(), this::addTo);
@@ -141,7 +143,7 @@ final class ProxyAgent implements EngineAgent {
 
     private void start() {
         if (context.livenessIntervalNs() > 0) {
-            showLife();
+            loop.schedule(liveness, 0);
         }
         openDescriptorSocket();
         if (context.role() == Role.HOST) {
@@ -190,8 +192,9 @@ final class ProxyAgent implements EngineAgent {
     }
 
     private void showLife() {
-        context.livenessTask().run();
+        // First: what it throws, the error handler is told, and the next time may be better.
         loop.schedule(liveness, context.livenessIntervalNs());
+        context.livenessTask().run();
     }
 
     /** Brings every session to an orderly end, for no longer than the context says. */
@@ -300,45 +303,65 @@ final class ProxyAgent implements EngineAgent {
         }
         ready.cancel(false);
         loop.cancel(reconnect);
-        if (linkConnector != null) {
-            linkConnector.close();
-        }
-        if (hostAddress != null) {
-            hostAddress.close();
-        }
-        if (linkListener != null) {
-            linkListener.close();
-        }
-        if (descriptorSocket != null) {
-            descriptorSocket.close();
-        }
-        forwardListeners.forEach(SocketListener::close);
-        listeningSockets.forEach(UnixListeningSocket::remove);
-        new ArrayList<>(sessions).forEach(Session::close);
-        endedSessions.forEach(Session::close);
+        // Before they are closed: who finds one that nobody listens on puts its own in its place.
+        listeningSockets.forEach(socket -> close(socket::remove));
+        close(linkConnector);
+        close(hostAddress);
+        close(linkListener);
+        close(descriptorSocket);
+        forwardListeners.forEach(this::close);
+        new ArrayList<>(sessions).forEach(session -> close(session::close));
+        endedSessions.forEach(session -> close(session::close));
+        // Every component is told what has become of what it asked for.
+        close(loop::runPending);
+        close(mount);
+        close(counters);
+        close(mountWorkers);
+        close(workers);
+        close(resources.windows());
+        close(resources.commons());
+        close(admission);
+        close(inheritedSockets);
+        close(loop);
+        throwCloseFailure();
+    }
+
+    /** Whatever it throws, the rest is closed as well. */
+    private void close(final AutoCloseable closeable) {
         try {
-            // Every component is told what has become of what it asked for.
-            loop.runPending();
-        } finally {
-            // Also when an error handler throws.
-            release();
+            CloseHelper.close(closeable);
+        } catch (final RuntimeException | Error e) {
+            keepCloseFailure(e);
         }
     }
 
-    private void release() {
-        if (mount != null) {
-            mount.close();
+    /** What an error handler throws ends the proxy; but then it does end, and the handler is told of what is left. */
+    private void onError(final Throwable thrown) {
+        try {
+            context.errorHandler().onError(thrown);
+        } catch (final RuntimeException | Error e) {
+            if (!closed) {
+                throw e;
+            }
+            keepCloseFailure(e);
         }
-        if (counters != null) {
-            counters.close();
+    }
+
+    private void keepCloseFailure(final Throwable thrown) {
+        if (closeFailure == null) {
+            closeFailure = thrown;
+        } else if (closeFailure != thrown) {
+            closeFailure.addSuppressed(thrown);
         }
-        mountWorkers.close();
-        workers.close();
-        resources.windows().close();
-        resources.commons().close();
-        admission.close();
-        inheritedSockets.close();
-        loop.close();
+    }
+
+    private void throwCloseFailure() {
+        if (closeFailure instanceof Error error) {
+            throw error;
+        }
+        if (closeFailure != null) {
+            throw (RuntimeException) closeFailure;
+        }
     }
 
     // ---- The link

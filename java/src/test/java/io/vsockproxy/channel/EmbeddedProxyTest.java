@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.Forward;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.SessionListener;
@@ -16,16 +17,19 @@ import io.vsockproxy.VsockProxy;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MountedPair;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.AgentInvoker;
@@ -102,6 +106,59 @@ class EmbeddedProxyTest {
             throwing.close();
         }
         Await.untilEqual(descriptorsBefore, Descriptors::count, "open descriptors");
+    }
+
+    @Test
+    void shouldCloseEverythingThoughTheErrorHandlerThrowsForEachSession() {
+        final int descriptorsBefore = Await.stable(Descriptors::count);
+        final Path link = directory.resolve("another");
+        final Path forward = directory.resolve("forward");
+        final AtomicInteger begun = new AtomicInteger();
+        final VsockProxy throwing = VsockProxy.embed(new VsockProxy.Context().role(Role.HOST)
+            .address(LinkAddress.unix(link.toString()))
+            .forward(new Forward(forward.toString(), NAME))
+            .sessionListener(new SessionListener() {
+                @Override
+                public void onConnected(final Peer peer) {
+                    begun.incrementAndGet();
+                }
+
+                @Override
+                public void onEnded(final Peer peer, final String reason) {
+                    throw new IllegalStateException(peer.name());
+                }
+            })
+            .errorHandler(e -> {
+                throw new AssertionError(e.getMessage(), e);
+            }));
+        throwing.agent().onStart();
+        try (Endpoint one = Endpoint.connect(link); Endpoint other = Endpoint.connect(link)) {
+            Await.until(() -> throwing.agent().doWork() >= 0 && begun.get() == 2, () -> "two sessions");
+            final AssertionError first = assertThrows(AssertionError.class, throwing::close);
+            assertEquals("guest 1", first.getMessage());
+            assertEquals(List.of("guest 2"), Arrays.stream(first.getSuppressed()).map(Throwable::getMessage).toList());
+            one.readToEnd();
+            other.readToEnd();
+        }
+        assertFalse(Files.exists(link));
+        assertFalse(Files.exists(forward));
+        Await.untilEqual(descriptorsBefore, Descriptors::count, "open descriptors");
+    }
+
+    @Test
+    void shouldGoOnShowingThatItIsAliveThoughThatFailed() {
+        final AtomicInteger runs = new AtomicInteger();
+        final VsockProxy proxy = VsockProxy.embed(context(Role.HOST)
+            .address(LinkAddress.unix(directory.resolve("other").toString()))
+            .livenessTask(1, () -> {
+                throw new IllegalStateException("run " + runs.incrementAndGet());
+            }));
+        proxy.agent().onStart();
+        Await.until(() -> proxy.agent().doWork() >= 0 && runs.get() >= 3, () -> "runs=" + runs + ", errors=" + errors);
+        proxy.close();
+        assertEquals("run 1", errors.get(0).getMessage());
+        assertEquals(runs.get(), errors.size());
+        errors.clear();
     }
 
     @Test
