@@ -15,6 +15,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Parts;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketName;
@@ -31,7 +32,6 @@ import io.vsockproxy.stream.StreamKind;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -94,18 +94,17 @@ final class ProxyAgent implements EngineAgent {
     ProxyAgent(final VsockProxy.Context context, final CompletableFuture<String> ready) {
         this.context = context;
         this.ready = ready;
-        final ArrayDeque<AutoCloseable> made = new ArrayDeque<>();
-        try {
-            inheritedSockets = keep(made, new InheritedSockets(context));
-            loop = keep(made, new EventLoop(context.spinLimitNs(), this::onError));
-            workers = keep(made, new FileWorkers(loop, context.fileWorkerThreads()));
+        try (Parts parts = new Parts()) {
+            inheritedSockets = parts.add(new InheritedSockets(context));
+            loop = parts.add(new EventLoop(context.spinLimitNs(), this::onError));
+            workers = parts.add(new FileWorkers(loop, context.fileWorkerThreads()));
             // Apart from those that wait for disks: opening what has come in only waits for this loop.
-            mountWorkers = keep(made, new FileWorkers(loop, MOUNT_WORKER_THREADS));
-            final StreamCommons commons = keep(made, new StreamCommons(loop, context.limits().maxPacketLength()));
-            admission = keep(
-                made, new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid()));
+            mountWorkers = parts.add(new FileWorkers(loop, MOUNT_WORKER_THREADS));
+            final StreamCommons commons = parts.add(new StreamCommons(loop, context.limits().maxPacketLength()));
+            admission = parts.add(
+                new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid()));
             mount = context.filesDirectory() == null ? null
-                : keep(made, FuseMount.mount(
+                : parts.add(FuseMount.mount(
                     loop, mountWorkers, context.filesDirectory(), context.filesAllowOther()));
             resources = new SessionResources(
                 loop, context.role() == Role.HOST, context.limits(), context.extensions(), commons,
@@ -114,16 +113,8 @@ final class ProxyAgent implements EngineAgent {
                 workers, new FileWindows(workers), mount);
             counters = context.countersFile() == null ? null
                 : new CounterPublisher(loop, context.countersFile(), this::addTo);
-        } catch (final RuntimeException e) {
-            CloseHelper.quietCloseAll(made);
-            throw e;
+            parts.keep();
         }
-    }
-
-    /** Has it closed, before what was made earlier, if something later cannot be made. */
-    private static <T extends AutoCloseable> T keep(final ArrayDeque<AutoCloseable> made, final T closeable) {
-        made.push(closeable);
-        return closeable;
     }
 
     @Override
@@ -460,11 +451,19 @@ final class ProxyAgent implements EngineAgent {
 
     private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {
         final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber + origin;
-        final Session session = new Session(
-            resources, paths, name, socket, context.address().isUnix() && descriptorSocket == null,
-            descriptorSocket == null ? null : descriptorSocket.open(name), this::onSessionEnded);
+        final Session session;
+        try {
+            session = new Session(
+                resources, paths, name, socket, context.address().isUnix() && descriptorSocket == null,
+                descriptorSocket == null ? null : descriptorSocket.open(name), this::onSessionEnded);
+            session.start();
+        } catch (final PosixException e) {
+            LOGGER.log(Level.WARNING, "{0}: {1}: no session: {2}", context.address(), name, e.getMessage());
+            socket.close();
+            onLinkLost();
+            return;
+        }
         sessions.add(session);
-        session.start();
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
         resources.channels().call(() -> context.sessionListener().onConnected(session));
         if (context.role() == Role.GUEST && !announced) {

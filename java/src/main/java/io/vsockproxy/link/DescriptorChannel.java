@@ -14,6 +14,7 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -90,8 +91,14 @@ public final class DescriptorChannel implements AutoCloseable {
             connected.close();
             return;
         }
+        try {
+            registration = loop.register(connected.fd(), Constants.EPOLLIN, this::onReady);
+        } catch (final PosixException e) {
+            connected.close();
+            fail(e.getMessage());
+            return;
+        }
         socket = connected;
-        registration = loop.register(socket.fd(), Constants.EPOLLIN, this::onReady);
         flush();
     }
 

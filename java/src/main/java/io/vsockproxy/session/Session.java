@@ -10,15 +10,15 @@ import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.link.DescriptorChannel;
-import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
 import io.vsockproxy.link.LinkHandler;
-import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Parts;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
@@ -76,6 +76,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
      *                           between it and the peer.
      * @param descriptorChannel  carries them beside a link that does not; or null. Takes ownership.
      * @param endListener        is told, once, that the session has ended, and why.
+     * @throws PosixException when there is no memory for it; what it took ownership of is closed.
      */
     public Session(
         final SessionResources resources,
@@ -90,30 +91,28 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         this.descriptorChannel = descriptorChannel;
         this.endListener = endListener;
         final SessionLimits limits = resources.limits();
-        link = new Link(
-            resources.loop(), socket, carriesDescriptors,
-            new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES),
-            new OutboundRing(limits.outboundLength(), limits.outboundDataLimit()),
-            SplicePipe.open(SplicePipe.INBOUND_CAPACITY, resources.commons().reserve()),
-            // AF_VSOCK would copy what is spliced, before Linux 6.5 page by page, each a packet of its own.
-            carriesDescriptors ? SplicePipe.open(SplicePipe.OUTBOUND_CAPACITY, resources.commons().reserve()) : null,
-            this);
-        outbox = new Outbox(link, counters);
-        inbox = new Inbox(this, link, limits);
-        streams = new StreamTable(resources, this, inbox, outbox, counters, name);
-        extension = new PeerExtension(
-            resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2, resources.mount() != null);
-        streams.extension(extension);
-        files = new OwnFiles(resources, this, outbox, streams, extension);
-        connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
-        remoteFiles = new RemoteFiles(this, outbox, limits, resources.loop(), counters);
-        receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
-        extension.files(files, receivedFiles);
-        export = new DescriptorExport(
-            resources, this, streams, files, extension, link.carriesDescriptors(), descriptorChannel);
-        imports = new DescriptorImport(
-            resources, this, streams, files, receivedFiles, extension, link.descriptors(), descriptorChannel);
-        heartbeat = new Heartbeat(resources, this, link, inbox, extension);
+        try (Parts parts = new Parts()) {
+            parts.add(socket);
+            parts.add(descriptorChannel);
+            link = resources.openLink(parts, socket, carriesDescriptors, this);
+            outbox = new Outbox(link, counters);
+            inbox = new Inbox(this, link, limits);
+            streams = new StreamTable(resources, this, inbox, outbox, counters, name);
+            extension = new PeerExtension(
+                resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2, resources.mount() != null);
+            streams.extension(extension);
+            files = new OwnFiles(resources, this, outbox, streams, extension);
+            connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
+            remoteFiles = new RemoteFiles(this, outbox, limits, resources.loop(), counters);
+            receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
+            extension.files(files, receivedFiles);
+            export = new DescriptorExport(
+                resources, this, streams, files, extension, link.carriesDescriptors(), descriptorChannel);
+            imports = new DescriptorImport(
+                resources, this, streams, files, receivedFiles, extension, link.descriptors(), descriptorChannel);
+            heartbeat = new Heartbeat(resources, this, link, inbox, extension);
+            parts.keep();
+        }
         tearDown = new EndOfTurnTask() {
             @Override
             protected void run() {
@@ -122,9 +121,20 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         };
     }
 
-    /** Begins to read the link. */
+    /**
+     * Begins to read the link.
+     *
+     * @throws PosixException when epoll cannot watch it (ENOSPC, ENOMEM); then all is closed, and nobody is told of an
+     *     end of what has not begun.
+     */
     public void start() {
-        link.start();
+        try {
+            link.start();
+        } catch (final PosixException e) {
+            ended = true;
+            tearDown();
+            throw e;
+        }
         extension.greet();
         heartbeat.start();
     }

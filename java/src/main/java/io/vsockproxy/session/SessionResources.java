@@ -9,7 +9,16 @@ import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
+import io.vsockproxy.link.InboundBuffer;
+import io.vsockproxy.link.Link;
+import io.vsockproxy.link.LinkHandler;
+import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.posix.DescriptorReserve;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Parts;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 
@@ -38,4 +47,25 @@ public record SessionResources(
     FileWorkers workers,
     FileWindows windows,
     FuseMount mount) {
+
+    /**
+     * Makes a session's link.
+     *
+     * @param parts              is given all of it, for when the session cannot be made.
+     * @param socket             connected. The link takes ownership.
+     * @param carriesDescriptors whether it is AF_UNIX.
+     * @throws PosixException when there is no memory for it.
+     */
+    Link openLink(
+        final Parts parts, final OwnedFd socket, final boolean carriesDescriptors, final LinkHandler handler) {
+        final DescriptorReserve reserve = commons.reserve();
+        return parts.add(new Link(
+            loop, socket, carriesDescriptors,
+            parts.add(new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES)),
+            parts.add(new OutboundRing(limits.outboundLength(), limits.outboundDataLimit())),
+            parts.add(SplicePipe.open(SplicePipe.INBOUND_CAPACITY, reserve)),
+            // AF_VSOCK would copy what is spliced, before Linux 6.5 page by page, each a packet of its own.
+            carriesDescriptors ? parts.add(SplicePipe.open(SplicePipe.OUTBOUND_CAPACITY, reserve)) : null,
+            handler));
+    }
 }

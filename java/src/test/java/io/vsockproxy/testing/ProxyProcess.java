@@ -186,9 +186,18 @@ public final class ProxyProcess implements AutoCloseable {
 
     /** Resident memory in KiB: VmRSS. */
     public long residentKib() {
+        return statusKib("VmRSS:");
+    }
+
+    /** Address space in KiB: VmSize. */
+    public long virtualKib() {
+        return statusKib("VmSize:");
+    }
+
+    private long statusKib(final String field) {
         try {
             return Files.readAllLines(Path.of("/proc/" + pid() + "/status")).stream()
-                .filter(line -> line.startsWith("VmRSS:"))
+                .filter(line -> line.startsWith(field))
                 .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
                 .findFirst().orElseThrow();
         } catch (final IOException e) {
