@@ -25,7 +25,7 @@ public final class ReceiveQueues implements AutoCloseable {
     private static final int SLOT_COUNT = 8;
     private static final int NONE = -1;
     private static final int MAX_LENGTH = 512;
-    private static final byte[] FIELD = {'\n', 's', 'c', 'm', '_', 'f', 'd', 's', ':', ' ', '0', '\n'};
+    private static final String FIELD = "\nscm_fds: 0\n";
 
     private final DescriptorReserve reserve;
     private final Memory memory = Memory.allocate(MAX_LENGTH);
@@ -59,7 +59,7 @@ public final class ReceiveQueues implements AutoCloseable {
             close(slot);
             return false;
         }
-        final int last = IoVec.LENGTH + length - FIELD.length;
+        final int last = IoVec.LENGTH + length - FIELD.length();
         // Where it was the last time, most likely: what is in front of it hardly changes in length.
         if (expectedIndex >= IoVec.LENGTH && expectedIndex <= last && matches(buffer, expectedIndex)) {
             return true;
@@ -122,8 +122,8 @@ public final class ReceiveQueues implements AutoCloseable {
     }
 
     private static boolean matches(final UnsafeBuffer buffer, final int index) {
-        for (int i = 0; i < FIELD.length; i++) {
-            if (buffer.getByte(index + i) != FIELD[i]) {
+        for (int i = 0; i < FIELD.length(); i++) {
+            if (buffer.getByte(index + i) != FIELD.charAt(i)) {
                 return false;
             }
         }
