@@ -28,7 +28,9 @@ public interface ChannelSender extends AutoCloseable {
 
     /**
      * Claims {@code length} bytes of the ring, to be written in place; commit or abort soon, as what other threads send
-     * later waits behind it.
+     * later waits behind it, and so do {@link #shutdownOutput} and {@link #close}. Of a claim that is never given up,
+     * nobody is told; {@link Channel#reset} does not wait for it, nor does the end of the peer's side or of the
+     * session. Committed after that, it goes nowhere.
      *
      * @param claim this thread's.
      * @return as {@link #offer}.

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
 import io.vsockproxy.config.Extensions;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -114,6 +115,52 @@ class ChannelSenderTest {
         assertEquals("last words", connection.application().readText(10));
         connection.application().expectEnd();
         assertEquals(0, connection.component().awaitClosed());
+    }
+
+    @Test
+    void shouldCloseOnceAnOpenClaimIsGivenUp() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final ChannelSender sender = sender(connection.component());
+        final ChannelClaim claim = new ChannelClaim();
+        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
+        sender.close();
+        // The engine has looked by now.
+        connection.component().onEngine(() -> null);
+        assertFalse(connection.component().isClosed());
+        claim.abort();
+        assertEquals(0, connection.component().awaitClosed());
+        connection.application().expectEnd();
+    }
+
+    @Test
+    void shouldResetAChannelWithAClaimThatIsNeverGivenUp() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final Component component = connection.component();
+        final ChannelSender sender = sender(component);
+        final ChannelClaim claim = new ChannelClaim();
+        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
+        sender.close();
+        component.onEngine(() -> {
+            component.channel().reset(Errno.ETIMEDOUT);
+            return null;
+        });
+        assertEquals(Errno.ETIMEDOUT, component.awaitClosed());
+        connection.application().expectEnd();
+        claim.commit();
+        assertEquals(Channel.CLOSED, sender.tryClaim(MESSAGE_LENGTH, claim));
+    }
+
+    @Test
+    void shouldEndAChannelWithAClaimThatIsNeverGivenUpWhenTheOtherSideDoes() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final ChannelSender sender = sender(connection.component());
+        final ChannelClaim claim = new ChannelClaim();
+        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
+        sender.close();
+        connection.application().close();
+        connection.component().awaitClosed();
+        claim.abort();
+        assertEquals(Channel.CLOSED, sender.tryClaim(MESSAGE_LENGTH, claim));
     }
 
     @Test

@@ -210,6 +210,20 @@ class EmbeddedProxyTest {
     }
 
     @Test
+    void shouldEndChannelsWithTheirSessionThoughAClaimOfAnotherThreadIsOpen() {
+        connect();
+        final ChannelClaim claim = new ChannelClaim();
+        final ChannelSender sender = connecting.channel.sender(4096);
+        assertEquals(8, sender.tryClaim(8, claim));
+        sender.close();
+        accepting.channel.peer().disconnect("enough");
+        turnUntil(() -> connecting.closed >= 0 && accepting.closed >= 0);
+        assertEquals(Errno.ECONNABORTED, connecting.closed);
+        claim.commit();
+        assertEquals(Channel.CLOSED, sender.tryClaim(8, claim));
+    }
+
+    @Test
     void shouldSayWhyItCannotServe() {
         final VsockProxy second = VsockProxy.embed(context(Role.HOST));
         assertThrows(RuntimeException.class, () -> second.agent().onStart());
