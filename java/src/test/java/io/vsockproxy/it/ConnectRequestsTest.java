@@ -12,13 +12,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.proto.ConnectResponse;
 import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.RunningGuest;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
 import io.vsockproxy.testing.RunsOverVsock;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -148,6 +152,38 @@ class ConnectRequestsTest {
                 guest.host().send(Messages.connectResponse(cookie, 0, 5));
                 next.send("hello");
                 assertEquals("hello", guest.host().receive().getData().getBlob().toStringUtf8());
+            }
+        }
+    }
+
+    @Test
+    void shouldHaveNoMoreApplicationsWaitForAnAnswerThanItMay() {
+        final int max = 3;
+        try (RunningGuest guest = new RunningGuest(Limits.with(Map.of("maxPendingConnects", (long) max)))) {
+            final Deque<Endpoint> waiting = new ArrayDeque<>();
+            final Deque<Long> cookies = new ArrayDeque<>();
+            for (int i = 0; i < max; i++) {
+                waiting.add(guest.connectApplication());
+                cookies.add(guest.host().receive().getConnectRequest().getCookie());
+            }
+            try (Endpoint tooMuch = guest.connectApplication()) {
+                tooMuch.expectEnd();
+            }
+            // One that gives up may have sent something: it keeps its place until the host has answered.
+            waiting.remove().close();
+            try (Endpoint tooMuch = guest.connectApplication()) {
+                tooMuch.expectEnd();
+            }
+            guest.host().send(Messages.connectResponse(cookies.remove(), Errno.ETIMEDOUT, 0));
+            guest.host().link().awaitTaken();
+            waiting.add(guest.connectApplication());
+            cookies.add(guest.host().receive().getConnectRequest().getCookie());
+            for (long handle = 1; !waiting.isEmpty(); handle++) {
+                guest.host().send(Messages.connectResponse(cookies.remove(), 0, handle));
+                guest.host().send(Messages.data(handle, "late"));
+                try (Endpoint application = waiting.remove()) {
+                    assertEquals("late", application.readText(4));
+                }
             }
         }
     }
