@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
@@ -30,6 +31,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Readers that never read, and how long they are waited for.
@@ -43,6 +46,11 @@ class StallTest {
     private static final int SOME = 1_200_000;
     /** More than the queue and a socket take. */
     private static final int TOO_MUCH = 8 << 20;
+
+    /** A packet as short counts for 164 bytes: as many of them as would be a queue's length are more than fit. */
+    private static final int SMALL = 100;
+    /** Bytes; a socket has to lose twice as many such packets before epoll says that it takes more. */
+    private static final int MAX_TAKEN = 100 * SMALL;
 
     private static final int STALL_TIMEOUT_MS = 1500;
     private static final int MANY = 40;
@@ -221,6 +229,36 @@ class StallTest {
         connection.application().expectEnd();
         Background.join(sender);
         assertEquals(0, HOST.log().linesWith(" closed").size(), () -> HOST.log().linesWith("").toString());
+    }
+
+    /** As long as that makes no room in the kernel for more, it is nothing. */
+    @ParameterizedTest
+    @EnumSource(value = FileDescriptor.Type.class, names = {"SOCKET_STREAM", "FIFO_READ", "SOCKET_DGRAM",
+        "SOCKET_SEQPACKET"})
+    void shouldCloseAReaderThatTakesAlmostNothingNowAndThen(final FileDescriptor.Type type) {
+        final boolean packets =
+            type == FileDescriptor.Type.SOCKET_DGRAM || type == FileDescriptor.Type.SOCKET_SEQPACKET;
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        guest.send(Messages.data(connection.handle(), "x", Messages.descriptor(type, -2)));
+        final Endpoint reader = HOST.closing(connection.application().receive().only());
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            final byte[] message = RawPeer.frame(Messages.data(-2, new byte[packets ? SMALL : TOO_MUCH]));
+            for (int i = 0; i < (packets ? MAX_STREAM_QUEUE_LENGTH / SMALL : 1); i++) {
+                guest.send(message);
+            }
+            guest.send(Messages.data(connection.handle(), "at last"));
+            return null;
+        });
+        int taken = 0;
+        while (HOST.log().linesWith(" closed: its reader has taken nothing for ").isEmpty()) {
+            pause(STALL_TIMEOUT_MS / 10);
+            taken += reader.readFully(packets ? SMALL : 1).length;
+            assertTrue(taken < MAX_TAKEN, "still not closed, taken=" + taken);
+        }
+        assertEquals(-2, guest.receive().getClose().getHandle());
+        assertEquals("at last", connection.application().readText(7));
+        Background.join(sender);
     }
 
     @Test
