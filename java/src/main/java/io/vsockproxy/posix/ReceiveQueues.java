@@ -15,14 +15,16 @@ import org.agrona.concurrent.UnsafeBuffer;
  * {@code n} bytes are queued, and after that there are no descriptors, those {@code n} bytes are without: descriptors
  * only leave with a receive, and the socket's one owner is the one that asks.
  *
- * <p>The files are kept open, a few of them, for reading one again takes a quarter of opening it. One always shows what
- * its number stands for when it is read, so none is ever wrong; {@link #forget} only bounds how long one is kept.
+ * <p>The files are kept open, for reading one again takes a quarter of opening it, and leaves no garbage. One always
+ * shows what its number stands for when it is read, so none is ever wrong; {@link #forget} only bounds how long one is
+ * kept. Of two busy sockets whose numbers ask for the same place, one has it as long as it is busy: taking it from each
+ * other would cost more than is saved.
  *
  * <p>One thread.
  */
 public final class ReceiveQueues implements AutoCloseable {
     /** For so many sockets, by number, a file can be open. */
-    private static final int SLOT_COUNT = 8;
+    private static final int SLOT_COUNT = 64;
     private static final int NONE = -1;
     private static final int MAX_LENGTH = 512;
     private static final String FIELD = "\nscm_fds: 0\n";
@@ -31,6 +33,7 @@ public final class ReceiveQueues implements AutoCloseable {
     private final Memory memory = Memory.allocate(MAX_LENGTH);
     private final int[] sockets = new int[SLOT_COUNT];
     private final int[] files = new int[SLOT_COUNT];
+    private final boolean[] used = new boolean[SLOT_COUNT];
     private int expectedIndex;
 
     /**
@@ -45,13 +48,15 @@ public final class ReceiveQueues implements AutoCloseable {
     /**
      * Whether it is certain that no descriptors wait in the receive queue of {@code fd}.
      *
-     * @return false also where the kernel does not tell: before Linux 5.8, without /proc, out of descriptors.
+     * @return false also where the kernel does not tell: before Linux 5.8, without /proc, out of descriptors; and when
+     *     another socket's file is in its place, and has been read since this was asked for such a socket.
      */
     public boolean hasNoDescriptors(final int fd) {
         final int slot = fd & (SLOT_COUNT - 1);
-        if (sockets[slot] != fd && !open(slot, fd)) {
+        if (sockets[slot] != fd && (isTaken(slot) || !open(slot, fd))) {
             return false;
         }
+        used[slot] = true;
         final UnsafeBuffer buffer = memory.buffer();
         IoVec.set(buffer, 0, memory.address() + IoVec.LENGTH, MAX_LENGTH - IoVec.LENGTH);
         final int length = (int) Syscalls.preadv2(files[slot], memory.address(), 1, 0, 0);
@@ -98,6 +103,12 @@ public final class ReceiveQueues implements AutoCloseable {
         memory.close();
     }
 
+    private boolean isTaken(final int slot) {
+        final boolean taken = used[slot];
+        used[slot] = false;
+        return taken;
+    }
+
     private boolean open(final int slot, final int fd) {
         close(slot);
         final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
@@ -118,6 +129,7 @@ public final class ReceiveQueues implements AutoCloseable {
             Syscalls.close(files[slot]);
             files[slot] = NONE;
             sockets[slot] = NONE;
+            used[slot] = false;
         }
     }
 
