@@ -42,7 +42,7 @@ public final class Link implements AutoCloseable {
     private final InboundBuffer inbound;
     private final OutboundRing outbound;
     /** Null where none is wanted, could be had, or is of use. */
-    private SplicePipe splicePipe;
+    private SplicePipe inboundPipe;
     private final SplicePipe outboundPipe;
     private final ReceivedDescriptors descriptors = new ReceivedDescriptors();
     private final Memory controlMemory = Memory.allocate(ControlData.LENGTH);
@@ -66,7 +66,7 @@ public final class Link implements AutoCloseable {
     /**
      * @param socket             a connected stream socket. Takes ownership.
      * @param carriesDescriptors whether it is AF_UNIX.
-     * @param splicePipe         for blobs that come and need not be read, and then the socket is O_NONBLOCK; or null.
+     * @param inboundPipe        for blobs that come and need not be read, and then the socket is O_NONBLOCK; or null.
      *                           Takes ownership.
      * @param outboundPipe       the same for those that go.
      */
@@ -76,7 +76,7 @@ public final class Link implements AutoCloseable {
         final boolean carriesDescriptors,
         final InboundBuffer inbound,
         final OutboundRing outbound,
-        final SplicePipe splicePipe,
+        final SplicePipe inboundPipe,
         final SplicePipe outboundPipe,
         final LinkHandler handler) {
         this.loop = loop;
@@ -84,7 +84,7 @@ public final class Link implements AutoCloseable {
         this.carriesDescriptors = carriesDescriptors;
         this.inbound = inbound;
         this.outbound = outbound;
-        this.splicePipe = splicePipe;
+        this.inboundPipe = inboundPipe;
         this.outboundPipe = outboundPipe;
         this.handler = handler;
     }
@@ -101,13 +101,13 @@ public final class Link implements AutoCloseable {
 
     /** How many descriptors it has, besides those on their way. */
     public int descriptorCount() {
-        return 1 + (splicePipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT)
+        return 1 + (inboundPipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT)
             + (outboundPipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT);
     }
 
     /** Through which bytes come that need not be read; or null. */
-    public SplicePipe splicePipe() {
-        return splicePipe;
+    public SplicePipe inboundPipe() {
+        return inboundPipe;
     }
 
     /** Through which bytes go that need not be read, see {@link OutboundRing#claimSpliced}; or null. */
@@ -202,7 +202,7 @@ public final class Link implements AutoCloseable {
                 registration.cancel();
             }
             socket.close();
-            closePipe();
+            closeInboundPipe();
             descriptors.close();
             outbound.close();
             if (outboundPipe != null) {
@@ -233,7 +233,7 @@ public final class Link implements AutoCloseable {
             if (room == 0) {
                 throw new IllegalStateException("inbound buffer full, available=" + inbound.available());
             }
-            final int length = splicePipe == null ? room : Math.min(room, handler.receiveLength());
+            final int length = inboundPipe == null ? room : Math.min(room, handler.receiveLength());
             if (read(length) == length && length < room && !closed) {
                 // A header that was read alone; what it is the header of is there too.
                 splice(false);
@@ -259,23 +259,23 @@ public final class Link implements AutoCloseable {
 
     /** Receives into the pipe what may go there; false when that is nothing. */
     private boolean splice(final boolean ready) {
-        final int length = splicePipe == null ? 0 : handler.spliceableLength();
+        final int length = inboundPipe == null ? 0 : handler.spliceableLength();
         if (length == 0) {
             return false;
         }
-        final int received = splicePipe.fill(socket.fd(), length);
+        final int received = inboundPipe.fill(socket.fd(), length);
         if (received > 0) {
             bytesReceived += received;
-            handler.onSpliced(splicePipe, received);
-        } else if (ready && received == -Errno.EAGAIN && splicePipe.length() > 0) {
+            handler.onSpliced(inboundPipe, received);
+        } else if (ready && received == -Errno.EAGAIN && inboundPipe.length() > 0) {
             // There is something: it is the pipe that takes no more, because of the pieces that it came in.
-            handler.onPipeFull(splicePipe);
+            handler.onPipeFull(inboundPipe);
         } else if (received == -Errno.EINVAL) {
             // A kind of socket that cannot.
-            if (splicePipe.length() > 0) {
-                handler.onPipeFull(splicePipe);
+            if (inboundPipe.length() > 0) {
+                handler.onPipeFull(inboundPipe);
             }
-            closePipe();
+            closeInboundPipe();
             return false;
         } else {
             onNothingReceived(received);
@@ -295,10 +295,10 @@ public final class Link implements AutoCloseable {
         }
     }
 
-    private void closePipe() {
-        if (splicePipe != null) {
-            splicePipe.close();
-            splicePipe = null;
+    private void closeInboundPipe() {
+        if (inboundPipe != null) {
+            inboundPipe.close();
+            inboundPipe = null;
         }
     }
 

@@ -51,7 +51,7 @@ final class SplicedRead {
      * @return false if it has to come the usual way.
      */
     boolean begin(final BlobPrefix prefix, final int newHeaderLength, final int newFrameLength) {
-        final SplicePipe pipe = link.splicePipe();
+        final SplicePipe pipe = link.inboundPipe();
         final int come = inbound.available() - newHeaderLength;
         if (pipe == null || come >= prefix.blobLength()
             || !session.remoteFiles().beginSplice(prefix.cookie(), pipe, prefix.blobLength())) {
