@@ -33,9 +33,10 @@ import org.agrona.concurrent.UnsafeBuffer;
  *
  * <p>Or it may end with what lies in a pipe, one such frame at a time: in the table that is a piece without an address.
  *
- * <p>Three bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be
- * sent (closes, answers) have the rest of the ring for themselves; as much again may lie in external pieces. When even
- * the rest of the ring is used up the peer has stopped reading while it goes on asking, and its session has to end.
+ * <p>Four bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be
+ * sent (closes, answers) have the rest of the ring for themselves; as much again may lie in external pieces, and what
+ * it holds in the pipe. When even the rest of the ring is used up the peer has stopped reading while it goes on
+ * asking, and its session has to end.
  */
 public final class OutboundRing implements AutoCloseable {
     /** No room for that much now. */

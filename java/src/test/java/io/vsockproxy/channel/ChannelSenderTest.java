@@ -121,9 +121,7 @@ class ChannelSenderTest {
     void shouldCloseOnceAnOpenClaimIsGivenUp() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final ChannelSender sender = sender(connection.component());
-        final ChannelClaim claim = new ChannelClaim();
-        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
-        sender.close();
+        final ChannelClaim claim = closeWithAnOpenClaim(sender);
         // The engine has looked by now.
         connection.component().onEngine(() -> null);
         assertFalse(connection.component().isClosed());
@@ -137,9 +135,7 @@ class ChannelSenderTest {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final Component component = connection.component();
         final ChannelSender sender = sender(component);
-        final ChannelClaim claim = new ChannelClaim();
-        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
-        sender.close();
+        final ChannelClaim claim = closeWithAnOpenClaim(sender);
         component.onEngine(() -> {
             component.channel().reset(Errno.ETIMEDOUT);
             return null;
@@ -154,9 +150,7 @@ class ChannelSenderTest {
     void shouldEndAChannelWithAClaimThatIsNeverGivenUpWhenTheOtherSideDoes() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final ChannelSender sender = sender(connection.component());
-        final ChannelClaim claim = new ChannelClaim();
-        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
-        sender.close();
+        final ChannelClaim claim = closeWithAnOpenClaim(sender);
         connection.application().close();
         connection.component().awaitClosed();
         claim.abort();
@@ -185,6 +179,13 @@ class ChannelSenderTest {
         }
         assertEquals(1, connection.component().offer("x"));
         assertEquals("x", connection.application().readText(1));
+    }
+
+    private static ChannelClaim closeWithAnOpenClaim(final ChannelSender sender) {
+        final ChannelClaim claim = new ChannelClaim();
+        assertEquals(MESSAGE_LENGTH, sender.tryClaim(MESSAGE_LENGTH, claim));
+        sender.close();
+        return claim;
     }
 
     private static ChannelSender sender(final Component component) {

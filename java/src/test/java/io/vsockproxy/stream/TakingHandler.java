@@ -57,12 +57,12 @@ class TakingHandler implements StreamHandler, AutoCloseable {
 
     @Override
     public SplicePipe claimPipe(final Stream stream) {
-        throw new UnsupportedOperationException();
+        throw new AssertionError("asked for a pipe that there is not");
     }
 
     @Override
     public void commitPipe(final Stream stream) {
-        throw new UnsupportedOperationException();
+        throw new AssertionError("asked for a pipe that there is not");
     }
 
     @Override
