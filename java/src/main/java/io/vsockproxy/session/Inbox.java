@@ -7,6 +7,8 @@ package io.vsockproxy.session;
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.link.InboundBuffer;
 import io.vsockproxy.link.Link;
+import io.vsockproxy.loop.EndOfTurnTask;
+import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.wire.BlobPrefix;
@@ -36,7 +38,11 @@ final class Inbox {
     /** No header of a frame that can be spliced is longer. */
     private static final int MAX_HEADER_LENGTH = 64;
 
+    /** So many small frames take about as long as a large one; then it is the turn of everything else. */
+    private static final int MAX_FRAMES_AT_ONCE = 512;
+
     private final Session session;
+    private final EventLoop loop;
     private final Link link;
     private final InboundBuffer inbound;
     private final SessionLimits limits;
@@ -51,9 +57,18 @@ final class Inbox {
     private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
+    /** Whether the link is not read because there are more frames than one go takes. */
+    private boolean interrupted;
+    private final EndOfTurnTask goOn = new EndOfTurnTask() {
+        @Override
+        protected void run() {
+            Inbox.this.session.onReceived();
+        }
+    };
 
-    Inbox(final Session session, final Link link, final SessionLimits limits) {
+    Inbox(final Session session, final EventLoop loop, final Link link, final SessionLimits limits) {
         this.session = session;
+        this.loop = loop;
         this.link = link;
         this.inbound = link.inbound();
         this.limits = limits;
@@ -76,12 +91,33 @@ final class Inbox {
         return blockedBy;
     }
 
-    /** Deals with everything that has come in, as far as the session lives and has room. */
+    /**
+     * Deals with what has come in, as far as the session lives and has room: all of it, or, if that is many frames,
+     * some now and the rest in the turns that follow.
+     */
     void walk() {
         boolean more = !splicedRead.isUnderWay();
-        while (more && !blocked && !session.hasEnded()) {
+        int left = MAX_FRAMES_AT_ONCE;
+        while (more && left > 0 && !blocked && !session.hasEnded()) {
             more = partRemaining > 0 ? passPart() : nextFrame();
+            left--;
         }
+        if (left == 0 || interrupted) {
+            interrupt(more && !blocked && !session.hasEnded());
+        }
+    }
+
+    /** Puts the rest of a walk off, and the reading of the link, for whose bytes there may be no room; or ends that. */
+    private void interrupt(final boolean more) {
+        if (more) {
+            loop.atEndOfTurn(goOn);
+            if (!interrupted) {
+                link.pauseReading();
+            }
+        } else if (interrupted && !blocked && !session.hasEnded()) {
+            link.resumeReading();
+        }
+        interrupted = more;
     }
 
     /** See {@link Link}: what is to come of a blob that may go through the pipe. */

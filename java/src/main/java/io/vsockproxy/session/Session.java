@@ -96,7 +96,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             parts.add(descriptorChannel);
             link = resources.openLink(parts, socket, carriesDescriptors, this);
             outbox = new Outbox(link, counters);
-            inbox = new Inbox(this, link, limits);
+            inbox = new Inbox(this, resources.loop(), link, limits);
             streams = new StreamTable(resources, this, inbox, outbox, counters, name);
             extension = new PeerExtension(
                 resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2, resources.mount() != null);

@@ -41,6 +41,11 @@ public final class RawPeer implements AutoCloseable {
         return new RawPeer(listening.accept());
     }
 
+    /** The peer at the other end of a link; takes ownership of {@code link}. */
+    public static RawPeer over(final Endpoint link) {
+        return new RawPeer(link);
+    }
+
     /** The connection itself. */
     public Endpoint link() {
         return link;

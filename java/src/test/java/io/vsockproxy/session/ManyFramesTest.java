@@ -1,0 +1,106 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.proto.VSockMessage;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.RawPeer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Many small frames that come at once: a loop is turned by hand, so that what happens in each turn can be seen.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class ManyFramesTest {
+    private static final int FRAMES = 3000;
+    private static final long UNKNOWN_HANDLE = 77;
+
+    @Test
+    void shouldGiveAnApplicationItsTurnBeforeAllOfThemHaveBeenDealtWith() throws IOException {
+        try (FuzzedProxy proxy = new FuzzedProxy(false)) {
+            final int before = Descriptors.count();
+            final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+            final Session session = proxy.session(pair[0], true, false, true);
+            session.start();
+            try (RawPeer peer = RawPeer.over(pair[1])) {
+                peer.send(Messages.connectRequest(-1, proxy.targetPath().toString()));
+                proxy.turnUntilIdle();
+                final long handle = peer.receive().getConnectResponse().getHandle();
+                try (Endpoint application = proxy.target.accept()) {
+                    peer.send(questions());
+                    proxy.loop.turn(0);
+                    application.write("meanwhile");
+                    proxy.turnUntilIdle();
+
+                    final List<Long> answered = new ArrayList<>();
+                    int atWord = -1;
+                    while (answered.size() < FRAMES || atWord < 0) {
+                        final VSockMessage message = peer.receive();
+                        if (message.hasData()) {
+                            assertEquals(Messages.data(handle, "meanwhile"), message);
+                            atWord = answered.size();
+                        } else {
+                            answered.add(message.getFstatResponse().getCookie());
+                        }
+                    }
+                    assertEquals(cookies(), answered);
+                    assertTrue(atWord > 0 && atWord < FRAMES, "after " + atWord + " of " + FRAMES + " answers");
+                }
+            }
+            proxy.turnUntilIdle();
+            assertTrue(session.hasEnded());
+            assertEquals(List.of(), proxy.faults);
+            assertEquals(before, Descriptors.count());
+        }
+    }
+
+    @Test
+    void shouldDealWithAllOfThemThoughThePeerHasGone() throws IOException {
+        try (FuzzedProxy proxy = new FuzzedProxy(false)) {
+            final int before = Descriptors.count();
+            final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+            final Session session = proxy.session(pair[0], true, false, true);
+            session.start();
+            final Endpoint application;
+            try (RawPeer peer = RawPeer.over(pair[1])) {
+                peer.send(Messages.connectRequest(-1, proxy.targetPath().toString()));
+                proxy.turnUntilIdle();
+                final long handle = peer.receive().getConnectResponse().getHandle();
+                application = proxy.target.accept();
+                peer.send(questions());
+                peer.send(Messages.data(handle, "last"));
+            }
+            proxy.turnUntilIdle();
+            assertEquals("last", application.readText(4));
+            application.close();
+            proxy.turnUntilIdle();
+            assertTrue(session.hasEnded());
+            assertEquals(List.of(), proxy.faults);
+            assertEquals(before, Descriptors.count());
+        }
+    }
+
+    /** Each is answered at once: there is no such file. */
+    private static byte[] questions() {
+        return RawPeer.frames(cookies().stream()
+            .map(cookie -> Messages.fstatRequest(cookie, UNKNOWN_HANDLE)).toArray(VSockMessage[]::new));
+    }
+
+    private static List<Long> cookies() {
+        return LongStream.rangeClosed(1, FRAMES).mapToObj(i -> -i).toList();
+    }
+}
