@@ -8,7 +8,7 @@ import io.vsockproxy.posix.SocketAddress;
 
 /**
  * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to
- * {@code remote} there.
+ * {@code remote} there. Either path may be an @ and a name in the abstract namespace (unix(7)).
  *
  * @param local  path of the socket to listen on.
  * @param remote path that the other side must allow.

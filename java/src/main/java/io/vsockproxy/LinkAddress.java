@@ -10,7 +10,7 @@ import io.vsockproxy.posix.SocketAddress;
  * Where a host listens, or a guest connects: {@code vsock:CID:PORT}, {@code vsock:PORT} (any CID, to listen on) or
  * {@code unix:PATH}. The port is {@value #DEFAULT_PORT} where {@code vsock:} has none.
  *
- * @param path of a unix socket, or null for a vsock address.
+ * @param path of a unix socket, or, behind an @, its name in the abstract namespace; null for a vsock address.
  * @param cid  context identifier of a vsock address, unsigned; {@link #ANY_CID} for any.
  * @param port of a vsock address, unsigned.
  */
@@ -36,7 +36,7 @@ public record LinkAddress(String path, int cid, int port) {
     private static final String VSOCK = "vsock:";
     private static final long MAX_UNSIGNED = 0xFFFF_FFFFL;
 
-    /** A unix socket in the file system; throws as the constructor. */
+    /** A unix socket; throws as the constructor. */
     public static LinkAddress unix(final String path) {
         return new LinkAddress(path, 0, 0);
     }

@@ -545,6 +545,9 @@ final class ProxyAgent implements EngineAgent {
         if (!address.isUnix()) {
             return LinkSockets.listenVsock(address.cid(), address.port(), context.vsockBufferLength());
         }
+        if (SocketAddress.isAbstract(address.path())) {
+            LOGGER.log(Level.INFO, "{0}: every process in this network namespace may connect", address.path());
+        }
         final UnixListeningSocket socket = UnixListeningSocket.open(address.path(), context.socketAccess());
         listeningSockets.add(socket);
         return socket.descriptor();

@@ -27,6 +27,8 @@ public final class Main implements Runnable {
     public static void main(final String[] arguments) {
         final CommandLine commandLine = new CommandLine(new Main())
             .setCaseInsensitiveEnumValuesAllowed(true)
+            // What begins with an @ is the abstract name of a socket, not a file with more arguments.
+            .setExpandAtFiles(false)
             .setParameterExceptionHandler(Main::complain);
         int exitCode;
         try {

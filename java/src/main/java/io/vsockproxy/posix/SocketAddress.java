@@ -5,8 +5,6 @@
 package io.vsockproxy.posix;
 
 import java.nio.charset.StandardCharsets;
-import org.agrona.DirectBuffer;
-import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * A {@code struct sockaddr_un} or {@code struct sockaddr_vm} in memory, for bind(2) and connect(2).
@@ -15,6 +13,9 @@ public final class SocketAddress implements AutoCloseable {
     /** Longest path of a unix socket in bytes, its NUL left out. */
     public static final int MAX_PATH_LENGTH =
         Constants.SIZEOF_SOCKADDR_UN - Constants.SOCKADDR_UN_PATH_OFFSET - 1;
+
+    /** Stands for the NUL in front of an abstract name, as in ss(8), systemd and elsewhere. */
+    static final char ABSTRACT = '@';
 
     private final Memory memory;
     private final int length;
@@ -25,7 +26,7 @@ public final class SocketAddress implements AutoCloseable {
     }
 
     /**
-     * Checks the path of a unix socket.
+     * Checks the path of a unix socket, or its abstract name behind an @.
      *
      * @return its bytes.
      * @throws IllegalArgumentException when it is empty, has a NUL or is longer than {@link #MAX_PATH_LENGTH}.
@@ -36,52 +37,35 @@ public final class SocketAddress implements AutoCloseable {
             throw new IllegalArgumentException("unix socket path '" + path + "' has " + bytes.length
                 + " bytes; it must have 1 to " + MAX_PATH_LENGTH + ", none of them NUL");
         }
+        if (path.equals("@")) {
+            throw new IllegalArgumentException("unix socket path '@' has no abstract name behind the @");
+        }
         return bytes;
     }
 
+    /** Whether it is a name in the abstract namespace, not a path in the file system. */
+    public static boolean isAbstract(final String path) {
+        return path.charAt(0) == ABSTRACT;
+    }
+
     /**
-     * The address of a unix socket in the file system.
+     * The address of a unix socket: of a path in the file system, or, where that begins with an @, of the name behind
+     * it in the abstract namespace (unix(7)).
      *
-     * @throws IllegalArgumentException when the path is empty, has a NUL or is longer than {@link #MAX_PATH_LENGTH}.
+     * @throws IllegalArgumentException as {@link #checkPath}.
      */
     public static SocketAddress unix(final String path) {
-        final byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
-        return unix(new UnsafeBuffer(bytes), 0, bytes.length);
-    }
-
-    /** The same from bytes. */
-    public static SocketAddress unix(final DirectBuffer path, final int offset, final int pathLength) {
-        if (pathLength == 0 || pathLength > MAX_PATH_LENGTH) {
-            throw new IllegalArgumentException(
-                "unix socket path of " + pathLength + " bytes, at least 1 and at most " + MAX_PATH_LENGTH);
-        }
-        for (int i = 0; i < pathLength; i++) {
-            if (path.getByte(offset + i) == 0) {
-                throw new IllegalArgumentException("unix socket path with a NUL at byte " + i);
-            }
-        }
-        final SocketAddress address = new SocketAddress(Constants.SIZEOF_SOCKADDR_UN);
+        final byte[] bytes = checkPath(path);
+        // What is left of a path's 108 bytes ends it. An abstract name is ended by the address's length: a NUL at its
+        // end would be part of it.
+        final boolean isAbstract = isAbstract(path);
+        final SocketAddress address = new SocketAddress(
+            isAbstract ? Constants.SOCKADDR_UN_PATH_OFFSET + bytes.length : Constants.SIZEOF_SOCKADDR_UN);
         address.memory.buffer().putShort(Constants.SOCKADDR_UN_FAMILY_OFFSET, (short) Constants.AF_UNIX);
-        address.memory.buffer().putBytes(Constants.SOCKADDR_UN_PATH_OFFSET, path, offset, pathLength);
-        return address;
-    }
-
-    /**
-     * The address of a unix socket in the abstract namespace (unix(7)).
-     *
-     * @param name without the NUL in front of it.
-     * @throws IllegalArgumentException when the name is longer than {@link #MAX_PATH_LENGTH}.
-     */
-    public static SocketAddress unixAbstract(final String name) {
-        final byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
-        if (bytes.length > MAX_PATH_LENGTH) {
-            throw new IllegalArgumentException(
-                "abstract unix socket name of " + bytes.length + " bytes, at most " + MAX_PATH_LENGTH);
+        address.memory.buffer().putBytes(Constants.SOCKADDR_UN_PATH_OFFSET, bytes);
+        if (isAbstract) {
+            address.memory.buffer().putByte(Constants.SOCKADDR_UN_PATH_OFFSET, (byte) 0);
         }
-        // Its length ends it: a NUL at the end would be part of the name.
-        final SocketAddress address = new SocketAddress(Constants.SOCKADDR_UN_PATH_OFFSET + 1 + bytes.length);
-        address.memory.buffer().putShort(Constants.SOCKADDR_UN_FAMILY_OFFSET, (short) Constants.AF_UNIX);
-        address.memory.buffer().putBytes(Constants.SOCKADDR_UN_PATH_OFFSET + 1, bytes);
         return address;
     }
 

@@ -11,7 +11,8 @@ import org.agrona.MutableDirectBuffer;
  * What a socket, or its peer, is called.
  *
  * @param family AF_UNIX, AF_VSOCK or another.
- * @param path   of an AF_UNIX socket in the file system; null for one without such a path, or of another family.
+ * @param path   of an AF_UNIX socket, as {@link SocketAddress#unix} takes it; null for one without a name, with an
+ *               abstract one that has a NUL in it, or of another family.
  * @param cid    context identifier of an AF_VSOCK socket, unsigned; else 0.
  * @param port   of an AF_VSOCK socket, unsigned; else 0.
  */
@@ -61,13 +62,19 @@ public record SocketName(int family, String path, int cid, int port) {
     }
 
     private static String path(final MutableDirectBuffer buffer, final int addressLength) {
-        int end = Constants.SOCKADDR_UN_PATH_OFFSET;
-        // The kernel counts a NUL at the end, or not (unix(7)).
-        while (end < addressLength && buffer.getByte(end) != 0) {
+        final byte[] bytes = new byte[Math.max(0, addressLength - Constants.SOCKADDR_UN_PATH_OFFSET)];
+        buffer.getBytes(Constants.SOCKADDR_UN_PATH_OFFSET, bytes);
+        final boolean isAbstract = bytes.length > 1 && bytes[0] == 0;
+        int end = isAbstract ? 1 : 0;
+        while (end < bytes.length && bytes[end] != 0) {
             end++;
         }
-        final byte[] bytes = new byte[end - Constants.SOCKADDR_UN_PATH_OFFSET];
-        buffer.getBytes(Constants.SOCKADDR_UN_PATH_OFFSET, bytes);
-        return bytes.length == 0 ? null : new String(bytes, StandardCharsets.UTF_8);
+        if (isAbstract) {
+            bytes[0] = SocketAddress.ABSTRACT;
+            // All of its bytes count.
+            return end == bytes.length ? new String(bytes, StandardCharsets.UTF_8) : null;
+        }
+        // The kernel counts a NUL at the end, or not (unix(7)).
+        return end == 0 ? null : new String(bytes, 0, end, StandardCharsets.UTF_8);
     }
 }

@@ -25,11 +25,12 @@ import java.util.function.Function;
 import org.agrona.DirectBuffer;
 
 /**
- * A listening unix socket in the file system: made, maybe in place of one that a dead process left, and removed again.
+ * A listening unix socket. In the file system it is made, maybe in place of one that a dead process left, and removed
+ * again; in the abstract namespace it goes when the descriptor is closed.
  *
- * @param path       in the file system.
+ * @param path       as {@link SocketAddress#unix} takes it.
  * @param descriptor listens; whoever takes it owns it.
- * @param file       what it made there; null when that could not be found out.
+ * @param file       what it made in the file system; null when that could not be found out, or is nothing.
  */
 public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) {
     private static final int BACKLOG = 512;
@@ -40,22 +41,27 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
     /**
      * Makes a socket and listens.
      *
-     * @param access who may connect to it.
+     * @param access who may connect to it, which is of no effect in the abstract namespace: whoever is in this network
+     *               namespace may.
      * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT,
      *     EPERM; EINVAL: there is no such group.
      */
     public static UnixListeningSocket open(final String path, final SocketAccess access) {
         final OwnedFd socket = newSocket();
         try (SocketAddress address = SocketAddress.unix(path)) {
+            final boolean isAbstract = SocketAddress.isAbstract(path);
             int result = address.bind(socket.fd());
-            if (result == -Errno.EADDRINUSE && isAbandoned(path, address)) {
+            if (result == -Errno.EADDRINUSE && !isAbstract && isAbandoned(path, address)) {
                 Paths.unlink(path);
                 result = address.bind(socket.fd());
             }
             PosixException.check(result, "bind to " + path);
-            final UnixListeningSocket made = new UnixListeningSocket(path, socket, fileAt(path));
+            final UnixListeningSocket made =
+                new UnixListeningSocket(path, socket, isAbstract ? null : fileAt(path));
             try {
-                restrict(path, access);
+                if (!isAbstract) {
+                    restrict(path, access);
+                }
                 PosixException.check(Syscalls.listen(socket.fd(), BACKLOG), "listen on " + path);
             } catch (final PosixException e) {
                 made.remove();
@@ -73,6 +79,9 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
      * {@link #descriptor} is closed, which keeps the inode's number from being used again.
      */
     public void remove() {
+        if (SocketAddress.isAbstract(path)) {
+            return;
+        }
         final FileId found = fileAt(path);
         if (file == null || found == null || found.equals(file)) {
             Paths.unlink(path);

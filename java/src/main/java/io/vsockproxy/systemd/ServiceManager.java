@@ -54,9 +54,7 @@ public final class ServiceManager implements AutoCloseable {
         }
         final OwnedFd socket = OwnedFd.of(PosixException.check(
             Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_DGRAM | Constants.SOCK_CLOEXEC, 0), "socket(AF_UNIX)"));
-        // An abstract address is written with an @ in place of its NUL.
-        try (SocketAddress address = path.startsWith("@")
-            ? SocketAddress.unixAbstract(path.substring(1)) : SocketAddress.unix(path)) {
+        try (SocketAddress address = SocketAddress.unix(path)) {
             PosixException.check(address.connect(socket.fd()), "connect to NOTIFY_SOCKET " + path);
             return new ServiceManager(socket, watchdogNs(environment, pid));
         } catch (final PosixException | IllegalArgumentException e) {

@@ -46,9 +46,9 @@ class ServiceManagerTest {
 
     @Test
     void shouldFindItsManagerInTheAbstractNamespace() {
-        final String name = "vsock-proxy-test-" + ProcessHandle.current().pid();
-        try (SocketAddress address = SocketAddress.unixAbstract(name)) {
-            expectMessages(address, "@" + name, directory.resolve("link"));
+        final String name = "@vsock-proxy-test-" + ProcessHandle.current().pid();
+        try (SocketAddress address = SocketAddress.unix(name)) {
+            expectMessages(address, name, directory.resolve("link"));
         }
     }
 

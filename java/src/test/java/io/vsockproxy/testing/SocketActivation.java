@@ -20,6 +20,7 @@ public final class SocketActivation {
         "$^F = 99;",
         "while ((my $path = shift @ARGV) ne '--') {",
         "    socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die qq(socket: $!);",
+        "    $path =~ s/^@/\\0/;",
         "    bind($socket, sockaddr_un($path)) or die qq(bind to $path: $!);",
         "    listen($socket, 16) or die qq(listen: $!);",
         "    fileno($socket) == 3 + @sockets or die 'descriptor ' . fileno($socket);",
