@@ -21,6 +21,7 @@ import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.session.AllowedPaths;
 import io.vsockproxy.session.ChannelAcceptors;
+import io.vsockproxy.session.RepeatedLog;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
 import io.vsockproxy.socket.SocketConnector;
@@ -59,6 +60,8 @@ final class ProxyAgent implements EngineAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
+    /** Guests and connections that this proxy turned away, or that the other side did. */
+    private final RepeatedLog refusals = new RepeatedLog(LOGGER);
     /** Null where nobody wants to see any. */
     private final CounterPublisher counters;
     private final Admission admission;
@@ -110,7 +113,7 @@ final class ProxyAgent implements EngineAgent {
                 loop, context.role() == Role.HOST, context.limits(), context.extensions(), commons,
                 new ChannelAcceptors(context.acceptors()),
                 new ChannelCommons(loop, this::onError, context.limits().maxPacketLength()),
-                workers, new FileWindows(workers), mount);
+                workers, new FileWindows(workers), mount, refusals);
             counters = context.countersFile() == null ? null
                 : new CounterPublisher(loop, context.countersFile(), this::addTo);
             parts.keep();
@@ -413,7 +416,7 @@ final class ProxyAgent implements EngineAgent {
             socket.close();
         } else if (sessions.size() >= maxSessions()) {
             refusedGuests++;
-            LOGGER.log(Level.WARNING, "{0}: refused a guest, sessions={1}", context.address(), sessions.size());
+            logRefusedGuest("sessions=" + sessions.size());
             socket.close();
         } else if (context.address().isUnix()) {
             configure(socket.fd());
@@ -437,7 +440,7 @@ final class ProxyAgent implements EngineAgent {
         final String unsignedCid = Integer.toUnsignedString(cid);
         if (paths == null) {
             refusedGuests++;
-            LOGGER.log(Level.WARNING, "{0}: refused a guest, CID {1} may not connect", context.address(), unsignedCid);
+            logRefusedGuest("CID " + unsignedCid + " may not connect");
             socket.close();
             return;
         }
@@ -447,6 +450,11 @@ final class ProxyAgent implements EngineAgent {
                 context.address(), Long.toString(bufferLength), Long.toString(context.vsockBufferLength()));
         }
         begin(socket, paths, " (CID " + unsignedCid + ")");
+    }
+
+    /** It comes again every second. */
+    private void logRefusedGuest(final String reason) {
+        refusals.log(Level.WARNING, context.address() + ": refused a guest, " + reason, loop.nowNs());
     }
 
     private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {

@@ -19,8 +19,10 @@ public final class SocketAddress implements AutoCloseable {
 
     private final Memory memory;
     private final int length;
+    private final String path;
 
-    private SocketAddress(final int length) {
+    private SocketAddress(final String path, final int length) {
+        this.path = path;
         this.length = length;
         memory = Memory.allocate(length);
     }
@@ -60,7 +62,7 @@ public final class SocketAddress implements AutoCloseable {
         // end would be part of it.
         final boolean isAbstract = isAbstract(path);
         final SocketAddress address = new SocketAddress(
-            isAbstract ? Constants.SOCKADDR_UN_PATH_OFFSET + bytes.length : Constants.SIZEOF_SOCKADDR_UN);
+            path, isAbstract ? Constants.SOCKADDR_UN_PATH_OFFSET + bytes.length : Constants.SIZEOF_SOCKADDR_UN);
         address.memory.buffer().putShort(Constants.SOCKADDR_UN_FAMILY_OFFSET, (short) Constants.AF_UNIX);
         address.memory.buffer().putBytes(Constants.SOCKADDR_UN_PATH_OFFSET, bytes);
         if (isAbstract) {
@@ -76,11 +78,16 @@ public final class SocketAddress implements AutoCloseable {
      * @param port unsigned.
      */
     public static SocketAddress vsock(final int cid, final int port) {
-        final SocketAddress address = new SocketAddress(Constants.SIZEOF_SOCKADDR_VM);
+        final SocketAddress address = new SocketAddress(null, Constants.SIZEOF_SOCKADDR_VM);
         address.memory.buffer().putShort(Constants.SOCKADDR_VM_FAMILY_OFFSET, (short) Constants.AF_VSOCK);
         address.memory.buffer().putInt(Constants.SOCKADDR_VM_CID_OFFSET, cid);
         address.memory.buffer().putInt(Constants.SOCKADDR_VM_PORT_OFFSET, port);
         return address;
+    }
+
+    /** The path of a unix socket, or its abstract name behind an @; null for another address. */
+    public String path() {
+        return path;
     }
 
     /** connect(2): 0 or {@code -errno}. */

@@ -15,10 +15,13 @@ import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
 import io.vsockproxy.wire.MessageDecoder;
+import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.function.IntPredicate;
+import java.util.regex.Pattern;
 import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
@@ -26,6 +29,9 @@ import org.agrona.collections.Long2ObjectHashMap;
  * Connections being made, each way: those that the peer asks for here, and local ends that wait for the peer's word.
  */
 final class Connects implements AutoCloseable {
+    /** What a line of the log might not show as it is. */
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
+
     /** A local end that waits for the peer's word. */
     private interface Waiting {
         /** The peer has connected: false when the local end cannot be used. */
@@ -62,9 +68,12 @@ final class Connects implements AutoCloseable {
         this.isKeepable = fd -> !resources.commons().reserve().isSpare(fd);
     }
 
-    /** Asks the peer to connect to {@code path}. Takes ownership of the connection that waits for it. */
+    /**
+     * Asks the peer to connect to {@code path}, which stays as it is until there is an answer. Takes ownership of the
+     * connection that waits for it.
+     */
     void request(final OwnedFd accepted, final DirectBuffer path) {
-        request(new WaitingSocket(accepted), path);
+        request(new WaitingSocket(accepted, path), path);
     }
 
     /** Asks the peer to connect to {@code path}, for a component. */
@@ -117,15 +126,31 @@ final class Connects implements AutoCloseable {
         final int errno = address == null ? refusal(message) : busy();
         if (errno != 0) {
             counters.refusedConnects++;
+            final String path = text(message.buffer(), message.pathOffset(), message.pathLength());
+            log(Level.WARNING, "refused to connect to '" + path + "'"
+                + (errno == Errno.EACCES ? ", which is not allowed" : ""), errno);
             outbox.sendConnectResponse(cookie, errno, 0);
             return;
         }
-        final Attempt attempt = new Attempt(cookie);
+        final Attempt attempt = new Attempt(cookie, address);
         attempt.connector = SocketConnector.connect(
             resources.loop(), Constants.AF_UNIX, address, resources.limits().connectTimeoutNs(), isKeepable, attempt);
         if (attempt.connector != null) {
             attempts.add(attempt);
         }
+    }
+
+    private void log(final Level level, final String what, final int errno) {
+        resources.refusals().log(
+            level, session.name() + ": " + what + ": " + Errno.name(errno), resources.loop().nowNs());
+    }
+
+    /** A path as the peer has spelled it, for a line of the log. */
+    private static String text(final DirectBuffer buffer, final int offset, final int length) {
+        final byte[] bytes = new byte[Math.min(length, SocketAddress.MAX_PATH_LENGTH)];
+        buffer.getBytes(offset, bytes);
+        return UNPRINTABLE.matcher(new String(bytes, StandardCharsets.UTF_8)).replaceAll("?")
+            + (bytes.length < length ? "..." : "");
     }
 
     /** How many are being made, each way. */
@@ -211,9 +236,11 @@ final class Connects implements AutoCloseable {
     /** An application's connection. */
     private final class WaitingSocket implements Waiting {
         private final OwnedFd accepted;
+        private final DirectBuffer path;
 
-        WaitingSocket(final OwnedFd accepted) {
+        WaitingSocket(final OwnedFd accepted, final DirectBuffer path) {
             this.accepted = accepted;
+            this.path = path;
         }
 
         @Override
@@ -229,6 +256,10 @@ final class Connects implements AutoCloseable {
 
         @Override
         public void onRefused(final int errno) {
+            if (errno != Errno.ECONNABORTED) {
+                log(Level.INFO, "an application's connection to '" + text(path, 0, path.capacity())
+                    + "' there was not made", errno);
+            }
             accepted.close();
         }
     }
@@ -256,10 +287,12 @@ final class Connects implements AutoCloseable {
     /** One connection that the peer has asked for. */
     private final class Attempt implements SocketConnector.Completion {
         private final long cookie;
+        private final SocketAddress address;
         private SocketConnector connector;
 
-        Attempt(final long cookie) {
+        Attempt(final long cookie, final SocketAddress address) {
             this.cookie = cookie;
+            this.address = address;
         }
 
         @Override
@@ -273,6 +306,7 @@ final class Connects implements AutoCloseable {
         @Override
         public void onFailed(final int errno) {
             forget();
+            log(Level.INFO, "could not connect to '" + address.path() + "'", errno);
             answer(cookie, errno, 0);
         }
 

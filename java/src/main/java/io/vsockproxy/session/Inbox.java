@@ -184,6 +184,18 @@ final class Inbox {
         }
     }
 
+    /** What the peer's first bytes are when they are text: of another protocol, as it may happen to anyone. */
+    private String strangersText(final int head) {
+        for (int i = 0; i < FrameDescriptor.SIZE_LENGTH; i++) {
+            final byte character = inbound.buffer().getByte(head + i);
+            if (framesWalked > 0 || character < ' ' || character > '~') {
+                return "";
+            }
+        }
+        return ": no proxy there, but something that says '"
+            + inbound.buffer().getStringWithoutLengthAscii(head, FrameDescriptor.SIZE_LENGTH) + "'";
+    }
+
     private boolean nextFrame() {
         final int available = inbound.available();
         if (available < FrameDescriptor.SIZE_LENGTH) {
@@ -192,8 +204,8 @@ final class Inbox {
         final int head = inbound.head();
         final long bodyLength = FrameDescriptor.bodyLength(inbound.buffer(), head);
         if (bodyLength < 0 || bodyLength > limits.maxFrameLength()) {
-            throw new ProtocolException(
-                "frame too large: size=" + Long.toUnsignedString(bodyLength) + ", max=" + limits.maxFrameLength());
+            throw new ProtocolException("frame too large: size=" + Long.toUnsignedString(bodyLength)
+                + ", max=" + limits.maxFrameLength() + strangersText(head));
         }
         if (session.queuedBytes() >= limits.maxSessionQueueLength()) {
             return block(null);

@@ -319,7 +319,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     public void onEnded(final int errno) {
         final int unread = link.inbound().available();
         end((errno == 0 ? "the peer closed the connection" : "the connection failed: " + Errno.name(errno))
-            + (unread > 0 ? ", inside a frame of which " + unread + " bytes had come" : ""));
+            + (unread > 0 ? ", inside a frame of which " + unread + " bytes had come"
+                : counters.framesIn == 0 ? ", and had sent nothing" : ""));
     }
 
     // ---- What a stream tells

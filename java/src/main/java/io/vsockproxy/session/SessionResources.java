@@ -35,6 +35,7 @@ import io.vsockproxy.stream.StreamCommons;
  * @param workers       wait for disks.
  * @param windows       map files of this side.
  * @param mount         where files of the other side appear; null where there is no such place.
+ * @param refusals      tells people which connections were not made, and why.
  */
 public record SessionResources(
     EventLoop loop,
@@ -46,7 +47,8 @@ public record SessionResources(
     ChannelCommons channels,
     FileWorkers workers,
     FileWindows windows,
-    FuseMount mount) {
+    FuseMount mount,
+    RepeatedLog refusals) {
 
     /**
      * Makes a session's link.

@@ -17,6 +17,7 @@ import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunsOverVsock;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -63,6 +64,20 @@ class BadFramesTest {
         assertEquals(MAX_FRAME_LENGTH, message.getSerializedSize());
         guest.send(message);
         expectAnswer(guest);
+    }
+
+    @Test
+    void shouldShowWhatAClientOfAnotherProtocolSays() {
+        final String line = HOST.sessionEnd(
+            guest -> guest.send("GET / HTTP/1.1\r\n".getBytes(StandardCharsets.US_ASCII)));
+        assertTrue(line.contains(": no proxy there, but something that says 'GET / HT' ("), line);
+    }
+
+    @Test
+    void shouldSayThatAPeerThatHasGoneHadSentNothing() {
+        HOST.guest().close();
+        final String line = ended();
+        assertTrue(line.contains("the peer closed the connection, and had sent nothing ("), line);
     }
 
     @ParameterizedTest
