@@ -13,6 +13,7 @@ import picocli.CommandLine.Option;
  */
 @Command(
     name = "guest",
+    customSynopsis = "vsock-proxy guest --connect=ADDRESS [OPTION]...",
     description = "Connects to the host, again and again while there is none.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

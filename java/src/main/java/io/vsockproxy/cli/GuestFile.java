@@ -36,7 +36,7 @@ final class GuestFile {
         try {
             lines = Files.readAllLines(file);
         } catch (final IOException e) {
-            throw new IllegalArgumentException("guest file " + file + " cannot be read: " + e, e);
+            throw new IllegalArgumentException("guest file " + file + " cannot be read: " + Complaints.reason(e), e);
         }
         for (int i = 0; i < lines.size(); i++) {
             final String line = lines.get(i).strip();
@@ -48,10 +48,11 @@ final class GuestFile {
             final String where = "guest file " + file + ", line " + (i + 1) + ": ";
             if (words.length == 1) {
                 context.allowCid(cid(where, words[0]));
-            } else if (words[1].startsWith("/")) {
+            } else if (words[1].startsWith("/") || words[1].startsWith("@")) {
                 context.allowConnect(cid(where, words[0]), words[1]);
             } else {
-                throw new IllegalArgumentException(where + "'" + words[1] + "' is no absolute path");
+                throw new IllegalArgumentException(
+                    where + "'" + words[1] + "' is neither an absolute path nor an @NAME");
             }
         }
     }

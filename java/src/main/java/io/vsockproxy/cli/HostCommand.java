@@ -17,6 +17,7 @@ import picocli.CommandLine.Option;
  */
 @Command(
     name = "host",
+    customSynopsis = "vsock-proxy host --listen=ADDRESS [OPTION]...",
     description = "Listens for guests, any number of them.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)

@@ -116,8 +116,8 @@ final class LimitOptions {
         names = "--max-window",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "The same at most, for a reader that keeps up. Default: 4M.")
-    private long maxWindow = EXTENSIONS.maxWindowLength();
+        description = "What --window grows to for a reader that keeps up; no less than it. Default: 4M.")
+    private Long maxWindow;
 
     /**
      * What each peer is held to.
@@ -125,6 +125,10 @@ final class LimitOptions {
      * @throws IllegalArgumentException when a value is out of its range.
      */
     SessionLimits sessionLimits() {
+        if (maxFrame < SessionLimits.MIN_FRAME_LENGTH) {
+            throw new IllegalArgumentException(
+                "maxFrameLength=" + maxFrame + ", min=" + SessionLimits.MIN_FRAME_LENGTH);
+        }
         return LIMITS.toBuilder()
             .maxFrameLength(toInt("--max-frame", maxFrame))
             .maxHandles(maxHandles)
@@ -147,9 +151,10 @@ final class LimitOptions {
     Extensions extensions(final boolean enabled) {
         final int windowLength = toInt("--window", window);
         // Whoever asks for a large window alone means that it is to be had.
+        final int maxWindowLength = maxWindow == null
+            ? Math.max(windowLength, EXTENSIONS.maxWindowLength()) : toInt("--max-window", maxWindow);
         return new Extensions(
-            enabled, windowLength, Math.max(windowLength, toInt("--max-window", maxWindow)),
-            enabled ? heartbeatNs : 0, linkTimeoutNs);
+            enabled, windowLength, maxWindowLength, enabled ? heartbeatNs : 0, linkTimeoutNs);
     }
 
     private static int toInt(final String option, final long value) {
@@ -169,17 +174,20 @@ final class LimitOptions {
             if (!matcher.matches()) {
                 throw new TypeConversionException("'" + value + "' is no size like 65536, 64K, 4M or 1G");
             }
-            return Long.parseLong(matcher.group(1)) << switch (matcher.group(2)) {
+            final int shift = switch (matcher.group(2)) {
                 case "K" -> 10;
                 case "M" -> 20;
                 case "G" -> 30;
                 default -> 0;
             };
+            // The largest that there is is too large for every option, and is not taken for a small one.
+            return Math.min(Long.parseLong(matcher.group(1)), Long.MAX_VALUE >> shift) << shift;
         }
     }
 
     /** Nanoseconds: a number with ms, s or m; seconds where it has none. */
     static final class Time implements ITypeConverter<Long> {
+        private static final BigDecimal MAX = BigDecimal.valueOf(Long.MAX_VALUE);
         private static final Pattern FORM = Pattern.compile("(\\d{1,9}(?:\\.\\d{1,9})?)(ms|s|m)?");
 
         @Override
@@ -194,7 +202,7 @@ final class LimitOptions {
                 case "m" -> TimeUnit.MINUTES.toNanos(1);
                 default -> TimeUnit.SECONDS.toNanos(1);
             };
-            return new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(unitNs)).longValue();
+            return new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(unitNs)).min(MAX).longValue();
         }
     }
 }

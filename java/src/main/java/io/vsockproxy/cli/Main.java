@@ -25,11 +25,7 @@ public final class Main implements Runnable {
 
     /** The command line's entry. */
     public static void main(final String[] arguments) {
-        final CommandLine commandLine = new CommandLine(new Main())
-            .setCaseInsensitiveEnumValuesAllowed(true)
-            // What begins with an @ is the abstract name of a socket, not a file with more arguments.
-            .setExpandAtFiles(false)
-            .setParameterExceptionHandler(Main::complain);
+        final CommandLine commandLine = commandLine();
         int exitCode;
         try {
             exitCode = commandLine.execute(arguments);
@@ -43,6 +39,15 @@ public final class Main implements Runnable {
         }
     }
 
+    /** What the arguments are given to. */
+    static CommandLine commandLine() {
+        return new CommandLine(new Main())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            // What begins with an @ is the abstract name of a socket, not a file with more arguments.
+            .setExpandAtFiles(false)
+            .setParameterExceptionHandler(Main::complain);
+    }
+
     @Override
     public void run() {
         throw new ParameterException(spec.commandLine(), "say host, guest, stat or info");
@@ -50,8 +55,8 @@ public final class Main implements Runnable {
 
     private static int complain(final ParameterException problem, final String[] arguments) {
         final CommandLine command = problem.getCommandLine();
-        command.getErr().println(command.getCommandSpec().qualifiedName() + ": " + problem.getMessage()
-            + " (see --help)");
+        command.getErr().println(command.getCommandSpec().qualifiedName() + ": "
+            + Complaints.withSuggestions(problem) + " (see --help)");
         return CommandLine.ExitCode.USAGE;
     }
 }

@@ -113,11 +113,12 @@ abstract class ProxyCommand implements Callable<Integer> {
 
     @Option(
         names = "--drain-timeout",
-        paramLabel = "SECONDS",
-        defaultValue = "5",
+        paramLabel = "TIME",
+        converter = LimitOptions.Time.class,
+        defaultValue = "5s",
         description = "How long a proxy that is told to stop may take to send what applications have written and to "
-            + "deliver what it has received. Default: 5; 0 stops at once.")
-    private int drainTimeoutSeconds;
+            + "deliver what it has received; 0 stops at once. Default: 5s.")
+    private long drainTimeoutNs;
 
     @Option(
         names = "--counters",
@@ -127,13 +128,15 @@ abstract class ProxyCommand implements Callable<Integer> {
 
     @Option(
         names = "--vsock-buffer",
-        paramLabel = "BYTES",
-        description = "What the kernel is to hold for an AF_VSOCK link each way. Default: ${DEFAULT-VALUE}.")
+        paramLabel = "SIZE",
+        converter = LimitOptions.Size.class,
+        description = "What the kernel is to hold for an AF_VSOCK link each way, 64K to 1G. Default: 2M.")
     private long vsockBufferLength = VsockProxy.DEFAULT_VSOCK_BUFFER_LENGTH;
 
     @ArgGroup(
         validate = false,
-        heading = "%nLimits (SIZE: bytes, or with K, M or G; TIME: seconds, or with ms, s or m):%n")
+        heading = "%nSIZE: bytes, or with K, M or G (64K). TIME: seconds, or with ms, s or m (500ms).%n"
+            + "%nWhat each peer is held to:%n")
     private LimitOptions limits = new LimitOptions();
 
     private volatile boolean failed;
@@ -157,7 +160,7 @@ abstract class ProxyCommand implements Callable<Integer> {
             manager = serviceManager(context);
             proxy = VsockProxy.launch(context);
         } catch (final IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+            throw badArgument(e);
         } catch (final RuntimeException e) {
             return fail(e);
         }
@@ -209,6 +212,9 @@ abstract class ProxyCommand implements Callable<Integer> {
             allowedPaths.forEach(context::allowConnect);
             configure(context);
             forwards.stream().map(Forward::parse).forEach(context::forward);
+            if (filesAllowOther && filesDirectory == null) {
+                throw new IllegalArgumentException("--allow-other is about the files of --files, which is not given");
+            }
             return context
                 .limits(limits.sessionLimits())
                 .extensions(limits.extensions(extensions == Switch.ON))
@@ -217,13 +223,17 @@ abstract class ProxyCommand implements Callable<Integer> {
                 .cpu(cpu == null ? VsockProxy.ANY_CPU : requireCpu(cpu))
                 .socketAccess(new SocketAccess(octal("--socket-mode", socketMode), socketGroup))
                 .vsockBufferLength(vsockBufferLength)
-                .drainTimeoutNs(TimeUnit.SECONDS.toNanos(drainTimeoutSeconds))
+                .drainTimeoutNs(drainTimeoutNs)
                 .descriptorSocket(descriptorSocket)
                 .filesAllowOther(filesAllowOther)
                 .filesDirectory(filesDirectory);
         } catch (final IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+            throw badArgument(e);
         }
+    }
+
+    private ParameterException badArgument(final IllegalArgumentException problem) {
+        return new ParameterException(spec.commandLine(), Complaints.withOption(problem.getMessage()), problem);
     }
 
     private static int requireCpu(final int number) {

@@ -59,7 +59,8 @@ final class StatCommand implements Callable<Integer> {
             }
             return 0;
         } catch (final IOException e) {
-            spec.commandLine().getErr().println("vsock-proxy: " + e);
+            spec.commandLine().getErr().println(
+                spec.qualifiedName() + ": " + file + ": " + Complaints.reason(e));
             return FAILED;
         }
     }

@@ -55,7 +55,8 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
                 Paths.unlink(path);
                 result = address.bind(socket.fd());
             }
-            PosixException.check(result, "bind to " + path);
+            final boolean isOther = result == -Errno.EADDRINUSE && !isAbstract && !isSocket(path);
+            PosixException.check(result, "bind to " + path + (isOther ? " (which is there, and no socket)" : ""));
             final UnixListeningSocket made =
                 new UnixListeningSocket(path, socket, isAbstract ? null : fileAt(path));
             try {

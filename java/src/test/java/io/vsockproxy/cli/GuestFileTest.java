@@ -30,10 +30,10 @@ class GuestFileTest {
     @Test
     void shouldAdmitEachGuestAndAllowItsPaths() throws IOException {
         final VsockProxy.Context context = apply(
-            "# our guests\n\n42 /run/a.sock\n  42\t/run/with space.sock \n4294967294\n");
+            "# our guests\n\n42 /run/a.sock\n  42\t/run/with space.sock \n42 @name\n4294967294\n");
         assertEquals(Set.of(42, -2), context.allowedCids());
         assertEquals(
-            Map.of(42, List.of("/run/a.sock", "/run/with space.sock")), context.allowedPathsByCid());
+            Map.of(42, List.of("/run/a.sock", "/run/with space.sock", "@name")), context.allowedPathsByCid());
         assertTrue(context.allowedPaths().isEmpty());
     }
 

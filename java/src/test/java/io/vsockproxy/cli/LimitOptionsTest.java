@@ -52,14 +52,14 @@ class LimitOptionsTest {
     @Test
     void shouldSetEach() {
         final LimitOptions options = parse(
-            "--max-frame", "1M", "--max-handles", "7", "--max-connects", "8", "--max-file-requests", "9",
+            "--max-frame", "2M", "--max-handles", "7", "--max-connects", "8", "--max-file-requests", "9",
             "--max-descriptors-in-flight", "10", "--stream-queue", "11K", "--session-queue", "12G",
             "--stall-timeout", "1.5s", "--linger-timeout", "2m", "--connect-timeout", "250ms",
             "--link-timeout", "0", "--heartbeat", "3", "--window", "13", "--max-window", "14");
         final SessionLimits defaults = SessionLimits.DEFAULTS;
         assertEquals(
             new SessionLimits(
-                1 << 20, 7, defaults.maxDescriptorsPerFrame(), 8, 9, defaults.maxPendingFileWriteLength(),
+                2 << 20, 7, defaults.maxDescriptorsPerFrame(), 8, 9, defaults.maxPendingFileWriteLength(),
                 defaults.maxFileReadLength(), 11 << 10, 12L << 30, 10, 1_500_000_000L, TimeUnit.MINUTES.toNanos(2),
                 250_000_000L, defaults.inboundWindowLength(), defaults.outboundLength(), defaults.readLength()),
             options.sessionLimits());

@@ -188,7 +188,8 @@ class CommandLineTest {
     @Test
     void shouldNotRemoveAFileOfThatName() throws IOException {
         final Path file = Files.writeString(directory.resolve("file"), "precious");
-        expectExit(1, "host", "--listen", "unix:" + file);
+        final String line = expectExit(1, "host", "--listen", "unix:" + file);
+        assertTrue(line.endsWith(file + " (which is there, and no socket): EADDRINUSE"), line);
         assertEquals("precious", Files.readString(file));
     }
 
@@ -197,18 +198,17 @@ class CommandLineTest {
         expectExit(1, "host", "--listen", "unix:" + directory.resolve("no-such-directory/link"));
     }
 
-    /** A guest is answered. */
     private static String allowedCpus(final Path status) throws IOException {
         final String key = "Cpus_allowed_list:";
         return Files.readAllLines(status).stream()
             .filter(line -> line.startsWith(key)).findFirst().orElseThrow().substring(key.length()).strip();
     }
 
-    /** A link on which nothing is said. */
     @Test
     void shouldExitWhenItCannotListenThoughItsHostIsThere() {
         final Path link = directory.resolve("link");
         final Path missing = directory.resolve("missing/socket");
+        // A link on which nothing is said.
         try (Endpoint listening = Endpoint.listen(link); ProxyProcess guest = ProxyProcess.start(
             "guest", "--connect", "unix:" + link, "--extensions", "off", "--forward", missing + "=/nowhere")) {
             assertEquals(1, guest.awaitExit(), guest::toString);
@@ -243,6 +243,7 @@ class CommandLineTest {
         }
     }
 
+    /** A guest is answered. */
     private static void expectService(final Path link) {
         try (RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
             guest.send(Messages.connectRequest(-1, "/nowhere"));
@@ -250,12 +251,14 @@ class CommandLineTest {
         }
     }
 
-    private static void expectExit(final int expected, final String... arguments) {
+    /** Its one line. */
+    private static String expectExit(final int expected, final String... arguments) {
         try (ProxyProcess process = ProxyProcess.start(arguments)) {
             assertEquals(expected, process.awaitExit(), process::toString);
             assertEquals(1, process.errors().size(), process::toString);
             assertTrue(process.errors().get(0).startsWith("vsock-proxy"), process::toString);
             assertTrue(process.output().isEmpty(), process::toString);
+            return process.errors().get(0);
         }
     }
 }

@@ -1,0 +1,74 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.cli;
+
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * What is wrong, in the words of whoever typed it: options for the library's properties, likely spellings, no classes.
+ */
+final class Complaints {
+    /** Which option sets the property that a message of the library's begins with. */
+    private static final Map<String, String> OPTIONS = Map.ofEntries(
+        Map.entry("maxFrameLength", "--max-frame"),
+        Map.entry("maxHandles", "--max-handles"),
+        Map.entry("maxPendingConnects", "--max-connects"),
+        Map.entry("maxPendingFileRequests", "--max-file-requests"),
+        Map.entry("maxDescriptorsInFlight", "--max-descriptors-in-flight"),
+        Map.entry("maxStreamQueueLength", "--stream-queue"),
+        Map.entry("maxSessionQueueLength", "--session-queue"),
+        Map.entry("stallTimeoutNs", "--stall-timeout"),
+        Map.entry("lingerTimeoutNs", "--linger-timeout"),
+        Map.entry("connectTimeoutNs", "--connect-timeout"),
+        Map.entry("linkTimeoutNs", "--link-timeout"),
+        Map.entry("heartbeatIntervalNs", "--heartbeat"),
+        Map.entry("windowLength", "--window"),
+        Map.entry("maxWindowLength", "--max-window"),
+        Map.entry("spinLimitNs", "--spin"),
+        Map.entry("drainTimeoutNs", "--drain-timeout"),
+        Map.entry("vsockBufferLength", "--vsock-buffer"));
+
+    private static final int MAX_SUGGESTIONS = 3;
+
+    private Complaints() {
+    }
+
+    /** The message of an exception about a value, with the option that it was given by. */
+    static String withOption(final String message) {
+        final String option = OPTIONS.get(message.substring(0, Math.max(0, message.indexOf('='))));
+        return option == null ? message : option + ": " + message;
+    }
+
+    /** The message of an exception about the command line, with what may have been meant. */
+    static String withSuggestions(final ParameterException problem) {
+        if (problem instanceof UnmatchedArgumentException unmatched) {
+            final List<String> suggestions = unmatched.getSuggestions();
+            if (!suggestions.isEmpty()) {
+                return problem.getMessage() + "; maybe "
+                    + String.join(" or ", suggestions.subList(0, Math.min(MAX_SUGGESTIONS, suggestions.size())));
+            }
+        }
+        return problem.getMessage();
+    }
+
+    /** Why a file cannot be read. */
+    static String reason(final IOException problem) {
+        if (problem instanceof NoSuchFileException) {
+            return "there is none";
+        }
+        if (problem instanceof AccessDeniedException) {
+            return "permission denied";
+        }
+        final String reason = problem instanceof FileSystemException failed ? failed.getReason() : problem.getMessage();
+        return reason == null ? problem.toString() : reason;
+    }
+}
