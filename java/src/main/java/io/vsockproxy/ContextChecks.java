@@ -6,6 +6,8 @@ package io.vsockproxy;
 
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.SocketAddress;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -45,7 +47,7 @@ final class ContextChecks {
             throw new IllegalArgumentException(
                 "address '" + address + "' has no CID to connect to; the host's is 2: vsock:2:PORT");
         }
-        if (!context.allowedCids().isEmpty() && (role != Role.HOST || address.isUnix())) {
+        if (context.guests() != null && (role != Role.HOST || address.isUnix())) {
             throw new IllegalArgumentException(
                 "guests are told apart by their CIDs by a host on a vsock address only");
         }
@@ -68,12 +70,19 @@ final class ContextChecks {
         }
     }
 
+    /** Checks what guests may connect to. */
+    static void checkPaths(final Map<Integer, List<String>> pathsByCid) {
+        pathsByCid.values().forEach(paths -> paths.forEach(SocketAddress::checkPath));
+    }
+
     private static void checkPaths(final VsockProxy.Context context) {
         context.allowedPaths().forEach(SocketAddress::checkPath);
         if (context.descriptorSocket() != null) {
             SocketAddress.checkPath(context.descriptorSocket());
         }
-        context.allowedPathsByCid().values().forEach(paths -> paths.forEach(SocketAddress::checkPath));
+        if (context.guests() != null) {
+            checkPaths(context.guests());
+        }
         context.acceptors().keySet().forEach(SocketAddress::checkPath);
         for (final String name : context.acceptors().keySet()) {
             if (context.allowedPaths().contains(name)) {

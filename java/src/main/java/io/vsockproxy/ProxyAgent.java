@@ -34,6 +34,8 @@ import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
@@ -105,7 +107,7 @@ final class ProxyAgent implements EngineAgent {
             mountWorkers = parts.add(new FileWorkers(loop, MOUNT_WORKER_THREADS));
             final StreamCommons commons = parts.add(new StreamCommons(loop, context.limits().maxPacketLength()));
             admission = parts.add(
-                new Admission(context.allowedPaths(), context.allowedCids(), context.allowedPathsByCid()));
+                new Admission(context.allowedPaths(), context.guests()));
             mount = context.filesDirectory() == null ? null
                 : parts.add(FuseMount.mount(
                     loop, mountWorkers, context.filesDirectory(), context.filesAllowOther()));
@@ -455,6 +457,28 @@ final class ProxyAgent implements EngineAgent {
     /** It comes again every second. */
     private void logRefusedGuest(final String reason) {
         refusals.log(Level.WARNING, context.address() + ": refused a guest, " + reason, loop.nowNs());
+    }
+
+    /**
+     * Any thread.
+     *
+     * @throws IllegalStateException when it serves every guest.
+     */
+    void checkNamesGuests() {
+        if (context.guests() == null) {
+            throw new IllegalStateException(context.address() + " serves every guest: its context names none");
+        }
+    }
+
+    /** See {@link VsockProxy#guests}. */
+    void guests(final Map<Integer, List<String>> guests) {
+        admission.guests(guests);
+        LOGGER.log(Level.INFO, "{0}: guests that may connect: {1}", context.address(), guests.size());
+        for (final Session session : List.copyOf(sessions)) {
+            if (!admission.admits(session.allowedPaths())) {
+                session.end("its guest may not connect any more");
+            }
+        }
     }
 
     private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {

@@ -18,14 +18,12 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.agrona.ErrorHandler;
 
 /**
@@ -138,6 +136,27 @@ public final class VsockProxy implements AutoCloseable {
         return agent.execute(command);
     }
 
+    /**
+     * Has an AF_VSOCK host serve these guests from now on, in place of those of {@link Context#guests(Map)}. Sessions
+     * of others end; a guest that stays keeps its connections, and may from now on ask for those that are now named.
+     *
+     * @param pathsByCid as for {@link Context#guests(Map)}.
+     * @return false when the proxy is closed, or has 4,096 commands to run already: nothing has changed.
+     * @throws IllegalArgumentException when one cannot be the path of a unix socket.
+     * @throws IllegalStateException    when its context names no guests: it serves every one.
+     */
+    public boolean guests(final Map<Integer, List<String>> pathsByCid) {
+        final Map<Integer, List<String>> guests = copy(pathsByCid);
+        ContextChecks.checkPaths(guests);
+        agent.checkNamesGuests();
+        return agent.submit(() -> agent.guests(guests));
+    }
+
+    private static Map<Integer, List<String>> copy(final Map<Integer, List<String>> pathsByCid) {
+        return pathsByCid.entrySet().stream()
+            .collect(Collectors.toUnmodifiableMap(Map.Entry::getKey, entry -> List.copyOf(entry.getValue())));
+    }
+
     /** Ends the present or the next wait of {@link EngineAgent#doWork(long)} at once. */
     public void wakeUp() {
         agent.wakeUp();
@@ -180,8 +199,7 @@ public final class VsockProxy implements AutoCloseable {
         private Role role;
         private LinkAddress address;
         private final List<String> allowedPaths = new ArrayList<>();
-        private final Set<Integer> allowedCids = new HashSet<>();
-        private final Map<Integer, List<String>> allowedPathsByCid = new HashMap<>();
+        private Map<Integer, List<String>> guests;
         private final List<Forward> forwards = new ArrayList<>();
         private String descriptorSocket;
         private Path filesDirectory;
@@ -244,35 +262,20 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Lets the guest at {@code cid} connect to an AF_VSOCK host. By default every guest may; once this or {@link
-         * #allowConnect(int, String)} was called, only the guests that they name.
+         * Has an AF_VSOCK host serve these guests, and no others. By default it serves every one.
          *
-         * @param cid context identifier, unsigned.
+         * @param pathsByCid for each guest's context identifier, unsigned, the unix sockets that it may ask for a
+         *                   connection to, besides those that all may ask for: as in {@link #allowConnect}. Without an
+         *                   entry, no guest is served.
          */
-        public Context allowCid(final int cid) {
-            allowedCids.add(cid);
+        public Context guests(final Map<Integer, List<String>> pathsByCid) {
+            guests = copy(pathsByCid);
             return this;
         }
 
-        /** The guests that may connect; none stands for every one. */
-        public Set<Integer> allowedCids() {
-            return Set.copyOf(allowedCids);
-        }
-
-        /**
-         * Lets the guest at {@code cid} connect, and ask for a connection to the unix socket {@code path}, besides
-         * those that every guest may ask for.
-         *
-         * @param cid context identifier, unsigned.
-         */
-        public Context allowConnect(final int cid, final String path) {
-            allowedPathsByCid.computeIfAbsent(cid, key -> new ArrayList<>()).add(path);
-            return allowCid(cid);
-        }
-
-        /** Paths that one guest may ask to be connected to, by its CID. */
-        public Map<Integer, List<String>> allowedPathsByCid() {
-            return Map.copyOf(allowedPathsByCid);
+        /** The guests that are served, with their paths; null for every one. */
+        public Map<Integer, List<String>> guests() {
+            return guests;
         }
 
         /**

@@ -19,6 +19,7 @@ import io.vsockproxy.testing.Limits;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
@@ -46,6 +47,15 @@ class ContextTest {
         assertRefused("drainTimeoutNs=-1, min=0", context -> context.drainTimeoutNs(-1));
         assertRefused("livenessIntervalNs=-1, min=0", context -> context.livenessTask(-1, () -> { }));
         assertRefused("vsockBufferLength=1, min=65536", context -> context.vsockBufferLength(1));
+        assertRefused("guests are told apart by their CIDs", context -> context.guests(Map.of()));
+    }
+
+    @Test
+    void shouldNameGuestsBeforeTheyCanBeChanged() {
+        try (VsockProxy proxy = VsockProxy.launch(context())) {
+            assertThrows(IllegalStateException.class, () -> proxy.guests(Map.of(42, List.of())));
+            assertThrows(IllegalArgumentException.class, () -> proxy.guests(Map.of(42, List.of(""))));
+        }
     }
 
     @Test

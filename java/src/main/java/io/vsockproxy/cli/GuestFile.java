@@ -4,11 +4,12 @@
  */
 package io.vsockproxy.cli;
 
-import io.vsockproxy.VsockProxy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The file that {@code --guests} names: which guests may connect, and what each may connect to.
@@ -27,11 +28,11 @@ final class GuestFile {
     }
 
     /**
-     * Reads the file into the context.
+     * Adds what the file says to {@code pathsByCid}.
      *
      * @throws IllegalArgumentException whose message names the line that is wrong, or says why it cannot be read.
      */
-    static void apply(final Path file, final VsockProxy.Context context) {
+    static void read(final Path file, final Map<Integer, List<String>> pathsByCid) {
         final List<String> lines;
         try {
             lines = Files.readAllLines(file);
@@ -46,13 +47,13 @@ final class GuestFile {
             // The path is all the rest: it may have spaces.
             final String[] words = line.split("\\s+", 2);
             final String where = "guest file " + file + ", line " + (i + 1) + ": ";
-            if (words.length == 1) {
-                context.allowCid(cid(where, words[0]));
-            } else if (words[1].startsWith("/") || words[1].startsWith("@")) {
-                context.allowConnect(cid(where, words[0]), words[1]);
-            } else {
-                throw new IllegalArgumentException(
-                    where + "'" + words[1] + "' is neither an absolute path nor an @NAME");
+            final List<String> paths = pathsByCid.computeIfAbsent(cid(where, words[0]), cid -> new ArrayList<>());
+            if (words.length == 2) {
+                if (!words[1].startsWith("/") && !words[1].startsWith("@")) {
+                    throw new IllegalArgumentException(
+                        where + "'" + words[1] + "' is neither an absolute path nor an @NAME");
+                }
+                paths.add(words[1]);
             }
         }
     }

@@ -6,9 +6,13 @@ package io.vsockproxy.cli;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -22,6 +26,8 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class HostCommand extends ProxyCommand {
+    private static final Logger LOGGER = System.getLogger(HostCommand.class.getName());
+
     @Option(
         names = "--listen",
         required = true,
@@ -40,17 +46,41 @@ final class HostCommand extends ProxyCommand {
         names = "--guests",
         paramLabel = "FILE",
         description = "Serve the guests that FILE lists, each line a CID, alone or with a unix socket that this guest "
-            + "may connect to besides those of --allow-connect; # begins a comment line.")
+            + "may connect to besides those of --allow-connect; # begins a comment line. It is read again at SIGHUP: "
+            + "sessions of guests that are not in it any more end, others stay.")
     private Path guestFile;
 
     @Override
     void configure(final VsockProxy.Context context) {
+        if (guestFile != null || !allowedCids.isEmpty()) {
+            context.guests(guests());
+        }
+    }
+
+    @Override
+    void onLaunched(final VsockProxy proxy) {
+        if (guestFile != null) {
+            HangUpSignal.handle(() -> {
+                try {
+                    if (!proxy.guests(guests())) {
+                        LOGGER.log(Level.WARNING, "too busy, or ending: the guests are as before");
+                    }
+                } catch (final IllegalArgumentException e) {
+                    LOGGER.log(Level.WARNING, "{0}; the guests are as before", e.getMessage());
+                }
+            });
+        }
+    }
+
+    private Map<Integer, List<String>> guests() {
+        final Map<Integer, List<String>> pathsByCid = new HashMap<>();
         for (final String cid : allowedCids) {
-            context.allowCid(GuestFile.cid("", cid));
+            pathsByCid.put(GuestFile.cid("", cid), new ArrayList<>());
         }
         if (guestFile != null) {
-            GuestFile.apply(guestFile, context);
+            GuestFile.read(guestFile, pathsByCid);
         }
+        return pathsByCid;
     }
 
     @Override

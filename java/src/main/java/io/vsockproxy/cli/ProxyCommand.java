@@ -151,6 +151,10 @@ abstract class ProxyCommand implements Callable<Integer> {
     void configure(final VsockProxy.Context context) {
     }
 
+    /** The proxy has been started. */
+    void onLaunched(final VsockProxy proxy) {
+    }
+
     @Override
     public Integer call() {
         final VsockProxy.Context context = context();
@@ -174,6 +178,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         }, "vsock-proxy-stop");
         Runtime.getRuntime().addShutdownHook(stopper);
         try {
+            onLaunched(proxy);
             final String status = proxy.ready().join();
             System.out.println("ready: " + status);
             System.out.flush();

@@ -68,6 +68,10 @@ final class Connects implements AutoCloseable {
         this.isKeepable = fd -> !resources.commons().reserve().isSpare(fd);
     }
 
+    AllowedPaths allowedPaths() {
+        return allowedPaths;
+    }
+
     /**
      * Asks the peer to connect to {@code path}, which stays as it is until there is an answer. Takes ownership of the
      * connection that waits for it.

@@ -227,6 +227,11 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         end(reason);
     }
 
+    /** What it was given, of the unix sockets that the peer may ask to be connected to. */
+    public AllowedPaths allowedPaths() {
+        return connects.allowedPaths();
+    }
+
     /** Ends the session, at the end of this turn of the loop. Idempotent. */
     public void end(final String reason) {
         if (!ended) {
