@@ -12,6 +12,7 @@ import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
 import org.agrona.DirectBuffer;
+import org.agrona.UnsafeApi;
 
 /**
  * One end of a pipe or FIFO, read or written.
@@ -19,8 +20,16 @@ import org.agrona.DirectBuffer;
  * <p>A pipe has no MSG_DONTWAIT, and O_NONBLOCK would be set for the application's copy of the descriptor too. So each
  * call says RWF_NOWAIT; where the kernel does not support that (FIFOs with a name, and all pipes before 6.4) the same
  * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
+ *
+ * <p>Of a pipe in packet mode (O_DIRECT, which whoever writes has set) a read that is shorter than the next packet
+ * loses the rest of that. So what is read here is never less than a packet may have; and what is written here is no
+ * packets, as the bytes of several would be one, and lost on a reader who asks for as many as were written.
  */
 public final class PipeStream extends DescriptorStream {
+    /** The kernel makes a packet of no more than a page. */
+    static final int MAX_PACKET_LENGTH = UnsafeApi.pageSize();
+    private static final int MIN_ROOM = Math.max(StreamCommons.MIN_READ_LENGTH, MAX_PACKET_LENGTH);
+
     private final boolean reader;
     private final int readLength;
     private final EndOfTurnTask look = new EndOfTurnTask() {
@@ -48,7 +57,15 @@ public final class PipeStream extends DescriptorStream {
         final StreamHandler handler) {
         super(loop, kind, handle, descriptor, commons, handler);
         this.reader = kind == StreamKind.PIPE_READER;
-        this.readLength = readLength;
+        this.readLength = Math.max(readLength, MAX_PACKET_LENGTH);
+    }
+
+    @Override
+    public void start() {
+        super.start();
+        if (!reader && (commons.inspector().statusFlags(descriptor.fd()) & Constants.O_DIRECT) != 0) {
+            reopen();
+        }
     }
 
     @Override
@@ -88,11 +105,12 @@ public final class PipeStream extends DescriptorStream {
 
     /** How many bytes were read; 0 if none were, for whatever reason. */
     private int readOnce() {
-        final int maximum = allowed(readLength);
-        if (maximum == 0) {
+        final int allowed = allowed(readLength);
+        if (allowed == 0) {
             return 0;
         }
-        final int room = handler.claim(this, Math.min(maximum, StreamCommons.MIN_READ_LENGTH), maximum);
+        final int maximum = Math.max(allowed, MAX_PACKET_LENGTH);
+        final int room = handler.claim(this, Math.min(maximum, MIN_ROOM), maximum);
         if (room == 0) {
             pauseReading();
             return 0;

@@ -129,6 +129,29 @@ class PipeStreamTest {
         }
     }
 
+    @Test
+    void shouldReadAPacketWholeThoughThereIsCreditForLess() {
+        final Endpoint[] pipe = Endpoint.packetPipe();
+        writer = pipe[1];
+        final OwnedFd end = OwnedFd.of(pipe[0].fd());
+        try (TakingHandler handler = new TakingHandler(); PipeStream stream = new PipeStream(
+            loop, StreamKind.PIPE_READER, HANDLE, end, READ_LENGTH, commons, handler)) {
+            stream.credit(new Credit(false, 1, READ_LENGTH));
+            writer.write(new byte[PipeStream.MAX_PACKET_LENGTH]);
+            writer.write(new byte[2]);
+            stream.start();
+            Await.until(() -> {
+                loop.turn(SHORT_NS);
+                return handler.taken() > 0;
+            }, () -> "a packet");
+            assertEquals(PipeStream.MAX_PACKET_LENGTH, handler.taken());
+            stream.allow(2L * PipeStream.MAX_PACKET_LENGTH);
+            writer.close();
+            awaitEnd(handler);
+            assertEquals(PipeStream.MAX_PACKET_LENGTH + 2, handler.taken());
+        }
+    }
+
     private PipeStream reader(final StreamHandler handler) {
         final int access = Constants.O_CLOEXEC | Constants.O_NONBLOCK;
         final OwnedFd end = OwnedFd.of(

@@ -130,8 +130,17 @@ public final class Endpoint implements AutoCloseable {
 
     /** A pipe: read end, write end. */
     public static Endpoint[] pipe() {
+        return pipe(0);
+    }
+
+    /** A pipe in packet mode: read end, write end. */
+    public static Endpoint[] packetPipe() {
+        return pipe(Constants.O_DIRECT);
+    }
+
+    private static Endpoint[] pipe(final int flags) {
         final Scratch scratch = SCRATCH.get();
-        PosixException.check(Syscalls.pipe2(scratch.descriptors.address(), Constants.O_CLOEXEC), "pipe2");
+        PosixException.check(Syscalls.pipe2(scratch.descriptors.address(), flags | Constants.O_CLOEXEC), "pipe2");
         return takePair(scratch);
     }
 
