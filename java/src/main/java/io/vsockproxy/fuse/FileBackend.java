@@ -86,9 +86,10 @@ public interface FileBackend {
 
     /**
      * Whoever waits for {@code request} was sent a signal. What changes nothing (read, getattr, fsync) has been
-     * answered EINTR already; a write or a truncation has not: EINTR would say that it was not done. Nor has a read
-     * from a {@linkplain #isStream stream}, which may have taken something, nor a poll, of which EINTR makes an error.
-     * In either case the request is still to be answered, here or later; an answer that comes too late is dropped.
+     * answered EINTR already, and this is called only if the signal kills. A write or a truncation has not been: EINTR
+     * would say that it was not done. Nor has a read from a {@linkplain #isStream stream}, which may have taken
+     * something, nor a poll, of which EINTR makes an error. In either case the request is still to be answered, here or
+     * later; an answer that comes too late is dropped.
      */
     default void interrupted(final FuseRequest request) {
     }

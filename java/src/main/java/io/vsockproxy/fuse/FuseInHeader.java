@@ -40,4 +40,9 @@ final class FuseInHeader {
     static long nodeId(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset + 16);
     }
+
+    /** The thread that waits for the answer, in this process's PID namespace; 0 when it is not in there. */
+    static int taskId(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 32);
+    }
 }

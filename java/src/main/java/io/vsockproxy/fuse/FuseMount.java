@@ -7,6 +7,7 @@ package io.vsockproxy.fuse;
 import io.vsockproxy.loop.EndOfTurnTask;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Registration;
+import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
@@ -43,6 +44,8 @@ import java.util.concurrent.TimeUnit;
  *     the file ended when its size was last seen.</li>
  * <li>Without {@code allowOther} only processes of the mounting user may open, or call fstat on, what they were given;
  *     reads and writes of an open descriptor are not checked by the kernel.</li>
+ * <li>As with a disk, no read, fstat or fsync ends for a signal that the caller survives, and no write or truncation
+ *     for any; a caller that is killed is let go, but from a write or a truncation.</li>
  * </ul>
  *
  * <p>Threading: the loop's thread, or any one thread before the loop turns. Between {@link #mount} and {@link #close}
@@ -57,6 +60,8 @@ public final class FuseMount implements AutoCloseable {
 
     private static final String RANDOM_DEVICE = "/dev/urandom";
     private static final int NAME_BYTES = 2 * Long.BYTES;
+    /** How soon somebody who has survived a signal is let go when another kills. */
+    private static final long SIGNAL_REVIEW_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final EventLoop loop;
     private final Executor workers;
@@ -74,6 +79,7 @@ public final class FuseMount implements AutoCloseable {
     private final FileOpener opener;
     private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
     private final Registration registration;
+    private final Timer signalTimer = new Timer(this::reviewSignalled);
     private boolean closed;
 
     private FuseMount(
@@ -89,7 +95,8 @@ public final class FuseMount implements AutoCloseable {
         this.random = random;
         final FuseChannel channel = new FuseChannel(mountPoint.device());
         server = new FuseServer(
-            channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid(), this::onExamined);
+            channel, nodes, LibC.INSTANCE.getuid(), LibC.INSTANCE.getgid(), this::onExamined,
+            DeadlySignals::arePendingFor);
         registration = loop.register(channel.fd(), Constants.EPOLLIN, events -> onReady());
     }
 
@@ -247,6 +254,7 @@ public final class FuseMount implements AutoCloseable {
         }
         closed = true;
         registration.cancel();
+        loop.cancel(signalTimer);
         server.abandonAll();
         if (mountPoint.needsClosedDevice()) {
             server.close();
@@ -272,6 +280,18 @@ public final class FuseMount implements AutoCloseable {
             close();
         } else {
             updateInterest();
+            scheduleSignalReview();
+        }
+    }
+
+    private void reviewSignalled() {
+        server.interrupts().review();
+        scheduleSignalReview();
+    }
+
+    private void scheduleSignalReview() {
+        if (server.interrupts().hasSurvivors() && !signalTimer.isScheduled() && !closed) {
+            loop.schedule(signalTimer, SIGNAL_REVIEW_NS);
         }
     }
 

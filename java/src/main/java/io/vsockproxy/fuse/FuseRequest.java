@@ -58,6 +58,8 @@ public final class FuseRequest {
     private int statusFlags;
     private long tag;
     private boolean divisible;
+    private int taskId;
+    private boolean signalled;
     private Memory parkedData;
 
     FuseRequest(final FuseReplies replies) {
@@ -232,6 +234,8 @@ public final class FuseRequest {
         length = newLength;
         statusFlags = 0;
         divisible = false;
+        taskId = 0;
+        signalled = false;
         tag = 0;
         state = State.WAITING;
         return this;
@@ -261,6 +265,25 @@ public final class FuseRequest {
         divisible = isDivisible;
     }
 
+    /** The thread that waits; 0 when it is not known. */
+    int taskId() {
+        return taskId;
+    }
+
+    FuseRequest taskId(final int newTaskId) {
+        taskId = newTaskId;
+        return this;
+    }
+
+    /** Whether a signal came for that thread which it survives, so that it goes on waiting. */
+    boolean isSignalled() {
+        return signalled && state == State.WAITING;
+    }
+
+    void signalled(final boolean isSignalled) {
+        signalled = isSignalled;
+    }
+
     /** From now on it is no more than the first {@code newLength} bytes that are to be written. */
     void cut(final int newLength) {
         length = newLength;
@@ -276,8 +299,8 @@ public final class FuseRequest {
     }
 
     /**
-     * Whether EINTR may not be answered before the backend says so: it would hide an effect, or, of a poll, be shown as
-     * an error of the file's.
+     * Whether EINTR may not be answered before the backend says so, whatever the signal: it would hide an effect, or,
+     * of a poll, be shown as an error of the file's.
      */
     boolean outlivesSignals() {
         return kind == Kind.WRITE || kind == Kind.TRUNCATE || kind == Kind.POLL

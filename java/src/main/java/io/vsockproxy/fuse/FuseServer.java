@@ -10,6 +10,7 @@ import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SplicePipe;
 import java.util.function.Consumer;
+import java.util.function.IntPredicate;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -37,6 +38,7 @@ final class FuseServer implements FuseReplies {
     /** Readable for its owner, with the two links of an empty directory. */
     private final FileAttributes root = new FileAttributes().set(0, 0500, 2, 0, 0, 0, 0);
     private final Consumer<FuseNode> onExamined;
+    private final FuseInterrupts interrupts;
     private final UnsafeBuffer reply;
     private final ParkedWrites parkedWrites;
     private UnsafeBuffer buffer;
@@ -46,19 +48,22 @@ final class FuseServer implements FuseReplies {
     /**
      * @param uid     shown as the owner of everything, as {@code gid} is as the group.
      * @param onExamined is told when a node that {@link #askFirst} was called for has its attributes.
+     * @param isDying whether the thread of that number will not survive a signal that it was sent.
      */
     FuseServer(
         final FuseChannel channel,
         final FuseNodes nodes,
         final int uid,
         final int gid,
-        final Consumer<FuseNode> onExamined) {
+        final Consumer<FuseNode> onExamined,
+        final IntPredicate isDying) {
         this.channel = channel;
         this.nodes = nodes;
         this.uid = uid;
         this.gid = gid;
         this.onExamined = onExamined;
         parkedWrites = new ParkedWrites(channel, this::offer);
+        interrupts = new FuseInterrupts(requests, parkedWrites, isDying);
         buffer = channel.request().buffer();
         reply = channel.reply();
     }
@@ -71,6 +76,11 @@ final class FuseServer implements FuseReplies {
     /** Whether no requests are to be taken now. */
     boolean isPaused() {
         return paused;
+    }
+
+    /** Those who were sent a signal. */
+    FuseInterrupts interrupts() {
+        return interrupts;
     }
 
     /** Takes no more requests until {@link #resume}. */
@@ -393,24 +403,7 @@ final class FuseServer implements FuseReplies {
             return;
         }
         // None: it was answered in the meantime. The kernel wants no answer to this.
-        final FuseRequest request = requests.findWaiting(
-            FuseArguments.interruptUnique(buffer, FuseChannel.ARGUMENTS_OFFSET));
-        if (request == null) {
-            return;
-        }
-        if (request.parkedData() != null) {
-            // The backend has not got it: nothing was done.
-            parkedWrites.remove(request);
-            request.replyError(Errno.EINTR);
-        } else {
-            if (!request.outlivesSignals()) {
-                request.abandon(Errno.EINTR);
-            }
-            final FileBackend backend = request.node().backend();
-            if (backend != null) {
-                backend.interrupted(request);
-            }
-        }
+        interrupts.onInterrupt(FuseArguments.interruptUnique(buffer, FuseChannel.ARGUMENTS_OFFSET));
     }
 
     // ---- Names and open files
@@ -555,7 +548,8 @@ final class FuseServer implements FuseReplies {
             error(unique, Errno.ENOMEM);
             return null;
         }
-        return request.begin(kind, unique, node, offset, length);
+        return request.begin(kind, unique, node, offset, length)
+            .taskId(FuseInHeader.taskId(buffer, FuseChannel.REQUEST_OFFSET));
     }
 
     private void refuse(final int opcode, final long unique) {

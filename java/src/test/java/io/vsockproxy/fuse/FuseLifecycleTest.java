@@ -22,6 +22,8 @@ import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.ChildJvm;
 import io.vsockproxy.testing.FileCalls;
+import java.io.UncheckedIOException;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -199,6 +201,42 @@ class FuseLifecycleTest {
             reader.destroyForcibly();
             assertTrue(reader.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the reader hangs");
             fixture.await(() -> backend.interrupts.get() == 1 && fixture.mount.requestCount() == 0);
+        }
+    }
+
+    @Test
+    void shouldAnswerAReaderThatWasStoppedAndContinuedAsIfNothingHadBeen() throws Exception {
+        backend.holdsReads = true;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            final Process reader = startReader(file.fd());
+            fixture.await(() -> backend.held.size() == 1);
+            stopAndContinue(reader);
+            fixture.run(() -> {
+                final FuseRequest request = backend.held.remove(0).request();
+                assertFalse(request.isAbandoned());
+                request.replyData(backend.memory.address(), request.length());
+                backend.holdsReads = false;
+            });
+            assertTrue(reader.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the reader hangs");
+            assertEquals(0, reader.exitValue());
+            assertEquals(0, backend.interrupts.get());
+        }
+    }
+
+    @Test
+    void shouldLetAReaderGoThatIsKilledAfterASignalThatItSurvived() throws Exception {
+        backend.holdsReads = true;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            final Process reader = startReader(file.fd());
+            fixture.await(() -> backend.held.size() == 1);
+            stopAndContinue(reader);
+            assertEquals(0, backend.interrupts.get());
+            reader.destroyForcibly();
+            assertTrue(reader.waitFor(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS), "the reader hangs");
+            fixture.run(() -> {
+                assertEquals(1, backend.interrupts.get());
+                backend.held.remove(0).request().replyError(Errno.EIO);
+            });
         }
     }
 
@@ -403,6 +441,29 @@ class FuseLifecycleTest {
     private static Process startReader(final int fd) throws Exception {
         return new ProcessBuilder("head", "-c", "100", pathOf(fd))
             .redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+    }
+
+    private void stopAndContinue(final Process process) throws Exception {
+        signal(process, "STOP");
+        // It has woken up, and told: it waits for nothing but a signal that kills, or has ended its read and stopped.
+        fixture.await(() -> stateOf(process) != 'S');
+        signal(process, "CONT");
+        // The loop reads what the kernel has to tell before it does what it is asked to.
+        fixture.run(() -> { });
+        fixture.run(() -> { });
+    }
+
+    private static void signal(final Process process, final String name) throws Exception {
+        assertEquals(0, new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor());
+    }
+
+    private static char stateOf(final Process process) {
+        try {
+            final String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+            return stat.charAt(stat.lastIndexOf(')') + 2);
+        } catch (final IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static String pathOf(final int fd) {

@@ -40,7 +40,8 @@ class FuseParkedWritesTest {
             "socketpair");
         kernel = OwnedFd.of(message.getInt(0));
         server = new FuseServer(
-            new FuseChannel(OwnedFd.of(message.getInt(Integer.BYTES))), nodes, 1000, 1001, node -> { });
+            new FuseChannel(OwnedFd.of(message.getInt(Integer.BYTES))), nodes, 1000, 1001, node -> { },
+            taskId -> true);
     }
 
     @AfterEach

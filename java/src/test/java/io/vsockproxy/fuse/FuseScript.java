@@ -61,7 +61,8 @@ final class FuseScript implements AutoCloseable {
             "socketpair");
         kernel = OwnedFd.of(message.getInt(0));
         server = new FuseServer(
-            new FuseChannel(OwnedFd.of(message.getInt(Integer.BYTES))), nodes, 1000, 1001, node -> { });
+            new FuseChannel(OwnedFd.of(message.getInt(Integer.BYTES))), nodes, 1000, 1001, node -> { },
+            taskId -> true);
         addFile(Constants.O_RDWR);
     }
 

@@ -44,6 +44,7 @@ class FuseServerTest {
     private OwnedFd kernel;
     private FuseServer server;
     private FuseNode node;
+    private boolean dying = true;
 
     @BeforeAll
     static void load() {
@@ -63,7 +64,8 @@ class FuseServerTest {
                 memory.address()),
             "socketpair");
         kernel = OwnedFd.of(message.getInt(0));
-        server = new FuseServer(new FuseChannel(OwnedFd.of(message.getInt(4))), nodes, 1000, 1001, examined::add);
+        server = new FuseServer(
+            new FuseChannel(OwnedFd.of(message.getInt(4))), nodes, 1000, 1001, examined::add, taskId -> dying);
         node = new FuseNode(nodes.nextId(), NAME, Constants.O_RDWR, backend, 0);
         nodes.add(node);
     }
@@ -354,6 +356,50 @@ class FuseServerTest {
         assertEquals(NO_ANSWER, receive());
         assertEquals(0, server.requestCount());
         assertThrows(IllegalStateException.class, () -> late.replyError(Errno.EIO));
+    }
+
+    @Test
+    void shouldAnswerWhoSurvivesASignalWhenTheBackendDoesOrAnotherSignalKills() {
+        dying = false;
+        backend.holdsReads = true;
+        for (int i = 0; i < 2; i++) {
+            ioArguments(0, 10);
+            assertEquals(NO_ANSWER, ask(FuseProtocol.READ, node.id(), 40));
+            message.putLong(FuseInHeader.LENGTH, UNIQUE);
+            assertEquals(NO_ANSWER, ask(FuseProtocol.INTERRUPT, 0, 8));
+            assertTrue(server.interrupts().hasSurvivors());
+            server.interrupts().review();
+            assertEquals(NO_ANSWER, receive());
+            if (i == 0) {
+                backend.held.remove(0).request().replyData(backend.memory.address(), 10);
+                assertEquals(0, receive());
+                server.interrupts().review();
+                assertFalse(server.interrupts().hasSurvivors());
+            }
+        }
+        assertEquals(0, backend.interrupts.get());
+        dying = true;
+        server.interrupts().review();
+        assertEquals(Errno.EINTR, receive());
+        assertFalse(server.interrupts().hasSurvivors());
+        assertEquals(1, backend.interrupts.get());
+        backend.held.remove(0).request().replyData(backend.memory.address(), 10);
+        assertEquals(NO_ANSWER, receive());
+    }
+
+    @Test
+    void shouldKeepAParkedWriteOfWhoSurvivesASignal() {
+        dying = false;
+        backend.refusesWrites = true;
+        ioArguments(0, 8);
+        assertEquals(NO_ANSWER, ask(FuseProtocol.WRITE, node.id(), 48));
+        message.putLong(FuseInHeader.LENGTH, UNIQUE);
+        assertEquals(NO_ANSWER, ask(FuseProtocol.INTERRUPT, 0, 8));
+        assertEquals(1, server.requestCount());
+        dying = true;
+        server.interrupts().review();
+        assertEquals(Errno.EINTR, receive());
+        assertEquals(0, server.requestCount());
     }
 
     @Test
