@@ -33,6 +33,7 @@ final class ContextChecks {
      */
     static void check(final VsockProxy.Context context) {
         checkAddress(context);
+        checkForwards(context);
         checkNumbers(context);
         checkPaths(context);
     }
@@ -50,6 +51,15 @@ final class ContextChecks {
         if (context.guests() != null && (role != Role.HOST || address.isUnix())) {
             throw new IllegalArgumentException(
                 "guests are told apart by their CIDs by a host on a vsock address only");
+        }
+    }
+
+    private static void checkForwards(final VsockProxy.Context context) {
+        for (final Forward forward : context.forwards()) {
+            if (forward.cid() != Forward.LAST_PEER && (context.role() != Role.HOST || context.address().isUnix())) {
+                throw new IllegalArgumentException("forward '" + forward
+                    + "': guests are told apart by their CIDs by a host on a vsock address only");
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 package io.vsockproxy;
 
 import io.vsockproxy.posix.SocketAddress;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to
@@ -12,8 +14,15 @@ import io.vsockproxy.posix.SocketAddress;
  *
  * @param local  path of the socket to listen on.
  * @param remote path that the other side must allow.
+ * @param cid    context identifier, unsigned, of the guest of an AF_VSOCK host that is meant; connections wait for it.
+ *               {@link #LAST_PEER}: a guest's host, a host's guest that came last.
  */
-public record Forward(String local, String remote) {
+public record Forward(String local, String remote, int cid) {
+    /** No guest's CID: VMADDR_CID_ANY. */
+    public static final int LAST_PEER = LinkAddress.ANY_CID;
+
+    private static final Pattern OF_GUEST = Pattern.compile("(\\d+):(.*)", Pattern.DOTALL);
+
     /**
      * Checks both paths.
      *
@@ -25,21 +34,30 @@ public record Forward(String local, String remote) {
         SocketAddress.checkPath(remote);
     }
 
+    /** To the peer that came last; throws as the other one. */
+    public Forward(final String local, final String remote) {
+        this(local, remote, LAST_PEER);
+    }
+
     /**
-     * Parses {@code LOCAL=REMOTE}; the first equals sign separates them.
+     * Parses {@code LOCAL=REMOTE} or {@code LOCAL=CID:REMOTE}; the first equals sign separates them.
      *
      * @throws IllegalArgumentException whose message says what is wrong with it.
      */
     public static Forward parse(final String text) {
         final int separator = text.indexOf('=');
         if (separator < 0) {
-            throw new IllegalArgumentException("forward '" + text + "' is not LOCAL=REMOTE");
+            throw new IllegalArgumentException("forward '" + text + "' is neither LOCAL=REMOTE nor LOCAL=CID:REMOTE");
         }
-        return new Forward(text.substring(0, separator), text.substring(separator + 1));
+        final String local = text.substring(0, separator);
+        final Matcher ofGuest = OF_GUEST.matcher(text.substring(separator + 1));
+        return ofGuest.matches()
+            ? new Forward(local, ofGuest.group(2), LinkAddress.guestCid("forward '" + text + "': ", ofGuest.group(1)))
+            : new Forward(local, text.substring(separator + 1));
     }
 
     @Override
     public String toString() {
-        return local + "=" + remote;
+        return local + "=" + (cid == LAST_PEER ? "" : Integer.toUnsignedString(cid) + ":") + remote;
     }
 }

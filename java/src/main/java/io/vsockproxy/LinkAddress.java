@@ -70,6 +70,26 @@ public record LinkAddress(String path, int cid, int port) {
             port.isEmpty() ? DEFAULT_PORT : number(text, "port", port));
     }
 
+    /**
+     * Parses a guest's context identifier.
+     *
+     * @param where begins the message of the exception.
+     * @return the CID, unsigned; never {@link #ANY_CID}, which is nobody's.
+     * @throws IllegalArgumentException when it is none.
+     */
+    public static int guestCid(final String where, final String digits) {
+        try {
+            final long cid = Long.parseLong(digits);
+            if (cid >= 0 && cid < MAX_UNSIGNED) {
+                return (int) cid;
+            }
+        } catch (final NumberFormatException e) {
+            // Said below, with the numbers.
+        }
+        throw new IllegalArgumentException(
+            where + "CID '" + digits + "' is not a number from 0 to " + (MAX_UNSIGNED - 1));
+    }
+
     /** Whether it is a unix socket. */
     public boolean isUnix() {
         return path != null;

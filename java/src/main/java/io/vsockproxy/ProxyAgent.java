@@ -32,15 +32,12 @@ import io.vsockproxy.stream.StreamCommons;
 import io.vsockproxy.stream.StreamKind;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
-import org.agrona.DirectBuffer;
-import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * What a proxy does, turn by turn of its loop: accepts guests or connects to the host, and forwards local connections.
@@ -75,7 +72,7 @@ final class ProxyAgent implements EngineAgent {
     private RuntimeException failure;
     /** What was thrown first as it closed, with the rest suppressed: a RuntimeException or an Error; or null. */
     private Throwable closeFailure;
-    private final ArrayList<SocketListener> forwardListeners = new ArrayList<>();
+    private final Forwards forwards;
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
     private final Timer reconnect = new Timer(this::connectToHost);
@@ -116,6 +113,7 @@ final class ProxyAgent implements EngineAgent {
                 new ChannelAcceptors(context.acceptors()),
                 new ChannelCommons(loop, this::onError, context.limits().maxPacketLength()),
                 workers, new FileWindows(workers), mount, refusals);
+            forwards = new Forwards(loop, commons.reserve());
             counters = context.countersFile() == null ? null
                 : new CounterPublisher(loop, context.countersFile(), this::addTo);
             parts.keep();
@@ -201,7 +199,7 @@ final class ProxyAgent implements EngineAgent {
         if (linkListener != null) {
             linkListener.pause();
         }
-        forwardListeners.forEach(SocketListener::pause);
+        forwards.pause();
         for (long leftNs = context.drainTimeoutNs(); leftNs > 0 && !isDrained();
             leftNs = deadlineNs - System.nanoTime()) {
             new ArrayList<>(sessions).forEach(Session::drain);
@@ -248,9 +246,7 @@ final class ProxyAgent implements EngineAgent {
         if (linkListener != null) {
             values.add(CounterId.LISTENER_DESCRIPTORS, linkListener.descriptorCount());
         }
-        for (int i = 0; i < forwardListeners.size(); i++) {
-            values.add(CounterId.LISTENER_DESCRIPTORS, forwardListeners.get(i).descriptorCount());
-        }
+        values.add(CounterId.LISTENER_DESCRIPTORS, forwards.descriptorCount());
         if (descriptorSocket != null) {
             values.add(CounterId.BESIDE_DESCRIPTORS, descriptorSocket.descriptorCount());
         }
@@ -305,7 +301,7 @@ final class ProxyAgent implements EngineAgent {
         close(hostAddress);
         close(linkListener);
         close(descriptorSocket);
-        forwardListeners.forEach(this::close);
+        close(forwards);
         new ArrayList<>(sessions).forEach(session -> close(session::close));
         endedSessions.forEach(session -> close(session::close));
         // Every component is told what has become of what it asked for.
@@ -422,7 +418,7 @@ final class ProxyAgent implements EngineAgent {
             socket.close();
         } else if (context.address().isUnix()) {
             configure(socket.fd());
-            begin(socket, admission.paths(), "");
+            begin(socket, admission.paths(), Forward.LAST_PEER, "");
         } else {
             onVsockLink(socket);
         }
@@ -451,7 +447,7 @@ final class ProxyAgent implements EngineAgent {
             LOGGER.log(Level.WARNING, "{0}: the kernel gives the link {1} bytes of buffer instead of {2}",
                 context.address(), Long.toString(bufferLength), Long.toString(context.vsockBufferLength()));
         }
-        begin(socket, paths, " (CID " + unsignedCid + ")");
+        begin(socket, paths, cid, " (CID " + unsignedCid + ")");
     }
 
     /** It comes again every second. */
@@ -481,7 +477,7 @@ final class ProxyAgent implements EngineAgent {
         }
     }
 
-    private void begin(final OwnedFd socket, final AllowedPaths paths, final String origin) {
+    private void begin(final OwnedFd socket, final AllowedPaths paths, final int cid, final String origin) {
         final String name = (context.role() == Role.HOST ? "guest " : "host ") + ++sessionNumber + origin;
         final Session session;
         try {
@@ -496,6 +492,7 @@ final class ProxyAgent implements EngineAgent {
             return;
         }
         sessions.add(session);
+        forwards.onConnected(session, cid);
         LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
         resources.channels().call(() -> context.sessionListener().onConnected(session));
         if (context.role() == Role.GUEST && !announced) {
@@ -508,19 +505,15 @@ final class ProxyAgent implements EngineAgent {
             }
             announce("guest connected to " + context.address());
         }
-        forwardListeners.forEach(SocketListener::resume);
     }
 
     private void onSessionEnded(final Session session, final String reason) {
         sessions.remove(session);
+        forwards.onEnded(session);
         forgetSettled();
         endedSessions.add(session);
         closeOldestEnded();
         resources.channels().call(() -> context.sessionListener().onEnded(session, reason));
-        if (sessions.isEmpty()) {
-            // New connections wait in the backlog until there is somewhere to take them.
-            forwardListeners.forEach(SocketListener::pause);
-        }
         onLinkLost();
     }
 
@@ -552,19 +545,7 @@ final class ProxyAgent implements EngineAgent {
 
     private void listenForApplications() {
         for (final Forward forward : context.forwards()) {
-            final DirectBuffer remote = new UnsafeBuffer(forward.remote().getBytes(StandardCharsets.UTF_8));
-            forwardListeners.add(new SocketListener(
-                loop, listen(LinkAddress.unix(forward.local())), forward.toString(), resources.commons().reserve(),
-                accepted -> onApplication(accepted, remote)));
-        }
-    }
-
-    /** A local connection, of which it takes ownership, goes to the peer that came last. */
-    private void onApplication(final OwnedFd accepted, final DirectBuffer remotePath) {
-        if (sessions.isEmpty()) {
-            accepted.close();
-        } else {
-            sessions.get(sessions.size() - 1).forward(accepted, remotePath);
+            forwards.add(forward, listen(LinkAddress.unix(forward.local())));
         }
     }
 

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.cli;
 
+import io.vsockproxy.LinkAddress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,8 +23,6 @@ import java.util.Map;
  * </pre>
  */
 final class GuestFile {
-    private static final long MAX_CID = 0xFFFF_FFFFL;
-
     private GuestFile() {
     }
 
@@ -47,7 +46,8 @@ final class GuestFile {
             // The path is all the rest: it may have spaces.
             final String[] words = line.split("\\s+", 2);
             final String where = "guest file " + file + ", line " + (i + 1) + ": ";
-            final List<String> paths = pathsByCid.computeIfAbsent(cid(where, words[0]), cid -> new ArrayList<>());
+            final List<String> paths =
+                pathsByCid.computeIfAbsent(LinkAddress.guestCid(where, words[0]), cid -> new ArrayList<>());
             if (words.length == 2) {
                 if (!words[1].startsWith("/") && !words[1].startsWith("@")) {
                     throw new IllegalArgumentException(
@@ -56,24 +56,5 @@ final class GuestFile {
                 paths.add(words[1]);
             }
         }
-    }
-
-    /**
-     * Reads a context identifier.
-     *
-     * @param where begins the message of the exception.
-     * @throws IllegalArgumentException when it is none.
-     */
-    static int cid(final String where, final String digits) {
-        try {
-            final long cid = Long.parseLong(digits);
-            // VMADDR_CID_ANY, the largest, is nobody's.
-            if (cid >= 0 && cid < MAX_CID) {
-                return (int) cid;
-            }
-        } catch (final NumberFormatException e) {
-            // Said below, with the numbers.
-        }
-        throw new IllegalArgumentException(where + "CID '" + digits + "' is not a number from 0 to " + (MAX_CID - 1));
     }
 }

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.cli;
 
+import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
 import java.lang.System.Logger;
@@ -75,7 +76,7 @@ final class HostCommand extends ProxyCommand {
     private Map<Integer, List<String>> guests() {
         final Map<Integer, List<String>> pathsByCid = new HashMap<>();
         for (final String cid : allowedCids) {
-            pathsByCid.put(GuestFile.cid("", cid), new ArrayList<>());
+            pathsByCid.put(LinkAddress.guestCid("", cid), new ArrayList<>());
         }
         if (guestFile != null) {
             GuestFile.read(guestFile, pathsByCid);

@@ -49,7 +49,8 @@ abstract class ProxyCommand implements Callable<Integer> {
         names = "--forward",
         paramLabel = "LOCAL=REMOTE",
         description = "Listen on the unix socket LOCAL here, and connect each connection to REMOTE on the other side, "
-            + "which must allow it. May be given again.")
+            + "which must allow it. A host with several guests: at that which came last, or, as LOCAL=CID:REMOTE, at "
+            + "that with this context identifier. May be given again.")
     private final List<String> forwards = new ArrayList<>();
 
     @Option(

@@ -5,6 +5,7 @@
 package io.vsockproxy.it;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
@@ -15,6 +16,8 @@ import io.vsockproxy.testing.ProxyProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
@@ -102,6 +105,29 @@ class GuestsTest {
         }
     }
 
+    @Test
+    void shouldForwardToTheGuestThatIsNamedAndWaitForOneThatIsNotThere() throws IOException {
+        Files.writeString(guests, "1\n42\n");
+        final Path toFirst = directory.resolve("to-first");
+        final Path toOther = directory.resolve("to-other");
+        try (Endpoint listening = Endpoint.listen(target);
+            ProxyProcess host = host(
+                "--forward", toFirst + "=1:" + target, "--forward", toOther + "=42:" + target);
+            Endpoint early = Endpoint.connect(toFirst);
+            Endpoint waiting = Endpoint.connect(toOther);
+            ProxyProcess guest = ProxyProcess.start(
+                "guest", "--connect", link, "--allow-connect", target.toString()).awaitReady();
+            Endpoint server = listening.accept()) {
+            exchange(early, server);
+            try (Endpoint client = Endpoint.connect(toFirst); Endpoint another = listening.accept()) {
+                exchange(client, another);
+            }
+            assertFalse(waiting.isReadable(), "closed");
+            assertFalse(listening.isReadable(), "a connection for another guest");
+            assertTrue(host.isAlive() && guest.isAlive(), () -> host + "\n" + guest);
+        }
+    }
+
     private void change(final ProxyProcess host, final String text, final String answer) throws IOException {
         Files.writeString(guests, text);
         host.signal("HUP");
@@ -125,8 +151,11 @@ class GuestsTest {
         return host.errors().stream().filter(line -> line.contains("session began")).count();
     }
 
-    private ProxyProcess host() {
-        return ProxyProcess.start("host", "--listen", link, "--guests", guests.toString()).awaitReady();
+    private ProxyProcess host(final String... options) {
+        final List<String> arguments =
+            new ArrayList<>(List.of("host", "--listen", link, "--guests", guests.toString()));
+        arguments.addAll(List.of(options));
+        return ProxyProcess.start(arguments.toArray(String[]::new)).awaitReady();
     }
 
     private ProxyProcess guest() {
