@@ -6,6 +6,7 @@
 /**
  * Starting a proxy from Java: its configuration, its addresses, its thread.
  *
- * <p>Everything here may be called from any thread; the proxy's own state lives on the one thread that runs it.
+ * <p>A {@link io.vsockproxy.VsockProxy}'s methods may be called from any thread; the proxy's own state lives on the one
+ * thread that turns it.
  */
 package io.vsockproxy;

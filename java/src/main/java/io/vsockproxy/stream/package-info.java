@@ -4,8 +4,9 @@
  */
 
 /**
- * Local ends: sockets and pipes of applications on this side, one bounded queue each for what they do not take at once,
- * and how they are accepted, connected, recognised and made. Nothing here knows the protocol.
+ * Local ends: sockets and pipes of applications on this side, and channels of this process's components, one bounded
+ * queue each for what they do not take at once; and how descriptors are recognised and stand-ins made. Nothing here
+ * knows the protocol.
  *
  * <p>Confined to the loop's thread.
  */
