@@ -32,6 +32,9 @@ final class StatCommand implements Callable<Integer> {
     /** Erases the terminal and starts at its top (ECMA-48: ED, CUP). */
     private static final String CLEAR = "\033[2J\033[H";
 
+    /** What was shown last, and of which process. */
+    private record Shown(long pid, Map<String, Value> values) { }
+
     @Spec
     private CommandSpec spec;
 
@@ -51,7 +54,7 @@ final class StatCommand implements Callable<Integer> {
         final PrintWriter out = spec.commandLine().getOut();
         final String separator = isTerminal() ? CLEAR : System.lineSeparator();
         try {
-            Map<String, Value> before = show(out, Map.of());
+            Shown before = show(out, new Shown(0, Map.of()));
             while (intervalNs > 0 && !out.checkError()) {
                 TimeUnit.NANOSECONDS.sleep(intervalNs);
                 out.print(separator);
@@ -76,19 +79,21 @@ final class StatCommand implements Callable<Integer> {
     }
 
     /** Shows them all; opened anew each time, because a restarted proxy makes another file. */
-    private Map<String, Value> show(final PrintWriter out, final Map<String, Value> before) throws IOException {
+    private Shown show(final PrintWriter out, final Shown before) throws IOException {
         try (CounterFileReader reader = new CounterFileReader(file)) {
             final Map<String, Value> values = reader.values();
-            out.println("process " + reader.pid());
+            final long pid = reader.pid();
+            // The file stays when its proxy has gone, however it went.
+            out.println("process " + pid + (ProcessHandle.of(pid).isPresent() ? "" : ", which does not run any more"));
             values.forEach((label, value) -> {
-                final Value earlier = before.get(label);
+                final Value earlier = before.pid == pid ? before.values.get(label) : null;
                 final String rate = earlier == null || value.gauge() ? ""
                     : String.format(
                         "%15.1f/s", (value.value() - earlier.value()) * 1e9 / intervalNs);
                 out.println(String.format("%-48s %18d%s", label, value.value(), rate));
             });
             out.flush();
-            return values;
+            return new Shown(pid, values);
         }
     }
 }

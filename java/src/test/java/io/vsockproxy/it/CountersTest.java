@@ -184,7 +184,7 @@ class CountersTest {
             assertTrue(shown.contains(id.label()), () -> id + " in " + shown);
         }
         assertTrue(shown.lines().anyMatch(line -> line.matches("sessions +1")), shown);
-        assertTrue(shown.startsWith("process " + host.pid()), shown);
+        assertEquals("process " + host.pid(), shown.lines().findFirst().orElseThrow());
         assertEquals(1, stat(directory.resolve("nothing")).exitCode());
         final Path other = Files.write(directory.resolve("other"), new byte[100]);
         assertEquals(1, stat(other).exitCode());
@@ -198,6 +198,9 @@ class CountersTest {
         host.signal("TERM");
         assertEquals(0, host.awaitExit());
         assertEquals(1, value(CounterId.SESSIONS_BEGUN));
+        assertEquals(
+            "process " + host.pid() + ", which does not run any more",
+            stat(file()).output().lines().findFirst().orElseThrow());
         try (ProxyProcess next = ProxyProcess.start(
             "host", "--listen", "unix:" + directory.resolve("link"), "--counters", file().toString()).awaitReady();
             CounterFileReader reader = new CounterFileReader(file())) {
