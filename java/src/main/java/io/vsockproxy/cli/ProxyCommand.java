@@ -202,6 +202,7 @@ abstract class ProxyCommand implements Callable<Integer> {
             // Half of it, as sd_watchdog_enabled(3) advises.
             context.livenessTask(manager.watchdogNs() / 2, manager::keepAlive);
         }
+        context.sessionListener(new SessionStatus(manager));
         ServiceManager.inheritedSockets(environment, pid).forEach(context::listeningSocket);
         return manager;
     }

@@ -94,7 +94,12 @@ public final class ServiceManager implements AutoCloseable {
 
     /** The service is up: {@code status} says so for people. */
     public void ready(final String status) {
-        send("READY=1\nSTATUS=" + status.replace('\n', ' '));
+        send("READY=1\n" + statusLine(status));
+    }
+
+    /** How the service is now, for people. */
+    public void status(final String status) {
+        send(statusLine(status));
     }
 
     /** The service is on its way out. */
@@ -113,6 +118,10 @@ public final class ServiceManager implements AutoCloseable {
             socket.close();
         }
         keepAlive.close();
+    }
+
+    private static String statusLine(final String status) {
+        return "STATUS=" + status.replace('\n', ' ');
     }
 
     private void send(final String message) {

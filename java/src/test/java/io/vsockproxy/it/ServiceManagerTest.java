@@ -39,16 +39,34 @@ class ServiceManagerTest {
     void shouldTellItsManagerThatItIsReadyAliveAndStopping() {
         final Path link = directory.resolve("link");
         final Path notify = directory.resolve("notify");
-        try (SocketAddress address = SocketAddress.unix(notify.toString())) {
-            expectMessages(address, notify.toString(), link);
-        }
+        expectMessages(notify.toString(), link);
     }
 
     @Test
     void shouldFindItsManagerInTheAbstractNamespace() {
         final String name = "@vsock-proxy-test-" + ProcessHandle.current().pid();
-        try (SocketAddress address = SocketAddress.unix(name)) {
-            expectMessages(address, name, directory.resolve("link"));
+        expectMessages(name, directory.resolve("link"));
+    }
+
+    @Test
+    void shouldTellItsManagerWhoComesAndGoes() {
+        final Path link = directory.resolve("link");
+        try (Endpoint manager = manager(directory.resolve("notify").toString());
+            ProxyProcess host = ProxyProcess.start(
+                List.of("env", "NOTIFY_SOCKET=" + directory.resolve("notify")), "host", "--listen", "unix:" + link)) {
+            final String ready = manager.receive().text();
+            assertTrue(ready.startsWith("READY=1\n"), ready);
+            try (RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
+                assertEquals("STATUS=sessions: 1; last, guest 1: session began", manager.receive().text());
+                assertTrue(guest.link().fd() >= 0);
+            }
+            assertEquals(
+                "STATUS=sessions: 0; last, guest 1: session ended: the peer closed the connection, "
+                    + "and had sent nothing",
+                manager.receive().text());
+            host.signal("TERM");
+            assertEquals("STOPPING=1", manager.receive().text());
+            assertEquals(0, host.awaitExit(), host::toString);
         }
     }
 
@@ -83,11 +101,17 @@ class ServiceManagerTest {
         }
     }
 
-    private void expectMessages(final SocketAddress address, final String name, final Path link) {
+    private static Endpoint manager(final String name) {
         final OwnedFd socket = OwnedFd.of(PosixException.check(
             Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_DGRAM | Constants.SOCK_CLOEXEC, 0), "socket"));
-        PosixException.check(address.bind(socket.fd()), "bind");
-        try (Endpoint manager = Endpoint.of(socket.release(), "manager");
+        try (SocketAddress address = SocketAddress.unix(name)) {
+            PosixException.check(address.bind(socket.fd()), "bind");
+        }
+        return Endpoint.of(socket.release(), "manager");
+    }
+
+    private void expectMessages(final String name, final Path link) {
+        try (Endpoint manager = manager(name);
             ProxyProcess host = ProxyProcess.start(
                 List.of("env", "NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=200000"), "host", "--listen", "unix:" + link)) {
             String message = manager.receive().text();
