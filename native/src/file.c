@@ -71,6 +71,14 @@ jint vp_ftruncate(VP_JVM, jint fd, jlong length) {
     return VP_RETRY_INT(ftruncate(fd, length));
 }
 
+jint vp_fsync(VP_JVM, jint fd) {
+    return VP_RETRY_INT(fsync(fd));
+}
+
+jint vp_fdatasync(VP_JVM, jint fd) {
+    return VP_RETRY_INT(fdatasync(fd));
+}
+
 jint vp_fcntl(VP_JVM, jint fd, jint command, jint argument) {
     return VP_RETRY_INT(fcntl(fd, command, argument));
 }
@@ -101,6 +109,8 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("statx", "(IIIJ)I", vp_statx),
     VP_NATIVE("fstatfsType", "(I)J", vp_fstatfs_type),
     VP_NATIVE("ftruncate", "(IJ)I", vp_ftruncate),
+    VP_NATIVE("fsync", "(I)I", vp_fsync),
+    VP_NATIVE("fdatasync", "(I)I", vp_fdatasync),
     VP_NATIVE("fcntl", "(III)I", vp_fcntl),
     VP_NATIVE("ioctl", "(IJJ)I", vp_ioctl),
     VP_NATIVE("unlink", "(J)I", vp_unlink),

@@ -115,6 +115,8 @@ jlong vp_pwritev2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint
 jint vp_statx(VP_JVM, jint fd, jint flags, jint mask, jlong statx_address);
 jlong vp_fstatfs_type(VP_JVM, jint fd);
 jint vp_ftruncate(VP_JVM, jint fd, jlong length);
+jint vp_fsync(VP_JVM, jint fd);
+jint vp_fdatasync(VP_JVM, jint fd);
 jint vp_fcntl(VP_JVM, jint fd, jint command, jint argument);
 jint vp_ioctl(VP_JVM, jint fd, jlong request, jlong address);
 jint vp_unlink(VP_JVM, jlong path);

@@ -46,7 +46,11 @@ static void should_describe_an_open_file(void) {
     CHECK_EQ(0, vp_ftruncate(NO_JVM, fd, BEYOND_4_GIB));
     CHECK_EQ(0, vp_statx(NO_JVM, fd, 0, STATX_BASIC_STATS, ADDRESS(&status)));
     CHECK_EQ(BEYOND_4_GIB, status.stx_size);
+    CHECK_EQ(0, vp_fsync(NO_JVM, fd));
+    CHECK_EQ(0, vp_fdatasync(NO_JVM, fd));
     CHECK_EQ(-EBADF, vp_statx(NO_JVM, -1, 0, STATX_BASIC_STATS, ADDRESS(&status)));
+    CHECK_EQ(-EBADF, vp_fsync(NO_JVM, -1));
+    CHECK_EQ(-EBADF, vp_fdatasync(NO_JVM, -1));
     remove_file(fd);
 }
 

@@ -39,6 +39,9 @@ public interface FileRelay {
     /** Asks for the attributes, which go into the completion's. */
     int examine(Completion completion);
 
+    /** Makes durable what was written, and asks for the attributes, which go into the completion's. */
+    int sync(boolean dataOnly, Completion completion);
+
     /** Cuts or extends. */
     int truncate(long length, Completion completion);
 }

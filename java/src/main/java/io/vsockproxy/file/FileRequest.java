@@ -20,7 +20,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  */
 final class FileRequest extends FileTask implements FileBytes, FileRelay.Completion {
     /** What is asked. */
-    enum Operation { READ, WRITE, EXAMINE, TRUNCATE }
+    enum Operation { READ, WRITE, EXAMINE, TRUNCATE, SYNC }
 
     /** How far it is. */
     enum State {
@@ -50,7 +50,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     State state;
     long cookie;
     long offset;
-    /** Bytes to be read or written; of a truncation, the new length. */
+    /** Bytes to be read or written; of a truncation, the new length; of a SYNC, 1 if it is about data only. */
     long length;
     /** What has been written before a worker took over. */
     long alreadyWritten;
@@ -89,6 +89,11 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         learnedKind = FileSystemKind.UNKNOWN;
     }
 
+    /** Of a SYNC: whether it is as by fdatasync(2). */
+    boolean isDataOnly() {
+        return length != 0;
+    }
+
     /** Whether it changes the file. */
     boolean isChange() {
         return operation == Operation.WRITE || operation == Operation.TRUNCATE;
@@ -98,12 +103,14 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
      * Whether {@code earlier} has to be done before this. Reads and writes where they overlap, and where a write moves
      * the end of the file that a read will find: both reach behind {@code size}. Anything and a truncation, which may
      * both hide and show bytes anywhere behind the shorter length. The size and what changes it. Where a write to a
-     * file that {@code appends} will end up is not known before it is done.
+     * file that {@code appends} will end up is not known before it is done. A SYNC is about what was changed before it;
+     * nothing waits for it.
      *
      * @param size the file's, or any smaller number if that is not known.
      */
     boolean mustFollow(final FileRequest earlier, final boolean appends, final long size) {
-        if (earlier.state == State.DONE || !(earlier.isChange() || isChange())) {
+        if (earlier.state == State.DONE || earlier.operation == Operation.SYNC
+            || !(earlier.isChange() || isChange())) {
             return false;
         }
         if (appends || !hasRange() || !earlier.hasRange()) {
@@ -116,7 +123,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     /** Whether a write that comes later would have to wait for this read, or whatever else it is. */
     boolean holdsUpWrite(final long writeOffset, final int writeLength, final long size) {
         if (state == State.DONE || operation != Operation.READ) {
-            return state != State.DONE;
+            return state != State.DONE && operation != Operation.SYNC;
         }
         return (writeOffset < end() && offset - writeOffset < writeLength)
             || (writeOffset > size - writeLength && meetsEnd(size));
@@ -138,6 +145,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
             case READ -> readFully();
             case WRITE -> writeFully();
             case EXAMINE -> examine();
+            case SYNC -> sync();
             case TRUNCATE -> Syscalls.ftruncate(file.fd(), length);
         };
     }
@@ -240,6 +248,11 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     private long piece(final long done) {
         IoVec.set(scratch, 0, data == null ? 0 : data.address() + done, length - done);
         return scratch.addressOffset();
+    }
+
+    private long sync() {
+        final int error = isDataOnly() ? Syscalls.fdatasync(file.fd()) : Syscalls.fsync(file.fd());
+        return Errno.isError(error) ? error : examine();
     }
 
     private long examine() {

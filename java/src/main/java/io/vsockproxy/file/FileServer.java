@@ -175,6 +175,20 @@ public final class FileServer implements AutoCloseable {
         }
     }
 
+    /**
+     * Makes durable what was written before, as far as this kernel's answer can be trusted, then tells the attributes.
+     *
+     * @param dataOnly as by fdatasync(2).
+     */
+    public void sync(final LocalFile file, final long cookie, final boolean dataOnly) {
+        final FileRequest request = newRequest(file, Operation.SYNC, cookie, 0, dataOnly ? 1 : 0);
+        if (request == null) {
+            responses.examined(cookie, Errno.EAGAIN, attributes);
+        } else {
+            submit(request);
+        }
+    }
+
     /** Cuts or extends. */
     public void truncate(final LocalFile file, final long cookie, final long length) {
         final boolean isRefused = length < 0 || (file.relay() != null && !file.isWritable());
@@ -436,7 +450,7 @@ public final class FileServer implements AutoCloseable {
         switch (request.operation) {
             case READ -> responses.readWithoutData(request.cookie, errno);
             case WRITE -> responses.written(request.cookie, errno, Math.max(0, result));
-            case EXAMINE -> responses.examined(request.cookie, errno, request.attributes);
+            case EXAMINE, SYNC -> responses.examined(request.cookie, errno, request.attributes);
             case TRUNCATE -> responses.truncated(request.cookie, errno);
             default -> throw new IllegalStateException("operation " + request.operation);
         }
@@ -481,6 +495,7 @@ public final class FileServer implements AutoCloseable {
             case READ -> relay.read(request.offset, (int) request.length, request);
             case WRITE -> relay.write(request.offset, (int) request.length, request);
             case EXAMINE -> relay.examine(request);
+            case SYNC -> relay.sync(request.isDataOnly(), request);
             case TRUNCATE -> relay.truncate(request.length, request);
         };
         if (error < 0) {

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.PollEvents;
 import org.agrona.MutableDirectBuffer;
 
@@ -60,10 +61,12 @@ public interface FileBackend {
 
     /**
      * Makes what was written durable. Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError};
-     * ENOSYS: success, and no such request ever again on this mount, which is what is answered unless overridden.
+     * unless overridden, EINVAL, as for a pipe.
+     *
+     * @param dataOnly what fdatasync(2) does is enough.
      */
-    default void fsync(final FuseRequest request) {
-        request.replyNotImplemented();
+    default void fsync(final FuseRequest request, final boolean dataOnly) {
+        request.replyError(Errno.EINVAL);
     }
 
     /**

@@ -43,6 +43,10 @@ import org.agrona.MutableDirectBuffer;
  *                      +--------+--------+
  *                      | mask   | unused |
  *                      +--------+--------+
+ *   fsync_in            0                 8            12       16
+ *                      +-----------------+-------------+--------+
+ *                      | fh              | FUSE_FSYNC_ | unused |
+ *                      +-----------------+-------------+--------+
  *   poll_in             0        8        16       20       24
  *                      +--------+--------+--------+--------+
  *                      | fh     | kh     | flags  | events |
@@ -73,6 +77,7 @@ final class FuseArguments {
     static final int INTERRUPT_IN_LENGTH = 8;
     static final int ACCESS_IN_LENGTH = 8;
     static final int STATFS_OUT_LENGTH = 80;
+    static final int FSYNC_IN_LENGTH = 16;
     static final int POLL_IN_LENGTH = 24;
     static final int POLL_OUT_LENGTH = 8;
     static final int WAKE_UP_LENGTH = 8;
@@ -101,6 +106,11 @@ final class FuseArguments {
     /** The file status flags, as they are now, of the open file that is read or written. */
     static int ioStatusFlags(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 32);
+    }
+
+    /** FUSE_FSYNC_ bits. */
+    static int fsyncFlags(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 8);
     }
 
     /** What the kernel calls the open file that is polled. */

@@ -85,6 +85,9 @@ final class FuseProtocol {
     /** Somebody reads, rather than touches a mapping. */
     static final int FUSE_READ_LOCKOWNER = 1 << 1;
 
+    /** The times need not be durable. */
+    static final int FUSE_FSYNC_FDATASYNC = 1;
+
     static final int FUSE_POLL_SCHEDULE_NOTIFY = 1;
     /** In the place of an error, in a message that answers nothing: who polls that file looks again. */
     static final int FUSE_NOTIFY_POLL = 1;

@@ -212,14 +212,6 @@ public final class FuseRequest {
             + ")";
     }
 
-    void replyNotImplemented() {
-        require(Kind.FSYNC);
-        if (state == State.WAITING) {
-            replies.error(unique, Errno.ENOSYS);
-        }
-        end();
-    }
-
     FuseRequest statusFlags(final int flags) {
         statusFlags = flags;
         return this;

@@ -162,7 +162,7 @@ final class FuseServer implements FuseReplies {
             case FuseProtocol.LOOKUP -> lookup(unique, nodeId, arguments);
             case FuseProtocol.OPEN -> open(unique, nodeId, arguments);
             case FuseProtocol.RELEASE -> release(unique, nodeId);
-            case FuseProtocol.FSYNC -> fsync(unique, nodeId);
+            case FuseProtocol.FSYNC -> fsync(unique, nodeId, arguments);
             case FuseProtocol.POLL -> poll(unique, nodeId, arguments);
             case FuseProtocol.FORGET -> forget(nodeId, arguments);
             case FuseProtocol.BATCH_FORGET -> batchForget(arguments);
@@ -374,12 +374,13 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    private void fsync(final long unique, final long nodeId) {
-        final FuseNode node = backedNode(unique, nodeId, 0, 0);
+    private void fsync(final long unique, final long nodeId, final int arguments) {
+        final FuseNode node = backedNode(unique, nodeId, arguments, FuseArguments.FSYNC_IN_LENGTH);
         if (node != null) {
             final FuseRequest request = begin(FuseRequest.Kind.FSYNC, unique, node, 0, 0);
             if (request != null) {
-                node.backend().fsync(request);
+                final int flags = FuseArguments.fsyncFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
+                node.backend().fsync(request, (flags & FuseProtocol.FUSE_FSYNC_FDATASYNC) != 0);
             }
         }
     }

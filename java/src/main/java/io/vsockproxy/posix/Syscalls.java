@@ -169,6 +169,12 @@ public final class Syscalls {
     /** ftruncate(2). */
     public static native int ftruncate(int fd, long length);
 
+    /** fsync(2): waits for the disk. */
+    public static native int fsync(int fd);
+
+    /** fdatasync(2): waits for the disk. */
+    public static native int fdatasync(int fd);
+
     /** fcntl(2) with an integer argument. */
     public static native int fcntl(int fd, int command, int argument);
 

@@ -234,9 +234,10 @@ final class Outbox {
         commitControl(index, MessageEncoder.pwriteResponse(ring.buffer(), index, cookie, errno, bytesWritten));
     }
 
-    void sendFstatRequest(final long cookie, final long handle) {
+    /** @param sync one of {@link io.vsockproxy.wire.Sync}. */
+    void sendFstatRequest(final long cookie, final long handle, final int sync) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
-        commitControl(index, MessageEncoder.fstatRequest(ring.buffer(), index, cookie, handle));
+        commitControl(index, MessageEncoder.fstatRequest(ring.buffer(), index, cookie, handle, sync));
     }
 
     void sendFstatResponse(final long cookie, final int errno, final long size) {

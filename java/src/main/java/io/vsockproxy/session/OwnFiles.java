@@ -20,6 +20,7 @@ import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.Notice;
+import io.vsockproxy.wire.Sync;
 
 /**
  * What a session has passed to the peer and kept: regular files, and FIFOs that are open for both, by handle; and the
@@ -167,7 +168,13 @@ final class OwnFiles {
             case Command.PREAD_REQUEST -> fileServer.read(file, cookie, message.count(), message.fileOffset());
             case Command.PWRITE_REQUEST -> fileServer.write(file, cookie, message.buffer(), message.blobOffset(),
                 message.blobLength(), message.fileOffset());
-            case Command.FSTAT_REQUEST -> fileServer.examine(file, cookie);
+            case Command.FSTAT_REQUEST -> {
+                if (message.sync() == Sync.NONE) {
+                    fileServer.examine(file, cookie);
+                } else {
+                    fileServer.sync(file, cookie, message.sync() == Sync.DATA);
+                }
+            }
             default -> fileServer.truncate(file, cookie, message.length());
         }
     }

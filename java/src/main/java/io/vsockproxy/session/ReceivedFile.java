@@ -52,6 +52,14 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replyAttributes(attributes);
         }
     };
+    private static final RemoteFiles.AttributesCompletion SYNC_ANSWER = (context, errno, attributes) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replySuccess();
+        }
+    };
     private static final RemoteFiles.AttributesCompletion RELAYED_ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
         final FileRelay.Completion relayed = (FileRelay.Completion) context;
         relayed.attributes().set(attributes);
@@ -150,6 +158,13 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     }
 
     @Override
+    public void fsync(final FuseRequest request, final boolean dataOnly) {
+        if (isOrphaned() || !remote.sync(handle, dataOnly, SYNC_ANSWER, request)) {
+            request.replyError(refusal());
+        }
+    }
+
+    @Override
     public void released() {
         files.onReleased(this);
     }
@@ -175,6 +190,11 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     @Override
     public int truncate(final long length, final FileRelay.Completion completion) {
         return begun(!isOrphaned() && remote.ftruncate(handle, length, RELAYED_ANSWER, completion));
+    }
+
+    @Override
+    public int sync(final boolean dataOnly, final FileRelay.Completion completion) {
+        return begun(!isOrphaned() && remote.sync(handle, dataOnly, RELAYED_ATTRIBUTES_ANSWER, completion));
     }
 
     private int begun(final boolean sent) {

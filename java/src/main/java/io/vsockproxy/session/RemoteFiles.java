@@ -13,8 +13,10 @@ import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.PwriteRequestHeader;
+import io.vsockproxy.wire.Sync;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.function.BooleanSupplier;
 import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
@@ -99,18 +101,24 @@ public final class RemoteFiles {
     private final int maxWriteLength;
     private final EventLoop loop;
     private final Counters counters;
+    private final BooleanSupplier peerSynchronises;
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
     private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
     private long lastCookie;
 
+    /**
+     * @param peerSynchronises whether the peer has greeted, and so understands {@link #sync}.
+     */
     RemoteFiles(
         final Session session,
         final Outbox outbox,
         final SessionLimits limits,
         final EventLoop loop,
-        final Counters counters) {
+        final Counters counters,
+        final BooleanSupplier peerSynchronises) {
+        this.peerSynchronises = peerSynchronises;
         this.session = session;
         this.outbox = outbox;
         this.maxRequests = limits.maxPendingFileRequests();
@@ -224,13 +232,30 @@ public final class RemoteFiles {
 
     /** Asks for the attributes; as {@link #pread}. */
     public boolean fstat(final long handle, final AttributesCompletion completion, final Object context) {
+        return fstat(handle, Sync.NONE, completion, context);
+    }
+
+    /**
+     * Has the owner make durable what was written, and asks for the attributes; as {@link #pread}. A peer without the
+     * extension only tells the size: of it nothing can be had that lasts.
+     *
+     * @param dataOnly as by fdatasync(2).
+     */
+    public boolean sync(
+        final long handle, final boolean dataOnly, final AttributesCompletion completion, final Object context) {
+        final int sync = dataOnly ? Sync.DATA : Sync.ALL;
+        return fstat(handle, peerSynchronises.getAsBoolean() ? sync : Sync.NONE, completion, context);
+    }
+
+    private boolean fstat(
+        final long handle, final int sync, final AttributesCompletion completion, final Object context) {
         if (!hasRoom()) {
             return false;
         }
         try {
             final long cookie = session.newHandle();
             expect(cookie, Command.FSTAT_RESPONSE, context).attributesCompletion = completion;
-            outbox.sendFstatRequest(cookie, handle);
+            outbox.sendFstatRequest(cookie, handle, sync);
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }

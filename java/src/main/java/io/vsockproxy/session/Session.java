@@ -103,7 +103,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             streams.extension(extension);
             files = new OwnFiles(resources, this, outbox, streams, extension);
             connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
-            remoteFiles = new RemoteFiles(this, outbox, limits, resources.loop(), counters);
+            remoteFiles = new RemoteFiles(
+                this, outbox, limits, resources.loop(), counters, extension::isAgreed);
             receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
             extension.files(files, receivedFiles);
             export = new DescriptorExport(

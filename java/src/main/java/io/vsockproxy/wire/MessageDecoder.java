@@ -52,6 +52,7 @@ public final class MessageDecoder {
     private long amount;
     private int bits;
     private int reason;
+    private int sync;
     private boolean hasAttributes;
     private int mode;
     private int links;
@@ -186,6 +187,11 @@ public final class MessageDecoder {
         return reason;
     }
 
+    /** Of an FstatRequest: 0, or {@link Sync#ALL} or {@link Sync#DATA}, or a number from a later version. */
+    public int sync() {
+        return sync;
+    }
+
     /** Of an FstatResponse: type and permissions; 0 when the peer has sent no more than the size. */
     public int mode() {
         return mode;
@@ -289,6 +295,7 @@ public final class MessageDecoder {
                 case MessageLayout.AMOUNT -> amount = readVarint(limit);
                 case MessageLayout.BITS -> bits = (int) readVarint(limit);
                 case MessageLayout.REASON -> reason = (int) readVarint(limit);
+                case MessageLayout.SYNC -> sync = (int) readVarint(limit);
                 case MessageLayout.UNKNOWN -> skipField(tag, limit, 1);
                 default -> parseAttribute(MessageLayout.meaning(command, tag), limit);
             }
@@ -447,6 +454,7 @@ public final class MessageDecoder {
         amount = 0;
         bits = 0;
         reason = 0;
+        sync = 0;
         if (hasAttributes) {
             resetAttributes();
         }

@@ -142,10 +142,21 @@ public final class MessageEncoder {
         return threeFields(buffer, offset, Command.PWRITE_RESPONSE, cookie, errorCode, bytesWritten);
     }
 
-    /** Asks how large a file is. */
+    /**
+     * Asks how large a file is.
+     *
+     * @param sync one of {@link Sync}; nothing else than {@link Sync#NONE} to peers that have not greeted.
+     */
     public static int fstatRequest(
-        final MutableDirectBuffer buffer, final int offset, final long cookie, final long handle) {
-        return threeFields(buffer, offset, Command.FSTAT_REQUEST, cookie, handle, 0);
+        final MutableDirectBuffer buffer, final int offset, final long cookie, final long handle, final int sync) {
+        final long unsignedSync = Integer.toUnsignedLong(sync);
+        final int messageLength =
+            Field.varintLength(cookie) + Field.varintLength(handle) + Field.varintLength(unsignedSync);
+        int position = Field.putFrameStart(buffer, offset, Command.FSTAT_REQUEST, messageLength);
+        position = Field.putVarint(buffer, position, 1, cookie);
+        position = Field.putVarint(buffer, position, 2, handle);
+        position = Field.putVarint(buffer, position, MessageLayout.SYNC_FIELD, unsignedSync);
+        return position - offset;
     }
 
     /** Answers an FstatRequest: an error, or the file's size in bytes. */

@@ -33,6 +33,10 @@ final class MessageLayout {
     static final int MODIFICATION_TIME_NS = 20;
     static final int CHANGE_TIME_NS = 21;
     static final int BITS = 22;
+    static final int SYNC = 23;
+
+    /** Number of the FstatRequest's field that is an extension. */
+    static final int SYNC_FIELD = 10;
 
     /** Numbers of the FstatResponse's fields that are an extension: docs/protocol-extensions.md. */
     static final int MODE_FIELD = 10;
@@ -68,6 +72,7 @@ final class MessageLayout {
         define(Command.PWRITE_REQUEST, COOKIE, HANDLE, BLOB, FILE_OFFSET);
         define(Command.PWRITE_RESPONSE, COOKIE, ERROR_CODE, BYTES_WRITTEN);
         define(Command.FSTAT_REQUEST, COOKIE, HANDLE);
+        defineVarint(Command.FSTAT_REQUEST, SYNC_FIELD, SYNC);
         define(Command.FSTAT_RESPONSE, COOKIE, ERROR_CODE, SIZE);
         defineVarint(Command.FSTAT_RESPONSE, MODE_FIELD, MODE);
         defineVarint(Command.FSTAT_RESPONSE, LINKS_FIELD, LINKS);

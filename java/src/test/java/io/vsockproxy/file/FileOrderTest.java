@@ -117,6 +117,34 @@ class FileOrderTest {
     }
 
     @Test
+    void shouldSynchroniseAfterTheWritesThatCameBeforeAndHoldNothingUp() throws IOException, InterruptedException {
+        Files.write(path, new byte[10_000]);
+        link = serve(LIMITS);
+        final LocalFile file = link.open(path, Constants.O_RDWR);
+        learn(file);
+        final List<Busy> busy = occupyWorkers();
+        final long before = link.write(file, 10_000, new byte[2]);
+        final long sync = link.sync(file);
+        // A worker has to have finished the one before another may begin with the other.
+        assertTrue(file.mustWait(file.first().next));
+        busy.forEach(task -> task.released.countDown());
+        assertEquals(10_002, link.answer(sync).getFstatResponse().getSize());
+        assertEquals(2, link.answer(before).getPwriteResponse().getBytesWritten());
+
+        final List<Busy> again = occupyWorkers();
+        final long second = link.sync(file);
+        final long behind = link.write(file, 0, new byte[3]);
+        assertFalse(file.mustWait(file.first().next));
+        final long read = link.read(file, 5000, 10);
+        link.turn(3);
+        link.receive(Integer.MAX_VALUE);
+        assertTrue(link.isAnswered(read));
+        again.forEach(task -> task.released.countDown());
+        assertEquals(3, link.answer(behind).getPwriteResponse().getBytesWritten());
+        assertEquals(0, link.answer(second).getFstatResponse().getErrorCode());
+    }
+
+    @Test
     void shouldNotChangeBytesThatAMappedAnswerStillHasToSend() throws IOException {
         final byte[] content = TestFiles.randomBytes(new Random(1), 1 << 20);
         Files.write(path, content);

@@ -144,6 +144,11 @@ final class ServedLink implements AutoCloseable {
         return lastCookie;
     }
 
+    long sync(final LocalFile file) {
+        server.sync(file, ++lastCookie, false);
+        return lastCookie;
+    }
+
     long truncate(final LocalFile file, final long length) {
         server.truncate(file, ++lastCookie, length);
         return lastCookie;

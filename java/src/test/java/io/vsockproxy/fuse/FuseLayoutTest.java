@@ -114,6 +114,9 @@ class FuseLayoutTest {
         assertEquals(6, FuseArguments.accessMask(bytes("06000000 00000000"), OFFSET));
         assertEquals(3, FuseArguments.forgetLookups(bytes("0300000000000000"), OFFSET));
         assertEquals(4, FuseArguments.interruptUnique(bytes("0400000000000000"), OFFSET));
+        final UnsafeBuffer fsync = bytes("0900000000000000 01000000 00000000");
+        assertEquals(FuseProtocol.FUSE_FSYNC_FDATASYNC, FuseArguments.fsyncFlags(fsync, OFFSET));
+        assertEquals(OFFSET + FuseArguments.FSYNC_IN_LENGTH, fsync.capacity());
         final UnsafeBuffer poll = bytes("0900000000000000 0500000000000000 01000000 41000000");
         assertEquals(5, FuseArguments.pollHandle(poll, OFFSET));
         assertEquals(FuseProtocol.FUSE_POLL_SCHEDULE_NOTIFY, FuseArguments.pollFlags(poll, OFFSET));

@@ -481,6 +481,7 @@ class FuseServerTest {
             case FuseProtocol.LOOKUP -> FuseName.LENGTH + 1;
             case FuseProtocol.OPEN, FuseProtocol.FORGET, FuseProtocol.INTERRUPT, FuseProtocol.ACCESS -> 8;
             case FuseProtocol.BATCH_FORGET -> 24;
+            case FuseProtocol.FSYNC -> 16;
             case FuseProtocol.INIT -> 16;
             default -> 0;
         };

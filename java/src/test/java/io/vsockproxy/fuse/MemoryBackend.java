@@ -126,9 +126,13 @@ class MemoryBackend implements FileBackend {
     }
 
     @Override
-    public void fsync(final FuseRequest request) {
+    public void fsync(final FuseRequest request, final boolean dataOnly) {
         fsyncs.incrementAndGet();
-        request.replySuccess();
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replySuccess();
+        }
     }
 
     @Override

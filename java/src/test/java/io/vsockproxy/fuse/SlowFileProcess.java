@@ -98,6 +98,11 @@ public final class SlowFileProcess {
             perform("ftruncate", () -> super.truncate(request, length));
         }
 
+        @Override
+        public void fsync(final FuseRequest request, final boolean dataOnly) {
+            perform(dataOnly ? "fdatasync" : "fsync", () -> super.fsync(request, dataOnly));
+        }
+
         private void perform(final String name, final Runnable action) {
             if (holds) {
                 waiting.add(action);

@@ -108,6 +108,19 @@ class SlowFileTest {
         assertWaits(device, ends, "fstat", () -> FileCalls.size(slow), LENGTH);
         assertWaits(device, ends, "ftruncate", () -> FileCalls.truncate(slow, 100), 0);
         assertEquals(100, FileCalls.size(slow));
+        assertWaits(device, ends, "fsync", () -> FileCalls.sync(slow), 0);
+        assertWaits(device, ends, "fdatasync", () -> FileCalls.syncData(slow), 0);
+    }
+
+    @Test
+    void shouldSynchroniseAFileThatCameBack() throws IOException {
+        final Endpoint[] ends = PROXIES.connect(Role.GUEST);
+        final ChildJvm device = startDevice();
+        final Endpoint there = PROXIES.pass(ends[0], ends[1], open(device));
+        final Endpoint back = PROXIES.pass(ends[1], ends[0], there);
+        assertEquals(10, FileCalls.write(back, 0, new byte[10]));
+        assertWaits(device, ends, "fsync", () -> FileCalls.sync(back), 0);
+        assertWaits(device, ends, "fdatasync", () -> FileCalls.syncData(back), 0);
     }
 
     @Test
@@ -149,6 +162,7 @@ class SlowFileTest {
         assertEquals(-Errno.ECONNABORTED, Background.join(read));
         assertEquals(-Errno.ENOTCONN, FileCalls.read(slow, 0, new byte[10]));
         assertEquals(-Errno.ENOTCONN, FileCalls.size(slow));
+        assertEquals(-Errno.ENOTCONN, FileCalls.sync(slow));
         ends[0].send("alive");
         assertEquals("alive", ends[1].readText(5));
         Mounts.detach(directory.resolve("device-0"));
@@ -174,6 +188,7 @@ class SlowFileTest {
                 }
                 requests.add(Background.start(() -> FileCalls.write(slow, 0, new byte[5000])));
                 requests.add(Background.start(() -> (int) FileCalls.size(slow)));
+                requests.add(Background.start(() -> FileCalls.sync(slow)));
                 assertEquals("read", device.answer());
                 assertEquals(0, requests.stream().filter(CompletableFuture::isDone).count());
 
@@ -185,6 +200,7 @@ class SlowFileTest {
                 assertEquals(-Errno.EIO, FileCalls.read(slow, 0, new byte[10]));
                 assertEquals(-Errno.EIO, FileCalls.write(slow, 0, new byte[10]));
                 assertEquals(-Errno.EIO, FileCalls.size(slow));
+                assertEquals(-Errno.EIO, FileCalls.sync(slow));
                 assertTrue(host.isAlive());
             }
             release(device);

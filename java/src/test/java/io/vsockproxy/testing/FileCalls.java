@@ -48,6 +48,8 @@ public final class FileCalls {
         long lseek(int fd, long offset, int whence) throws LastErrorException;
 
         int fsync(int fd) throws LastErrorException;
+
+        int fdatasync(int fd) throws LastErrorException;
     }
 
     private static final ThreadLocal<Memory> MEMORY =
@@ -131,6 +133,15 @@ public final class FileCalls {
     public static int sync(final Endpoint file) {
         try {
             return C.INSTANCE.fsync(file.fd());
+        } catch (final LastErrorException e) {
+            return -e.getErrorCode();
+        }
+    }
+
+    /** fdatasync. */
+    public static int syncData(final Endpoint file) {
+        try {
+            return C.INSTANCE.fdatasync(file.fd());
         } catch (final LastErrorException e) {
             return -e.getErrorCode();
         }

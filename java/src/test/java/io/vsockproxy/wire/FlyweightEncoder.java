@@ -61,7 +61,8 @@ final class FlyweightEncoder {
                 message.getPwriteResponse().getErrorCode(),
                 message.getPwriteResponse().getBytesWritten());
             case FSTAT_REQUEST -> MessageEncoder.fstatRequest(
-                buffer, offset, message.getFstatRequest().getCookie(), message.getFstatRequest().getHandle());
+                buffer, offset, message.getFstatRequest().getCookie(), message.getFstatRequest().getHandle(),
+                message.getFstatRequest().getSync());
             case FSTAT_RESPONSE -> fstatResponse(buffer, offset, message.getFstatResponse());
             case FTRUNCATE_REQUEST -> MessageEncoder.ftruncateRequest(
                 buffer,

@@ -62,7 +62,7 @@ final class RandomMessages {
                 PwriteResponse.newBuilder()
                     .setCookie(integer()).setErrorCode((int) integer()).setBytesWritten(integer()));
             case Command.FSTAT_REQUEST -> message.setFstatRequest(
-                FstatRequest.newBuilder().setCookie(integer()).setHandle(integer()));
+                FstatRequest.newBuilder().setCookie(integer()).setHandle(integer()).setSync((int) integer()));
             case Command.FSTAT_RESPONSE -> message.setFstatResponse(fstatResponse());
             case Command.FTRUNCATE_REQUEST -> message.setFtruncateRequest(
                 FtruncateRequest.newBuilder().setCookie(integer()).setHandle(integer()).setLength(integer()));

@@ -93,7 +93,8 @@ final class Reference {
                     .setCookie(decoder.cookie()).setErrorCode(decoder.errorCode())
                     .setBytesWritten(decoder.bytesWritten()));
             case Command.FSTAT_REQUEST -> message.setFstatRequest(
-                FstatRequest.newBuilder().setCookie(decoder.cookie()).setHandle(decoder.handle()));
+                FstatRequest.newBuilder()
+                    .setCookie(decoder.cookie()).setHandle(decoder.handle()).setSync(decoder.sync()));
             case Command.FSTAT_RESPONSE -> message.setFstatResponse(
                 FstatResponse.newBuilder()
                     .setCookie(decoder.cookie()).setErrorCode(decoder.errorCode()).setSize(decoder.size())
