@@ -61,6 +61,7 @@ final class ProxyAgent implements EngineAgent {
     private final SessionResources resources;
     /** Guests and connections that this proxy turned away, or that the other side did. */
     private final RepeatedLog refusals = new RepeatedLog(LOGGER);
+    private final SessionLog sessionLog;
     /** Null where nobody wants to see any. */
     private final CounterPublisher counters;
     private final Admission admission;
@@ -99,6 +100,7 @@ final class ProxyAgent implements EngineAgent {
         try (Parts parts = new Parts()) {
             inheritedSockets = parts.add(new InheritedSockets(context));
             loop = parts.add(new EventLoop(context.spinLimitNs(), this::onError));
+            sessionLog = new SessionLog(loop, context.role() == Role.GUEST);
             workers = parts.add(new FileWorkers(loop, context.fileWorkerThreads()));
             // Apart from those that wait for disks: opening what has come in only waits for this loop.
             mountWorkers = parts.add(new FileWorkers(loop, MOUNT_WORKER_THREADS));
@@ -493,7 +495,7 @@ final class ProxyAgent implements EngineAgent {
         }
         sessions.add(session);
         forwards.onConnected(session, cid);
-        LOGGER.log(Level.INFO, "{0}: session began on {1}", name, context.address());
+        sessionLog.onBegun(name + ": session began on " + context.address());
         resources.channels().call(() -> context.sessionListener().onConnected(session));
         if (context.role() == Role.GUEST && !announced) {
             try {
@@ -508,6 +510,7 @@ final class ProxyAgent implements EngineAgent {
     }
 
     private void onSessionEnded(final Session session, final String reason) {
+        sessionLog.onEnded(session, reason);
         sessions.remove(session);
         forwards.onEnded(session);
         forgetSettled();

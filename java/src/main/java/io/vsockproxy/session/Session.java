@@ -26,8 +26,6 @@ import io.vsockproxy.stream.StreamHandler;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MalformedMessageException;
 import io.vsockproxy.wire.MessageDecoder;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.function.BiConsumer;
 import org.agrona.DirectBuffer;
@@ -41,8 +39,6 @@ import org.agrona.concurrent.UnsafeBuffer;
  * what was delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
  */
 public final class Session implements LinkHandler, StreamHandler, Peer {
-    private static final Logger LOGGER = System.getLogger(Session.class.getName());
-
     private final SessionResources resources;
     private final String name;
     private final BiConsumer<Session, String> endListener;
@@ -237,7 +233,6 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     public void end(final String reason) {
         if (!ended) {
             ended = true;
-            LOGGER.log(Level.INFO, "{0}: session ended: {1} ({2})", name, reason, counters);
             // Later in this turn there may be more on the link, and no room for it, as nothing is walked any more.
             link.pauseReading();
             endListener.accept(this, reason);

@@ -1,0 +1,58 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy;
+
+import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Timer;
+import io.vsockproxy.session.Session;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Logs that sessions begin and end. A guest that its host does not serve gets a session every second, which the host
+ * closes without a word: of those only the first is told of, and then the one that lasts. Confined to the loop's
+ * thread.
+ */
+final class SessionLog {
+    private static final Logger LOGGER = System.getLogger(SessionLog.class.getName());
+    /** Who has not been turned away for so long is served. */
+    private static final long LASTING_NS = TimeUnit.SECONDS.toNanos(1);
+
+    private final EventLoop loop;
+    private final boolean isGuest;
+    private final Timer lasting = new Timer(this::onLasting);
+    /** Whether the last session was turned away, and none has lasted since. */
+    private boolean turnedAway;
+    private String beginning;
+
+    SessionLog(final EventLoop loop, final boolean isGuest) {
+        this.loop = loop;
+        this.isGuest = isGuest;
+    }
+
+    /** A session has begun, which {@code line} says. */
+    void onBegun(final String line) {
+        LOGGER.log(turnedAway ? Level.DEBUG : Level.INFO, line);
+        if (turnedAway) {
+            beginning = line;
+            loop.schedule(lasting, LASTING_NS);
+        }
+    }
+
+    /** A session is over. */
+    void onEnded(final Session session, final String reason) {
+        final boolean silent = session.counters().framesIn() == 0;
+        LOGGER.log(turnedAway && silent ? Level.DEBUG : Level.INFO,
+            "{0}: session ended: {1} ({2})", session.name(), reason, session.counters());
+        loop.cancel(lasting);
+        turnedAway = isGuest && silent;
+    }
+
+    private void onLasting() {
+        turnedAway = false;
+        LOGGER.log(Level.INFO, beginning);
+    }
+}

@@ -1,0 +1,52 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.Role;
+import io.vsockproxy.VsockProxy;
+import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.LogCapture;
+import io.vsockproxy.testing.RunsOverVsock;
+import io.vsockproxy.testing.TestLink;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A guest whose host closes its link at once, as one does that does not serve it: it tries again and again, and does
+ * not fill the log with that.
+ */
+@RunsOverVsock
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class TurnedAwayTest {
+    private static final int TIMES = 4;
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void shouldLogTheFirstOfTheSessionsThatItsHostClosesAtOnceAndTheOneThatLasts() {
+        try (LogCapture log = new LogCapture(); Endpoint listening = Endpoint.listen(TestLink.in(directory));
+            VsockProxy guest = VsockProxy.launch(
+                new VsockProxy.Context().role(Role.GUEST).address(TestLink.in(directory)))) {
+            for (int i = 0; i < TIMES; i++) {
+                listening.accept().close();
+            }
+            try (Endpoint host = listening.accept()) {
+                Await.until(() -> log.linesWith("session began").size() == 2, () -> log.linesWith("").toString());
+                assertTrue(guest.ready().isDone() && host.fd() >= 0);
+            }
+            Await.until(() -> log.linesWith("session ended").size() == 2, () -> log.linesWith("").toString());
+            assertEquals(4, log.linesWith("host ").size(), () -> log.linesWith("").toString());
+            assertTrue(log.linesWith("session began").get(1).startsWith("INFO host " + (TIMES + 1)));
+        }
+    }
+}
