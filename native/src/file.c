@@ -67,6 +67,10 @@ jlong vp_fstatfs_type(VP_JVM, jint fd) {
     return result < 0 ? result : (jlong)status.f_type;
 }
 
+jlong vp_lseek(VP_JVM, jint fd, jlong offset, jint whence) {
+    return VP_RETRY(lseek(fd, offset, whence));
+}
+
 jint vp_ftruncate(VP_JVM, jint fd, jlong length) {
     return VP_RETRY_INT(ftruncate(fd, length));
 }
@@ -108,6 +112,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("pwritev2", "(IJIJI)J", vp_pwritev2),
     VP_NATIVE("statx", "(IIIJ)I", vp_statx),
     VP_NATIVE("fstatfsType", "(I)J", vp_fstatfs_type),
+    VP_NATIVE("lseek", "(IJI)J", vp_lseek),
     VP_NATIVE("ftruncate", "(IJ)I", vp_ftruncate),
     VP_NATIVE("fsync", "(I)I", vp_fsync),
     VP_NATIVE("fdatasync", "(I)I", vp_fdatasync),

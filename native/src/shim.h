@@ -114,6 +114,7 @@ jlong vp_preadv2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint 
 jlong vp_pwritev2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint flags);
 jint vp_statx(VP_JVM, jint fd, jint flags, jint mask, jlong statx_address);
 jlong vp_fstatfs_type(VP_JVM, jint fd);
+jlong vp_lseek(VP_JVM, jint fd, jlong offset, jint whence);
 jint vp_ftruncate(VP_JVM, jint fd, jlong length);
 jint vp_fsync(VP_JVM, jint fd);
 jint vp_fdatasync(VP_JVM, jint fd);

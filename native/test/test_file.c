@@ -46,6 +46,9 @@ static void should_describe_an_open_file(void) {
     CHECK_EQ(0, vp_ftruncate(NO_JVM, fd, BEYOND_4_GIB));
     CHECK_EQ(0, vp_statx(NO_JVM, fd, 0, STATX_BASIC_STATS, ADDRESS(&status)));
     CHECK_EQ(BEYOND_4_GIB, status.stx_size);
+    CHECK_EQ(5, vp_lseek(NO_JVM, fd, 0, SEEK_CUR));
+    CHECK_EQ(BEYOND_4_GIB, vp_lseek(NO_JVM, fd, BEYOND_4_GIB, SEEK_SET));
+    CHECK_EQ(-EINVAL, vp_lseek(NO_JVM, fd, -1, SEEK_SET));
     CHECK_EQ(0, vp_fsync(NO_JVM, fd));
     CHECK_EQ(0, vp_fdatasync(NO_JVM, fd));
     CHECK_EQ(-EBADF, vp_statx(NO_JVM, -1, 0, STATX_BASIC_STATS, ADDRESS(&status)));

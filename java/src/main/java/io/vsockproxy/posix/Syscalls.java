@@ -166,6 +166,9 @@ public final class Syscalls {
     /** fstatfs(2)'s {@code f_type}, or {@code -errno}. */
     public static native long fstatfsType(int fd);
 
+    /** lseek(2); may wait for whoever reads or writes with another copy of the descriptor. */
+    public static native long lseek(int fd, long offset, int whence);
+
     /** ftruncate(2). */
     public static native int ftruncate(int fd, long length);
 

@@ -107,6 +107,8 @@ final class DescriptorExport {
         for (int i = 0; i < count; i++) {
             final int fd = control.descriptor(i);
             final int flags = inspector.statusFlags(fd);
+            final boolean tellsPosition = classes[i] == DescriptorClass.REGULAR_FILE && extension.isAgreed();
+            final long position = tellsPosition ? inspector.filePosition(fd) : 0;
             final long handle = handle(ways[i], fd);
             switch (ways[i]) {
                 case RIDES -> {
@@ -124,7 +126,7 @@ final class DescriptorExport {
                     }
                 }
             }
-            end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(i), handle, flags);
+            end = MessageEncoder.putTransferredDescriptor(outbox.buffer(), end, type(i), handle, flags, position);
         }
         control.clear();
         outbox.sendData(stream.handle(), length, end, riding);

@@ -124,7 +124,8 @@ final class DescriptorImport {
         stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
         for (int i = 0; i < descriptors.length; i++) {
             if (isOpenedHere(message, i)) {
-                files.open(message.descriptorHandle(i), message.descriptorFlags(i), delivery, i, stream);
+                files.open(message.descriptorHandle(i), message.descriptorFlags(i), message.descriptorPosition(i),
+                    delivery, i, stream);
             } else if (comesBeside(message, i)) {
                 channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
             }

@@ -25,8 +25,8 @@ import org.agrona.concurrent.UnsafeBuffer;
  * is kept. When even that is used up, the peer asks without reading the answers, and the session ends.
  */
 final class Outbox {
-    /** Longest transferred_fd field: tag, length, three tags, type, handle, flags. */
-    private static final int MAX_DESCRIPTOR_FIELD_LENGTH = 2 + 3 + 1 + 10 + 10;
+    /** Longest transferred_fd field: tag, length, four tags, type, handle, flags, position. */
+    private static final int MAX_DESCRIPTOR_FIELD_LENGTH = 2 + 4 + 1 + 10 + 10 + 9;
     private static final int MAX_TRAILER_LENGTH = ControlData.MAX_DESCRIPTORS * MAX_DESCRIPTOR_FIELD_LENGTH;
     private static final int HEADROOM = Math.max(DataHeader.MAX_LENGTH, PreadResponseHeader.MAX_LENGTH);
 

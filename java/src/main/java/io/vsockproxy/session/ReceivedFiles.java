@@ -11,6 +11,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.Delivery;
 import io.vsockproxy.stream.Stream;
@@ -24,6 +25,8 @@ import java.util.concurrent.TimeUnit;
 final class ReceivedFiles {
     /** Long enough for an owner that is asked for a file's attributes, while the link is read. */
     private static final long ANSWER_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
+    private static final int SEEK_SET = 0;
 
     private final FuseMount mount;
     private final Session session;
@@ -89,15 +92,24 @@ final class ReceivedFiles {
         return (ChannelFile) files.get(handle);
     }
 
-    /** Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed. */
+    /**
+     * Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed.
+     *
+     * @param position where reads and writes begin, in bytes: where they would go on with the one that was passed.
+     */
     void open(
-        final long handle, final int flags, final Delivery delivery, final int index, final Stream stream) {
+        final long handle, final int flags, final long position, final Delivery delivery, final int index,
+        final Stream stream) {
         final FileBackend file = (FileBackend) files.get(handle);
         openings.add(file);
         mount.open(file, flags, new OpenCompletion() {
             @Override
             public void onOpened(final OwnedFd descriptor) {
                 openings.remove(file);
+                if (position > 0 && !file.isStream()) {
+                    // No other has this descriptor, so nobody is waited for.
+                    Syscalls.lseek(descriptor.fd(), position, SEEK_SET);
+                }
                 if (delivery.isAbandoned()) {
                     mount.dispose(descriptor);
                 } else {

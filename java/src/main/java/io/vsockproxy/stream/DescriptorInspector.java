@@ -7,6 +7,7 @@ package io.vsockproxy.stream;
 import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 
@@ -15,6 +16,8 @@ import io.vsockproxy.posix.Syscalls;
  * from the kernel's cache, where fstat would ask a FUSE or network file system (which may be this very thread).
  */
 public final class DescriptorInspector implements AutoCloseable {
+    /** What a file of /proc/self/fdinfo begins with. */
+    private static final String POSITION_FIELD = "pos:\t";
     private static final int NAME_LENGTH = Short.BYTES;
     private static final int NAME_LENGTH_OFFSET = Long.BYTES;
 
@@ -57,6 +60,28 @@ public final class DescriptorInspector implements AutoCloseable {
     /** The file status flags, as F_GETFL shows them; 0 when the descriptor has none. */
     public int statusFlags(final int fd) {
         return Math.max(0, Syscalls.fcntl(fd, Constants.F_GETFL, 0));
+    }
+
+    /**
+     * Where reads and writes of a file go on, in bytes, as /proc shows it: lseek(2) would wait for whoever reads from a
+     * slow disk with a copy of the descriptor (f_pos_lock in the kernel's fs/file.c). 0 when that cannot be found out.
+     */
+    public long filePosition(final int fd) {
+        final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
+        if (file < 0) {
+            return 0;
+        }
+        final long length = Syscalls.read(file, memory.address(), Constants.SIZEOF_STATX);
+        Syscalls.close(file);
+        long position = 0;
+        for (int i = POSITION_FIELD.length(); i < length; i++) {
+            final int digit = memory.buffer().getByte(i) - '0';
+            if (digit < 0 || digit > 9) {
+                break;
+            }
+            position = position * 10 + digit;
+        }
+        return position;
     }
 
     /** Whether what was inspected last is a socket of the unix family. */

@@ -24,6 +24,7 @@ public final class MessageDecoder {
     private final int[] descriptorTypes;
     private final long[] descriptorHandles;
     private final int[] descriptorFlags;
+    private final long[] descriptorPositions;
 
     private DirectBuffer buffer;
     private int bodyOffset;
@@ -72,6 +73,7 @@ public final class MessageDecoder {
         descriptorTypes = new int[maxTransferredDescriptors];
         descriptorHandles = new long[maxTransferredDescriptors];
         descriptorFlags = new int[maxTransferredDescriptors];
+        descriptorPositions = new long[maxTransferredDescriptors];
     }
 
     /**
@@ -262,6 +264,11 @@ public final class MessageDecoder {
         return descriptorFlags[checkIndex(index)];
     }
 
+    /** Where the reads and writes of descriptor {@code index} go on, in bytes; 0 also when it was not told. */
+    public long descriptorPosition(final int index) {
+        return descriptorPositions[checkIndex(index)];
+    }
+
     // ---- Messages
 
     private void parseCommand(final int limit) {
@@ -334,6 +341,7 @@ public final class MessageDecoder {
         int type = 0;
         long descriptorHandle = 0;
         int flags = 0;
+        long filePosition = 0;
         while (position < limit) {
             final int tag = readTag(limit);
             if (tag == MessageLayout.DESCRIPTOR_TYPE_TAG) {
@@ -342,6 +350,8 @@ public final class MessageDecoder {
                 descriptorHandle = readVarint(limit);
             } else if (tag == MessageLayout.DESCRIPTOR_FLAGS_TAG) {
                 flags = (int) readVarint(limit);
+            } else if (tag == MessageLayout.DESCRIPTOR_POSITION_TAG) {
+                filePosition = readVarint(limit);
             } else {
                 skipField(tag, limit, 2);
             }
@@ -349,6 +359,7 @@ public final class MessageDecoder {
         descriptorTypes[descriptorCount] = type;
         descriptorHandles[descriptorCount] = descriptorHandle;
         descriptorFlags[descriptorCount] = flags;
+        descriptorPositions[descriptorCount] = filePosition;
         descriptorCount++;
     }
 

@@ -212,8 +212,9 @@ public final class MessageEncoder {
     }
 
     /** Bytes that {@link #putTransferredDescriptor} writes. */
-    public static int transferredDescriptorLength(final int type, final long handle, final int flags) {
-        final int length = descriptorLength(type, handle, flags);
+    public static int transferredDescriptorLength(
+        final int type, final long handle, final int flags, final long filePosition) {
+        final int length = descriptorLength(type, handle, flags, filePosition);
         return 1 + Varint.length(length) + length;
     }
 
@@ -222,23 +223,28 @@ public final class MessageEncoder {
      *
      * @param type  one of {@link DescriptorType}.
      * @param flags the descriptor's file status flags.
+     * @param filePosition bytes; 0 to peers that have not greeted.
      * @return the offset after it.
      */
     public static int putTransferredDescriptor(
-        final MutableDirectBuffer buffer, final int offset, final int type, final long handle, final int flags) {
-        int position =
-            Field.putMessagePrefix(buffer, offset, TRANSFERRED_FD, descriptorLength(type, handle, flags));
+        final MutableDirectBuffer buffer, final int offset, final int type, final long handle, final int flags,
+        final long filePosition) {
+        int position = Field.putMessagePrefix(
+            buffer, offset, TRANSFERRED_FD, descriptorLength(type, handle, flags, filePosition));
         position = Field.putVarint(buffer, position, 1, type);
         position = Field.putVarint(buffer, position, 2, handle);
-        return Field.putVarint(buffer, position, 5, flags);
+        position = Field.putVarint(buffer, position, 5, flags);
+        return Field.putVarint(buffer, position, MessageLayout.DESCRIPTOR_POSITION_FIELD, filePosition);
     }
 
     private static int connectRequestMessageLength(final long cookie, final int pathLength) {
         return Field.varintLength(cookie) + Field.prefixLength(pathLength) + pathLength;
     }
 
-    private static int descriptorLength(final int type, final long handle, final int flags) {
-        return Field.varintLength(type) + Field.varintLength(handle) + Field.varintLength(flags);
+    private static int descriptorLength(
+        final int type, final long handle, final int flags, final long filePosition) {
+        return Field.varintLength(type) + Field.varintLength(handle) + Field.varintLength(flags)
+            + Field.varintLength(filePosition);
     }
 
     /** Most messages are integers with the field numbers 1, 2 and 3. */

@@ -50,6 +50,9 @@ final class MessageLayout {
     static final int DESCRIPTOR_TYPE_TAG = Field.varintTag(1);
     static final int DESCRIPTOR_HANDLE_TAG = Field.varintTag(2);
     static final int DESCRIPTOR_FLAGS_TAG = Field.varintTag(5);
+    /** Number of the one that is an extension. */
+    static final int DESCRIPTOR_POSITION_FIELD = 10;
+    static final int DESCRIPTOR_POSITION_TAG = Field.varintTag(DESCRIPTOR_POSITION_FIELD);
 
     /** Every field of a command has a number below 16, and so a tag below 128. */
     private static final int TAG_BITS = 7;

@@ -29,13 +29,16 @@ class FileAttributesWithoutExtensionTest {
     static final MountedPair PROXIES = new MountedPair("--extensions", "off");
 
     @Test
-    void shouldShowTheSizeAndWhatIsGranted() throws IOException {
+    void shouldShowTheSizeAndWhatIsGrantedAndBeginAtTheBeginning() throws IOException {
         final Endpoint file = PROXIES.file(new byte[1000], Constants.O_RDONLY);
         final Path path = Path.of("/proc/self/fd/" + file.fd()).toRealPath();
         Files.setAttribute(path, "unix:mode", 0777);
         final long longAgo = 1_000_000_000;
         Files.setLastModifiedTime(path, FileTime.from(longAgo, TimeUnit.NANOSECONDS));
-        final FileAttributes shown = FileCalls.attributes(PROXIES.pass(Role.HOST, file));
+        assertEquals(10, file.readFully(10).length);
+        final Endpoint passed = PROXIES.pass(Role.HOST, file);
+        assertEquals(0, FileCalls.seek(passed, 0, FileCalls.SEEK_CUR));
+        final FileAttributes shown = FileCalls.attributes(passed);
         assertEquals(1000, shown.size());
         assertEquals(Constants.S_IFREG | 0400, shown.mode());
         assertEquals(1, shown.links());

@@ -116,6 +116,31 @@ class FileContentTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(Role.class)
+    void shouldGoOnWhereWhoPassedItHasRead(final Role from) throws IOException {
+        final byte[] content = Pattern.bytes(8, 1000);
+        final Endpoint file = PROXIES.file(content, Constants.O_RDWR);
+        file.readFully(10);
+        final Endpoint[] ends = PROXIES.connect(from);
+        final Endpoint passed = PROXIES.pass(ends[0], ends[1], file);
+        assertEquals(10, FileCalls.seek(passed, 0, FileCalls.SEEK_CUR));
+        assertArrayEquals(Arrays.copyOfRange(content, 10, 15), passed.readFully(5));
+        final Endpoint back = PROXIES.pass(ends[1], ends[0], passed);
+        assertArrayEquals(Arrays.copyOfRange(content, 15, 20), back.readFully(5));
+        // From here on each has its own.
+        assertArrayEquals(Arrays.copyOfRange(content, 10, 12), file.readFully(2));
+
+        FileCalls.seek(file, 0, FileCalls.SEEK_END);
+        final Endpoint written = PROXIES.pass(ends[0], ends[1], file);
+        assertEquals(3, FileCalls.write(written, FileCalls.CURRENT_POSITION, new byte[] {1, 2, 3}));
+        assertArrayEquals(new byte[] {1, 2, 3}, FileCalls.read(file, content.length, 10));
+
+        FileCalls.seek(file, 5L << 30, FileCalls.SEEK_SET);
+        final Endpoint far = PROXIES.pass(ends[0], ends[1], file);
+        assertEquals(5L << 30, FileCalls.seek(far, 0, FileCalls.SEEK_CUR));
+    }
+
     @Test
     void shouldKeepOnePositionForAllCopies() throws IOException {
         final Endpoint file = PROXIES.pass(

@@ -113,6 +113,29 @@ class SlowFileTest {
     }
 
     @Test
+    void shouldCarryStreamsWhileAFileIsPassedWhoseOwnerWaitsInARead() throws IOException {
+        final Endpoint[] ends = PROXIES.connect(Role.GUEST);
+        final Endpoint[] others = PROXIES.connect(Role.GUEST);
+        final ChildJvm device = startDevice();
+        final Endpoint slow = open(device);
+        hold(device);
+        final CompletableFuture<Integer> read =
+            Background.start(() -> FileCalls.read(slow, FileCalls.CURRENT_POSITION, new byte[10]));
+        assertEquals("read", device.answer());
+        // Whoever asked the kernel for its position now would wait for that read.
+        ends[0].send("f", slow);
+        for (int i = 0; i < ROUND_TRIPS; i++) {
+            others[0].send("there");
+            assertEquals("there", others[1].readText(5));
+        }
+        assertFalse(read.isDone());
+        release(device);
+        assertEquals(10, (int) Background.join(read));
+        final Endpoint passed = PROXIES.closing(ends[1].receive().only());
+        assertArrayEquals(Arrays.copyOf(CONTENT, 10), passed.readFully(10));
+    }
+
+    @Test
     void shouldSynchroniseAFileThatCameBack() throws IOException {
         final Endpoint[] ends = PROXIES.connect(Role.GUEST);
         final ChildJvm device = startDevice();

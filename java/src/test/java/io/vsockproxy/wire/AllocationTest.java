@@ -35,7 +35,7 @@ class AllocationTest {
     private void encodeAndDecode(final int messages) {
         for (int i = 1; i <= messages; i++) {
             final int end = MessageEncoder.putTransferredDescriptor(
-                buffer, BLOB_OFFSET + BLOB_LENGTH, DescriptorType.FIFO_READ, -i, 2);
+                buffer, BLOB_OFFSET + BLOB_LENGTH, DescriptorType.FIFO_READ, -i, 2, 0);
             final int trailingLength = end - BLOB_OFFSET - BLOB_LENGTH;
             int frame = DataHeader.encodeBefore(buffer, BLOB_OFFSET, -i, BLOB_LENGTH, trailingLength);
             decode(frame);

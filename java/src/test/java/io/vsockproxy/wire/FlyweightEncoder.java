@@ -136,7 +136,7 @@ final class FlyweightEncoder {
         int trailingLength = 0;
         for (final FileDescriptor descriptor : data.getTransferredFdList()) {
             trailingLength += MessageEncoder.transferredDescriptorLength(
-                descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags());
+                descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags(), descriptor.getPosition());
         }
         final byte[] blob = data.getBlob().toByteArray();
         final UnsafeBuffer frame = new UnsafeBuffer(new byte[DataHeader.MAX_LENGTH + blob.length + trailingLength]);
@@ -144,7 +144,8 @@ final class FlyweightEncoder {
         int position = DataHeader.MAX_LENGTH + blob.length;
         for (final FileDescriptor descriptor : data.getTransferredFdList()) {
             position = MessageEncoder.putTransferredDescriptor(
-                frame, position, descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags());
+                frame, position, descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags(),
+                descriptor.getPosition());
         }
         final int start = DataHeader.encodeBefore(
             frame, DataHeader.MAX_LENGTH, data.getHandle(), blob.length, trailingLength);

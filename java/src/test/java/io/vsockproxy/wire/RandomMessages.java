@@ -112,7 +112,8 @@ final class RandomMessages {
             data.addTransferredFd(FileDescriptor.newBuilder()
                 .setTypeValue(random.nextInt(10) == 0 ? (int) integer() : random.nextInt(8))
                 .setHandle(integer())
-                .setFlags((int) integer()));
+                .setFlags((int) integer())
+                .setPosition(integer()));
         }
         return data.build();
     }

@@ -123,7 +123,8 @@ final class Reference {
             data.addTransferredFd(FileDescriptor.newBuilder()
                 .setTypeValue(decoder.descriptorType(i))
                 .setHandle(decoder.descriptorHandle(i))
-                .setFlags(decoder.descriptorFlags(i)));
+                .setFlags(decoder.descriptorFlags(i))
+                .setPosition(decoder.descriptorPosition(i)));
         }
         return data.build();
     }
