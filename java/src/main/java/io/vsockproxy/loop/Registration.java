@@ -57,9 +57,12 @@ public final class Registration {
     public void interest(final int events) {
         if (events != interest && active) {
             interest = events;
-            PosixException.check(
-                Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, kernelEvents(events), key()),
-                "epoll_ctl(MOD) of descriptor " + fd);
+            final int result =
+                Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, kernelEvents(events), key());
+            // Not check(), whose text would be put together each time.
+            if (result < 0) {
+                throw new PosixException("epoll_ctl(MOD) of descriptor " + fd, -result);
+            }
         }
     }
 

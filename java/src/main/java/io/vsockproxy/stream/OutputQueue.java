@@ -4,12 +4,8 @@
  */
 package io.vsockproxy.stream;
 
-import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.IoVec;
-import io.vsockproxy.posix.Memory;
-import io.vsockproxy.posix.Syscalls;
-import java.util.ArrayDeque;
-import java.util.Arrays;
+import io.vsockproxy.stream.ChunkPool.Chunk;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -34,34 +30,13 @@ final class OutputQueue implements AutoCloseable {
     /** What a waiting descriptor is charged: a process has fewer of them than of bytes. */
     static final int DESCRIPTOR_CHARGE = 4096;
 
-    private static final int[] NO_DESCRIPTORS = {};
-
-    /** A run of bytes that must not be joined with its neighbours. */
-    private static final class Run {
-        private int length;
-        private int descriptorCount;
-        private int[] descriptors = NO_DESCRIPTORS;
-        /** Descriptors not all of which are there yet; null otherwise. */
-        private Delivery delivery;
-
-        /** Has descriptors that came with no byte of their own ride on this run's first, in front of its own. */
-        void ride(final int[] earlier) {
-            if (delivery != null || earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
-                closeAll(earlier);
-            } else {
-                descriptorCount += earlier.length;
-                final int[] all = Arrays.copyOf(earlier, earlier.length + descriptors.length);
-                System.arraycopy(descriptors, 0, all, earlier.length, descriptors.length);
-                descriptors = all;
-            }
-        }
-    }
-
     private final ChunkPool pool;
     private final boolean keepsBoundaries;
-    /** Both are null until something has to wait: most streams' readers keep up. */
-    private ArrayDeque<Memory> chunks;
-    private ArrayDeque<Run> runs;
+    private Chunk firstChunk;
+    private Chunk lastChunk;
+    private Run firstRun;
+    private Run lastRun;
+    private int runCount;
     private int readOffset;
     private int writeOffset = ChunkPool.CHUNK_LENGTH;
     private int length;
@@ -76,7 +51,7 @@ final class OutputQueue implements AutoCloseable {
     }
 
     boolean isEmpty() {
-        return runs == null || runs.isEmpty();
+        return firstRun == null;
     }
 
     /** Bytes that wait. */
@@ -91,14 +66,13 @@ final class OutputQueue implements AutoCloseable {
 
     /** What waits, in bytes: {@link #length} with what its runs and descriptors are charged. */
     int charge() {
-        return runs == null ? 0 : length + runs.size() * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
+        return length + runCount * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
     }
 
     /** Copies bytes in. Takes ownership of the descriptors. */
     void add(final DirectBuffer buffer, final int offset, final int count, final int[] descriptors) {
-        final Run last = runs == null ? null : runs.peekLast();
-        if (last != null && !keepsBoundaries && descriptors.length == 0) {
-            last.length += count;
+        if (lastRun != null && !keepsBoundaries && descriptors.length == 0) {
+            lastRun.length += count;
         } else {
             addRun(count, descriptors.length).descriptors = descriptors;
         }
@@ -116,46 +90,42 @@ final class OutputQueue implements AutoCloseable {
      * queue must not be empty.
      */
     boolean isFirstReady() {
-        Run first = runs.getFirst();
-        while (hasAllDescriptors(first)) {
-            if (keepsBoundaries || first.length > 0) {
+        while (firstRun.hasAllDescriptors()) {
+            if (keepsBoundaries || firstRun.length > 0) {
                 return true;
             }
-            if (runs.size() == 1) {
+            final Run next = firstRun.next;
+            if (next == null) {
                 return false;
             }
-            runs.removeFirst();
-            descriptorCount -= first.descriptorCount;
-            final Run next = runs.getFirst();
-            descriptorCount -= next.descriptorCount;
-            next.ride(first.descriptors);
+            descriptorCount -= firstRun.descriptorCount + next.descriptorCount;
+            next.ride(firstRun.descriptors);
             descriptorCount += next.descriptorCount;
-            first = next;
+            removeFirstRun();
         }
         return false;
     }
 
     /** Descriptors of the first run, not yet sent; the queue stays their owner. */
     int[] firstDescriptors() {
-        return runs.getFirst().descriptors;
+        return firstRun.descriptors;
     }
 
     /** Bytes of the first run. */
     int firstLength() {
-        return runs.getFirst().length;
+        return firstRun.length;
     }
 
     /** What goes with the first run and is not all there yet, or is a channel's; or null. */
     Delivery firstDelivery() {
-        return runs.getFirst().delivery;
+        return firstRun.delivery;
     }
 
     /** Drops that, if there is any: its owner has taken what it wanted. */
     void abandonFirstDelivery() {
-        final Run first = runs.getFirst();
-        if (first.delivery != null) {
-            first.delivery.abandon();
-            first.delivery = null;
+        if (firstRun.delivery != null) {
+            firstRun.delivery.abandon();
+            firstRun.delivery = null;
         }
     }
 
@@ -164,9 +134,8 @@ final class OutputQueue implements AutoCloseable {
      * they are until {@link #releaseChunk}, whatever becomes of the queue.
      */
     DirectBuffer holdFirstChunk() {
-        final Memory chunk = chunks.getFirst();
-        pool.hold(chunk);
-        return chunk.buffer();
+        pool.hold(firstChunk);
+        return firstChunk.memory().buffer();
     }
 
     /** After {@link #holdFirstChunk}. */
@@ -180,7 +149,7 @@ final class OutputQueue implements AutoCloseable {
 
     /** How many bytes of the first run lie there in one piece. */
     int firstPieceLength() {
-        return Math.min(runs.getFirst().length, ChunkPool.CHUNK_LENGTH - readOffset);
+        return Math.min(firstRun.length, ChunkPool.CHUNK_LENGTH - readOffset);
     }
 
     /**
@@ -189,15 +158,12 @@ final class OutputQueue implements AutoCloseable {
      * @return how many entries were written; 0 for an empty packet.
      */
     int gather(final UnsafeBuffer table) {
-        int left = runs.getFirst().length;
+        int left = firstRun.length;
         int from = readOffset;
         int pieces = 0;
-        for (final Memory chunk : chunks) {
-            if (left == 0 || pieces == MAX_PIECES) {
-                break;
-            }
+        for (Chunk chunk = firstChunk; left > 0 && pieces < MAX_PIECES; chunk = chunk.next) {
             final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - from);
-            IoVec.set(table, pieces++, chunk.address(from, part), part);
+            IoVec.set(table, pieces++, chunk.memory().address(from, part), part);
             left -= part;
             from = 0;
         }
@@ -206,17 +172,13 @@ final class OutputQueue implements AutoCloseable {
 
     /** The first run's descriptors have gone with its first byte: closes this side's copies. */
     void descriptorsSent() {
-        final Run first = runs.getFirst();
-        closeAll(first.descriptors);
-        first.descriptors = NO_DESCRIPTORS;
-        descriptorCount -= first.descriptorCount;
-        first.descriptorCount = 0;
+        descriptorCount -= firstRun.descriptorCount;
+        firstRun.closeDescriptors();
     }
 
     /** The first {@code count} bytes of the first run have gone; of an empty packet, 0. */
     void taken(final int count) {
-        final Run first = runs.getFirst();
-        first.length -= count;
+        firstRun.length -= count;
         length -= count;
         int left = count;
         while (left > 0) {
@@ -224,14 +186,14 @@ final class OutputQueue implements AutoCloseable {
             readOffset += part;
             left -= part;
             if (readOffset == ChunkPool.CHUNK_LENGTH) {
-                pool.giveBack(chunks.removeFirst());
+                removeFirstChunk();
                 readOffset = 0;
             }
         }
-        if (first.length == 0) {
+        if (firstRun.length == 0) {
             descriptorsSent();
-            runs.removeFirst();
-            if (runs.isEmpty()) {
+            removeFirstRun();
+            if (firstRun == null) {
                 releaseChunks();
             }
         }
@@ -239,40 +201,39 @@ final class OutputQueue implements AutoCloseable {
 
     @Override
     public void close() {
-        if (runs == null) {
-            return;
+        while (firstRun != null) {
+            firstRun.closeDescriptors();
+            abandonFirstDelivery();
+            removeFirstRun();
         }
-        for (final Run run : runs) {
-            closeAll(run.descriptors);
-            if (run.delivery != null) {
-                run.delivery.abandon();
-            }
-        }
-        runs.clear();
         length = 0;
         descriptorCount = 0;
         releaseChunks();
     }
 
-    private static boolean hasAllDescriptors(final Run run) {
-        if (run.delivery != null && run.delivery.isComplete()) {
-            run.descriptors = run.delivery.descriptors();
-            run.delivery = null;
-        }
-        return run.delivery == null;
-    }
-
     private Run addRun(final int count, final int newDescriptors) {
-        if (runs == null) {
-            chunks = new ArrayDeque<>();
-            runs = new ArrayDeque<>();
-        }
-        final Run run = new Run();
+        final Run run = pool.takeRun();
         run.length = count;
         run.descriptorCount = newDescriptors;
         descriptorCount += newDescriptors;
-        runs.add(run);
+        if (lastRun == null) {
+            firstRun = run;
+        } else {
+            lastRun.next = run;
+        }
+        lastRun = run;
+        runCount++;
         return run;
+    }
+
+    private void removeFirstRun() {
+        final Run run = firstRun;
+        firstRun = run.next;
+        if (firstRun == null) {
+            lastRun = null;
+        }
+        runCount--;
+        pool.giveBack(run);
     }
 
     private void copy(final DirectBuffer buffer, final int offset, final int count) {
@@ -280,28 +241,40 @@ final class OutputQueue implements AutoCloseable {
         int done = 0;
         while (done < count) {
             if (writeOffset == ChunkPool.CHUNK_LENGTH) {
-                chunks.add(pool.take());
+                addChunk();
                 writeOffset = 0;
             }
             final int part = Math.min(count - done, ChunkPool.CHUNK_LENGTH - writeOffset);
-            chunks.getLast().buffer().putBytes(writeOffset, buffer, offset + done, part);
+            lastChunk.memory().buffer().putBytes(writeOffset, buffer, offset + done, part);
             writeOffset += part;
             done += part;
         }
     }
 
-    private void releaseChunks() {
-        for (final Memory chunk : chunks) {
-            pool.giveBack(chunk);
+    private void addChunk() {
+        final Chunk chunk = pool.take();
+        if (lastChunk == null) {
+            firstChunk = chunk;
+        } else {
+            lastChunk.next = chunk;
         }
-        chunks.clear();
-        readOffset = 0;
-        writeOffset = ChunkPool.CHUNK_LENGTH;
+        lastChunk = chunk;
     }
 
-    private static void closeAll(final int[] descriptors) {
-        for (final int descriptor : descriptors) {
-            Syscalls.close(descriptor);
+    private void removeFirstChunk() {
+        final Chunk chunk = firstChunk;
+        firstChunk = chunk.next;
+        if (firstChunk == null) {
+            lastChunk = null;
         }
+        pool.giveBack(chunk);
+    }
+
+    private void releaseChunks() {
+        while (firstChunk != null) {
+            removeFirstChunk();
+        }
+        readOffset = 0;
+        writeOffset = ChunkPool.CHUNK_LENGTH;
     }
 }

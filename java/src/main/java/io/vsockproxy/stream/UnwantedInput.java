@@ -27,7 +27,8 @@ final class UnwantedInput {
 
     /** Drops it from a unix socket, which stays the caller's and for which no more can come. */
     void drop(final int fd, final StreamKind kind) {
-        final Memory scratch = commons.pool().take();
+        final ChunkPool.Chunk chunk = commons.pool().take();
+        final Memory scratch = chunk.memory();
         boolean more = true;
         while (more) {
             more = switch (kind) {
@@ -36,7 +37,7 @@ final class UnwantedInput {
                 default -> dropBytes(fd, scratch);
             };
         }
-        commons.pool().giveBack(scratch);
+        commons.pool().giveBack(chunk);
     }
 
     /** Descriptors ride on the first byte of what was sent with them, and no receive goes past that. */

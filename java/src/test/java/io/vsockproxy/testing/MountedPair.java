@@ -136,6 +136,11 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         host = ProxyProcess.start(with(arguments(Role.HOST), hostArguments(directory))).awaitReady();
         guest = ProxyProcess.start(with(arguments(Role.GUEST), guestArguments(directory))).awaitReady();
         FileCalls.load();
+        countDescriptors();
+    }
+
+    /** So many as are open now must be open after each test. */
+    public void countDescriptors() {
         // A JVM that has just started still has some descriptors open that it is about to close.
         Await.stable(() -> Arrays.stream(descriptorCounts()).sum());
         descriptorsBefore = descriptorCounts();

@@ -56,8 +56,9 @@ public final class ProxyProcess implements AutoCloseable {
             // A background job of a shell, which the tests may be part of, ignores SIGINT, and so do its children.
             "env", "--default-signal=INT",
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC", "-Xms16m", "-Xmx64m", "-Xss512k", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
-            "-Xshare:auto", "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED",
+            "-XX:+UseSerialGC", "-Xms16m", "-Xmx64m", "-Xss512k", "-XX:-UsePerfData", "-Xshare:auto",
+            "-XX:TieredStopAtLevel=1", "-XX:C1MaxInlineSize=80", "-XX:C1MaxInlineLevel=16", "-XX:C1InlineStackLimit=20",
+            "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED",
             "--enable-native-access=ALL-UNNAMED", "-Xcheck:jni",
             "-Dvsockproxy.native.path=" + System.getProperty("vsockproxy.native.path"),
             "-Djava.util.logging.SimpleFormatter.format=%4$s %5$s%6$s%n",

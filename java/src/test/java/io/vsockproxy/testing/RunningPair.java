@@ -86,6 +86,11 @@ public final class RunningPair
             ends[1].readText(1);
             Endpoint.closeAll(ends);
         }
+        countDescriptors();
+    }
+
+    /** So many as are open now must be open after each test. */
+    public void countDescriptors() {
         Await.stable(() -> Arrays.stream(pair.descriptorCounts()).sum());
         descriptorsBefore = pair.descriptorCounts();
     }

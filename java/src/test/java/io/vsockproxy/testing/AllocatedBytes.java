@@ -1,0 +1,99 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.testing;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Heap memory that the threads of running proxies have allocated, as jcmd shows it: to a KiB for each thread.
+ *
+ * <p>Proxies compile with C1 alone, which allocates what C2 would find out not to need. So what is measured in the
+ * tests' own JVM may be less than what a proxy allocates.
+ */
+public final class AllocatedBytes {
+    private static final Pattern THREAD = Pattern.compile("\"(vsock-proxy-[^\"]*)\".* allocated=([0-9]+)([BKMG]) .*");
+    private static final String UNITS = "BKMG";
+    private static final int BITS_PER_UNIT = 10;
+    private static final int ATTEMPTS = 4;
+    /** Less than the smallest object, so there is none for each operation. */
+    private static final double ALLOWED_PER_OPERATION = 8;
+
+    private AllocatedBytes() {
+    }
+
+    /** So many operations, one after the other. */
+    public interface Operations {
+        /** Carries them out. */
+        void run(int count);
+    }
+
+    /** Lets jcmd into the proxies, which then have a socket open for good that it comes by. */
+    public static void letIn(final ProxyProcess... proxies) {
+        byThread(proxies);
+    }
+
+    /**
+     * Fails unless some of a few runs of {@code count} operations, after one that is not counted, makes the proxies
+     * allocate less than an object for each. What a JVM allocates once, in whichever run it does, is not per operation.
+     *
+     * @param count so many that a KiB for each of the proxies' threads is little.
+     */
+    public static void assertNonePerOperation(
+        final String what, final int count, final Operations operations, final ProxyProcess... proxies) {
+        operations.run(count);
+        double least = Double.MAX_VALUE;
+        for (int i = 0; i < ATTEMPTS && least >= ALLOWED_PER_OPERATION; i++) {
+            final Map<String, Long> before = byThread(proxies);
+            operations.run(count);
+            final Map<String, Long> after = byThread(proxies);
+            final long allocated = after.entrySet().stream()
+                .mapToLong(thread -> thread.getValue() - before.getOrDefault(thread.getKey(), 0L)).sum();
+            least = Math.min(least, (double) allocated / count);
+        }
+        System.out.printf("allocated by the proxies for each %s: %.2f bytes%n", what, least);
+        assertTrue(least < ALLOWED_PER_OPERATION, what + ": bytes for each: " + least);
+    }
+
+    /** A thread that has ended is in none of them. */
+    private static Map<String, Long> byThread(final ProxyProcess... proxies) {
+        final Map<String, Long> all = new HashMap<>();
+        for (final ProxyProcess proxy : proxies) {
+            int found = 0;
+            for (final String line : threads(proxy)) {
+                final Matcher matcher = THREAD.matcher(line);
+                if (matcher.matches()) {
+                    found++;
+                    all.put(proxy.pid() + " " + matcher.group(1),
+                        Long.parseLong(matcher.group(2)) << (BITS_PER_UNIT * UNITS.indexOf(matcher.group(3))));
+                }
+            }
+            assertTrue(found > 0, () -> "no thread of a proxy among " + threads(proxy));
+        }
+        return all;
+    }
+
+    private static List<String> threads(final ProxyProcess proxy) {
+        try {
+            final Process jcmd = new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "jcmd").toString(), Long.toString(proxy.pid()),
+                "Thread.print", "-e").redirectErrorStream(true).start();
+            final String said = new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertEquals(0, jcmd.waitFor(), said);
+            return said.lines().toList();
+        } catch (final IOException | InterruptedException e) {
+            throw new AssertionError("jcmd of " + proxy, e);
+        }
+    }
+}
