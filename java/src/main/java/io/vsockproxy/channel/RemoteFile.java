@@ -11,7 +11,8 @@ import org.agrona.MutableDirectBuffer;
  * A regular file that the other side has passed and owns. Nothing of it is cached here.
  *
  * <p>Every request that was sent gets exactly one answer: the owner's, or EIO when the session ends. Many may be under
- * way at once; the owner answers those for one file in their order. Confined to the engine's thread (see the package).
+ * way at once, and their answers come in any order. Of those that overlap, if one of them changes the file, an owner of
+ * our kind carries out the earlier first. Confined to the engine's thread (see the package).
  *
  * <p>Positions, indices and lengths are bytes. A {@code correlationId} is the caller's, and means nothing here. Methods
  * throw {@link IllegalArgumentException} for a negative position or file length, {@link IndexOutOfBoundsException} for
