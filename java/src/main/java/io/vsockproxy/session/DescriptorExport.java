@@ -150,6 +150,10 @@ final class DescriptorExport {
             final int fd = control.descriptor(i);
             classes[i] = inspector.inspect(fd);
             unixSockets[i] = inspector.wasUnixSocket();
+            if (classes[i] == DescriptorClass.OTHER && !inspector.isOpen(fd)) {
+                // A component's mistake; on the link it would be everybody's.
+                return "descriptor " + (i + 1) + " of " + count + " (number " + fd + ") is not open";
+            }
             ways[i] = way(fd, classes[i]);
             String obstacle = null;
             if (ways[i] == Way.BESIDE) {

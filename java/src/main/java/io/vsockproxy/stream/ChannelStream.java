@@ -222,8 +222,16 @@ public final class ChannelStream extends Stream {
     private String obstacle(final OwnedFd[] descriptors) {
         final ControlData control = streamCommons.control();
         control.clear();
-        for (final OwnedFd descriptor : descriptors) {
-            control.add(descriptor.fd());
+        for (int i = 0; i < descriptors.length; i++) {
+            final int fd = descriptors[i].fd();
+            for (int j = 0; j < i; j++) {
+                if (control.descriptor(j) == fd) {
+                    control.clear();
+                    return "descriptor " + (i + 1) + " of " + descriptors.length + " is the same as descriptor "
+                        + (j + 1) + ", and can be taken over only once";
+                }
+            }
+            control.add(fd);
         }
         final String obstacle = handler.obstacle(control);
         control.clear();

@@ -57,6 +57,11 @@ public final class DescriptorInspector implements AutoCloseable {
             && (memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT) == Constants.S_IFIFO;
     }
 
+    /** Whether there is a descriptor of that number. */
+    public boolean isOpen(final int fd) {
+        return Syscalls.fcntl(fd, Constants.F_GETFL, 0) >= 0;
+    }
+
     /** The file status flags, as F_GETFL shows them; 0 when the descriptor has none. */
     public int statusFlags(final int fd) {
         return Math.max(0, Syscalls.fcntl(fd, Constants.F_GETFL, 0));

@@ -7,6 +7,8 @@ package io.vsockproxy.channel;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
@@ -16,7 +18,9 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.Received;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -118,6 +122,37 @@ class ChannelDescriptorTest {
         assertTrue(readEnd.isOpen());
         readEnd.close();
         Endpoint.closeAll(pipe);
+    }
+
+    @Test
+    void shouldLeaveDescriptorsToACallerWhoGivesOneOfThemTwice() {
+        final Connection connection = PAIR.toApplication(Role.GUEST);
+        final Endpoint[] pipe = Endpoint.pipe();
+        final OwnedFd one = duplicate(pipe[0]);
+        final OwnedFd other = duplicate(pipe[1]);
+        final IllegalArgumentException thrown = refusal(connection.component(), one, other, one);
+        assertTrue(thrown.getMessage().startsWith("descriptor 3 of 3 is the same as descriptor 1"), thrown::getMessage);
+        assertTrue(one.isOpen() && other.isOpen());
+        assertEquals(4, connection.component().offer("once", one, other));
+        connection.application().receive().descriptors().forEach(Endpoint::close);
+        Endpoint.closeAll(pipe);
+    }
+
+    @Test
+    void shouldRefuseANumberThatIsNoDescriptorAndGoOn() {
+        final Connection connection = PAIR.toApplication(Role.GUEST);
+        final OwnedFd nothing = OwnedFd.of(Integer.MAX_VALUE);
+        final IllegalArgumentException thrown = refusal(connection.component(), nothing);
+        assertEquals("descriptor 1 of 1 (number " + Integer.MAX_VALUE + ") is not open", thrown.getMessage());
+        assertEquals(4, connection.component().offer("next"));
+        assertEquals("next", connection.application().readText(4));
+        assertEquals(0, PAIR.sessionEnds().size());
+    }
+
+    private static IllegalArgumentException refusal(final Component component, final OwnedFd... passed) {
+        final CompletionException thrown =
+            assertThrows(CompletionException.class, () -> component.offer("x", passed));
+        return assertInstanceOf(IllegalArgumentException.class, thrown.getCause());
     }
 
     @ParameterizedTest
