@@ -33,7 +33,8 @@ public interface RemoteFile extends AutoCloseable {
          * @param result        pread, pwrite: how many bytes, fewer than asked for at the end of the file, at the
          *                      limits and on a full disk; fstat: the size in bytes; ftruncate: 0. Else
          *                      {@code -errno}: EIO, also for a session that has ended; EBADF: not open for that;
-         *                      EAGAIN: the owner has too many requests to deal with.
+         *                      EAGAIN: the owner has too many requests to deal with; EFAULT: the buffer has become
+         *                      too short meanwhile.
          */
         void onComplete(RemoteFile file, long correlationId, long result);
     }
@@ -72,7 +73,11 @@ public interface RemoteFile extends AutoCloseable {
     /** Whether requests can be sent: neither closed here or there, nor the session ended. */
     boolean isOpen();
 
-    /** Tells the owner that the file is not used any more. Requests under way are still answered. Idempotent. */
+    /**
+     * Tells the owner that the file is not used any more. Requests under way are still answered. Idempotent.
+     *
+     * @throws IllegalStateException while it is open, on another thread than the engine's, and while a claim is open.
+     */
     @Override
     void close();
 }

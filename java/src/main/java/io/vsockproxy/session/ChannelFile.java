@@ -126,6 +126,9 @@ final class ChannelFile extends PeerFile implements RemoteFile {
 
     @Override
     public void close() {
+        if (isOpen()) {
+            commons.check();
+        }
         if (!closed) {
             closed = true;
             files.onReleased(this);
@@ -184,6 +187,9 @@ final class ChannelFile extends PeerFile implements RemoteFile {
             if (length > request.length) {
                 // More than was asked for: whatever it is, it has no place in the caller's buffer.
                 result = -Errno.EIO;
+            } else if (request.index + length > request.buffer.capacity()) {
+                // There was room when it was asked for.
+                result = -Errno.EFAULT;
             } else {
                 request.buffer.putBytes(request.index, data, offset, length);
                 result = length;

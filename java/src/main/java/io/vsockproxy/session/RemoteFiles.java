@@ -354,7 +354,13 @@ public final class RemoteFiles {
         }
     }
 
+    /** Whether it needs to wait no longer: it has been sent, or cannot be. */
     private boolean send(final WaitingWrite write) {
+        if (write.offset() + write.length() > write.buffer().capacity()) {
+            // It was there when the write was asked for. Those behind it must not wait for it for ever.
+            write.completion().onAnswer(write.context(), Errno.EFAULT, 0, null, 0, 0);
+            return true;
+        }
         return send(
             write.handle, write.fileOffset, write.buffer, write.offset, write.length, write.completion, write.context);
     }

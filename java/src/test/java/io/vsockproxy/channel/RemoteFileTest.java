@@ -7,6 +7,7 @@ package io.vsockproxy.channel;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
@@ -108,6 +109,65 @@ class RemoteFileTest {
         close(connection.component(), file);
         assertFalse(connection.component().onEngine(() -> file.isOpen()));
         assertFalse(connection.component().onEngine(() -> file.fstat(1, (asked, id, result) -> { })));
+    }
+
+    @Test
+    void shouldAnswerEfaultAndGoOnWhenTheBufferOfAReadHasBecomeTooShort() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("short-read");
+        Files.writeString(path, "content");
+        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
+        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[7]);
+        assertEquals(-Errno.EFAULT, ask(connection.component(), 1, (i, completion) -> {
+            final boolean asked = file.pread(0, buffer, 0, 7, i, completion);
+            buffer.wrap(new byte[6]);
+            return asked;
+        })[0]);
+        assertEquals(6, ask(connection.component(), 1, (i, completion) ->
+            file.pread(0, buffer, 0, 6, i, completion))[0]);
+        close(connection.component(), file);
+    }
+
+    @Test
+    void shouldAnswerEfaultAndGoOnWhenTheBufferOfAWaitingWriteHasBecomeTooShort() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("short-write");
+        Files.write(path, new byte[1]);
+        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[RemoteFile.MAX_LENGTH]);
+        // More than the link takes at once: the last of them waits.
+        final int count = 40;
+        final long[] results = ask(connection.component(), count, (i, completion) -> {
+            final boolean asked = file.pwrite(0, buffer, 0, RemoteFile.MAX_LENGTH, i, completion);
+            if (i == count - 1) {
+                buffer.wrap(new byte[1]);
+            }
+            return asked;
+        });
+        assertEquals(RemoteFile.MAX_LENGTH, results[0]);
+        assertEquals(-Errno.EFAULT, results[count - 1]);
+        assertEquals(1, ask(connection.component(), 1, (i, completion) ->
+            file.pwrite(0, buffer, 0, 1, i, completion))[0]);
+        close(connection.component(), file);
+    }
+
+    @Test
+    void shouldRefuseToBeClosedOnAnotherThreadAndWhileAClaimIsOpen() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("claimed");
+        Files.writeString(path, "content");
+        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
+        assertThrows(IllegalStateException.class, file::close);
+        connection.component().onEngine(() -> {
+            final ChannelClaim claim = new ChannelClaim();
+            assertEquals(4, connection.component().channel().tryClaim(4, claim));
+            assertThrows(IllegalStateException.class, file::close);
+            claim.buffer().putStringWithoutLengthAscii(0, "sent");
+            claim.commit();
+            return null;
+        });
+        assertEquals("sent", connection.application().readText(4));
+        close(connection.component(), file);
     }
 
     /** Sends a request. */
