@@ -10,7 +10,8 @@ import org.agrona.concurrent.Agent;
  * The engine of an {@linkplain VsockProxy#embed embedded} proxy, for a component to turn on a thread of its own: by
  * Agrona's AgentInvoker, AgentRunner or CompositeAgent, or by calling the three methods itself, {@link #onStart} first.
  *
- * <p>All from one thread. After {@link #onClose}, or {@link VsockProxy#close}, a turn does nothing.
+ * <p>All from one thread. After {@link #onClose}, or {@link VsockProxy#close}, a turn does nothing. A turn within a
+ * turn, from a callback or on another thread, is an IllegalStateException, and so is a second start.
  */
 public interface EngineAgent extends Agent {
     /**
@@ -34,7 +35,12 @@ public interface EngineAgent extends Agent {
      */
     int doWork(long maxWaitNs);
 
-    /** Closes every session, removes the sockets and the mount. Idempotent. */
+    /**
+     * Closes every session, removes the sockets and the mount; from a callback, as soon as the turn has ended.
+     * Idempotent.
+     *
+     * @throws IllegalStateException on another thread than the one that is turning it just now.
+     */
     @Override
     void onClose();
 }

@@ -88,6 +88,8 @@ final class ProxyAgent implements EngineAgent {
     private long refusedGuests;
     private boolean announced;
     private boolean draining;
+    private boolean started;
+    private boolean closesAfterTurn;
     /** Written under this object's lock. */
     private volatile boolean closed;
 
@@ -129,6 +131,10 @@ final class ProxyAgent implements EngineAgent {
 
     @Override
     public void onStart() {
+        if (started) {
+            throw new IllegalStateException("started before");
+        }
+        started = true;
         try {
             start();
         } catch (final RuntimeException e) {
@@ -164,13 +170,20 @@ final class ProxyAgent implements EngineAgent {
         if (closed) {
             return 0;
         }
-        resources.channels().abandonClaim();
-        final int work = loop.turn(maxWaitNs);
-        if (counters != null) {
-            counters.onTurn();
+        loop.checkNotTurning();
+        try {
+            resources.channels().abandonClaim();
+            final int work = loop.turn(maxWaitNs);
+            if (counters != null) {
+                counters.onTurn();
+            }
+            throwFailure();
+            return work;
+        } finally {
+            if (closesAfterTurn) {
+                onClose();
+            }
         }
-        throwFailure();
-        return work;
     }
 
     private void throwFailure() {
@@ -289,6 +302,12 @@ final class ProxyAgent implements EngineAgent {
 
     @Override
     public void onClose() {
+        if (loop.isTurning()) {
+            loop.checkThread();
+            // Somewhere up the stack, memory that would be gone is still in use.
+            closesAfterTurn = true;
+            return;
+        }
         synchronized (this) {
             if (closed) {
                 return;

@@ -178,9 +178,9 @@ public final class VsockProxy implements AutoCloseable {
     /**
      * Stops a launched proxy: accepts nothing more, brings each session to an orderly end for up to {@link
      * Context#drainTimeoutNs}, then closes what is left, removes the sockets, and waits for the thread. An embedded
-     * proxy is closed right here and at once, so on the thread that turns it, or after that has stopped; {@link
-     * EngineAgent#onClose} is the same. Idempotent. Not from a callback of a launched proxy, which would wait for
-     * itself.
+     * proxy is closed right here and at once, so on the thread that turns it, or after that has stopped (from a
+     * callback, as soon as the turn has ended); {@link EngineAgent#onClose} is the same. Idempotent. Not from a
+     * callback of a launched proxy, which would wait for itself.
      */
     @Override
     public void close() {

@@ -60,6 +60,7 @@ public final class EventLoop implements AutoCloseable {
     private long nowNs = System.nanoTime();
     private final AtomicInteger signalling = new AtomicInteger();
     private volatile Thread thread;
+    private boolean turning;
     private volatile boolean closed;
 
     /**
@@ -163,8 +164,35 @@ public final class EventLoop implements AutoCloseable {
      *
      * @param maxWaitNs 0 only looks; negative has no limit.
      * @return how many events, commands, timers and tasks were dealt with.
+     * @throws IllegalStateException as {@link #checkNotTurning}.
      */
     public int turn(final long maxWaitNs) {
+        checkNotTurning();
+        turning = true;
+        try {
+            return turnOnce(maxWaitNs);
+        } finally {
+            turning = false;
+        }
+    }
+
+    /** Whether a turn has begun and not ended: known for sure to the thread that turns only. */
+    public boolean isTurning() {
+        return turning;
+    }
+
+    /**
+     * Refuses a turn within a turn, which would deal again with what is being dealt with.
+     *
+     * @throws IllegalStateException in a turn: a handler's, or that of another thread.
+     */
+    public void checkNotTurning() {
+        if (turning) {
+            throw new IllegalStateException("a turn within a turn: from a callback, or on another thread");
+        }
+    }
+
+    private int turnOnce(final long maxWaitNs) {
         if (thread != Thread.currentThread()) {
             thread = Thread.currentThread();
         }

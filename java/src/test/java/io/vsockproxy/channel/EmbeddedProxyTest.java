@@ -6,6 +6,7 @@ package io.vsockproxy.channel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -224,6 +225,54 @@ class EmbeddedProxyTest {
     }
 
     @Test
+    void shouldRefuseATurnWithinATurnAndGiveEverythingOnce() {
+        final List<Throwable> refusals = new ArrayList<>();
+        connecting.onData = () -> {
+            assertEquals(4, offer(accepting, "more"));
+            hostInvoker.invoke();
+            refusals.add(assertThrows(IllegalStateException.class, () -> guest.agent().doWork()));
+        };
+        connect();
+        assertEquals(5, offer(accepting, "first"));
+        turnUntil(() -> connecting.received.toString().endsWith("more"));
+        assertEquals("firstmore", connecting.received.toString());
+        assertEquals(1, refusals.size());
+        assertThrows(IllegalStateException.class, () -> guest.agent().onStart());
+    }
+
+    @Test
+    void shouldCloseAfterTheTurnWhenClosedFromACallback() {
+        final AtomicInteger open = new AtomicInteger();
+        connecting.onData = () -> {
+            guest.close();
+            guest.agent().onClose();
+            open.set(connecting.channel.isOpen() ? 1 : 0);
+        };
+        connect();
+        offer(accepting, "close");
+        turnUntil(() -> connecting.closed >= 0);
+        assertEquals(1, open.get());
+        assertEquals("close", connecting.received.toString());
+        assertFalse(guest.execute(() -> { }));
+        assertEquals(0, guest.agent().doWork());
+        turnUntil(() -> accepting.closed >= 0);
+    }
+
+    @Test
+    void shouldRefuseToBeClosedOnAnotherThreadWhileItIsTurned() {
+        connecting.onData = () -> {
+            final CompletionException thrown = assertThrows(
+                CompletionException.class, () -> CompletableFuture.runAsync(guest::close).join());
+            assertInstanceOf(IllegalStateException.class, thrown.getCause());
+        };
+        connect();
+        offer(accepting, "stay");
+        turnUntil(() -> connecting.received.toString().equals("stay"));
+        offer(accepting, "ing");
+        turnUntil(() -> connecting.received.toString().equals("staying"));
+    }
+
+    @Test
     void shouldSayWhyItCannotServe() {
         final VsockProxy second = VsockProxy.embed(context(Role.HOST));
         assertThrows(RuntimeException.class, () -> second.agent().onStart());
@@ -287,6 +336,7 @@ class EmbeddedProxyTest {
         private Channel channel;
         private int failed = -1;
         private int closed = -1;
+        private Runnable onData = () -> { };
 
         @Override
         public void onConnected(final Channel newChannel) {
@@ -305,6 +355,9 @@ class EmbeddedProxyTest {
             final int offset,
             final int length,
             final PassedDescriptors descriptors) {
+            final Runnable once = onData;
+            onData = () -> { };
+            once.run();
             received.append(buffer.getStringWithoutLengthAscii(offset, length));
             return length;
         }
