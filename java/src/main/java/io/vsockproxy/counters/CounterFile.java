@@ -9,6 +9,7 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.MappedByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -49,7 +50,7 @@ public final class CounterFile implements AutoCloseable {
     /**
      * Makes the file, in place of one that is there.
      *
-     * @throws UncheckedIOException when that cannot be.
+     * @throws UncheckedIOException when that cannot be; also when there is something else, like a device.
      */
     public CounterFile(final Path path) {
         final int metadataLength = IDS.size() * CountersReader.METADATA_LENGTH;
@@ -58,8 +59,13 @@ public final class CounterFile implements AutoCloseable {
         MappedByteBuffer mapped = null;
         RandomAccessFile opened = null;
         try {
+            if (Files.exists(path) && !Files.isRegularFile(path)) {
+                throw new FileSystemException(path.toString(), null, "It is no regular file");
+            }
             Files.deleteIfExists(temporary);
-            mapped = IoUtil.mapNewFile(temporary.toFile(), HEADER_LENGTH + metadataLength + (long) valuesLength);
+            // Written, as only that is told that the disk is full; who writes to a mapping is killed.
+            Files.write(temporary, new byte[HEADER_LENGTH + metadataLength + valuesLength]);
+            mapped = IoUtil.mapExistingFile(temporary.toFile(), "counters");
             opened = new RandomAccessFile(temporary.toFile(), "r");
             final UnsafeBuffer buffer = new UnsafeBuffer(mapped);
             final CountersManager manager = new CountersManager(

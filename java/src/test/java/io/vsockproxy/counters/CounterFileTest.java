@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -38,6 +39,43 @@ class CounterFileTest {
             Files.write(path, new byte[0]);
             assertFalse(file.show(values));
             assertFalse(file.show(values));
+        }
+    }
+
+    @Test
+    void shouldNotTakeThePlaceOfADevice() throws IOException {
+        final Path path = directory.resolve("counters");
+        assertEquals(0, run("mkfifo", path.toString()));
+        final UncheckedIOException thrown = assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+        assertTrue(thrown.getMessage().contains("no regular file"), thrown::getMessage);
+        assertFalse(Files.isRegularFile(path));
+        try (Stream<Path> left = Files.list(directory)) {
+            assertEquals(List.of(path), left.toList());
+        }
+    }
+
+    @Test
+    void shouldSayThatTheDiskIsFullAndLeaveNothing() throws IOException {
+        assumeTrue(run("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", directory.toString()) == 0, "may not mount");
+        try {
+            final Path path = directory.resolve("counters");
+            final UncheckedIOException thrown = assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+            assertTrue(thrown.getMessage().contains("No space left"), thrown::getMessage);
+            try (Stream<Path> left = Files.list(directory)) {
+                assertEquals(List.of(), left.toList());
+            }
+        } finally {
+            assertEquals(0, run("umount", "-l", directory.toString()));
+        }
+    }
+
+    private static int run(final String... command) throws IOException {
+        final Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        process.getInputStream().readAllBytes();
+        try {
+            return process.waitFor();
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 
