@@ -18,6 +18,9 @@ import io.vsockproxy.posix.Memory;
  * tells nobody. Loop's thread only.
  */
 public interface FileRelay {
+    /** An offset for writes: where the file ends then. */
+    long END_OF_FILE = -1;
+
     /** Who is told what came of a request. */
     interface Completion {
         /** Where what was read goes, or where what is to be written is. Stays until {@link #onDone}. */
@@ -33,7 +36,7 @@ public interface FileRelay {
     /** Reads up to {@code length} bytes at {@code offset} into the completion's data. */
     int read(long offset, int length, Completion completion);
 
-    /** Writes up to {@code length} bytes of the completion's data to {@code offset}. */
+    /** Writes up to {@code length} bytes of the completion's data to {@code offset}, or {@link #END_OF_FILE}. */
     int write(long offset, int length, Completion completion);
 
     /** Asks for the attributes, which go into the completion's. */

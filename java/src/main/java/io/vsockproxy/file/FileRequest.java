@@ -52,6 +52,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     long offset;
     /** Bytes to be read or written; of a truncation, the new length; of a SYNC, 1 if it is about data only. */
     long length;
+    /** Of a write: whether it belongs where the file ends then, whatever the offset. */
+    boolean appending;
     /** What has been written before a worker took over. */
     long alreadyWritten;
     /** The bytes read, or to be written. */
@@ -83,6 +85,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         length = howLong;
         state = State.WAITING;
         alreadyWritten = 0;
+        appending = false;
         result = 0;
         learns = false;
         reopens = false;
@@ -102,9 +105,9 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     /**
      * Whether {@code earlier} has to be done before this. Reads and writes where they overlap, and where a write moves
      * the end of the file that a read will find: both reach behind {@code size}. Anything and a truncation, which may
-     * both hide and show bytes anywhere behind the shorter length. The size and what changes it. Where a write to a
-     * file that {@code appends} will end up is not known before it is done. A SYNC is about what was changed before it;
-     * nothing waits for it.
+     * both hide and show bytes anywhere behind the shorter length. The size and what changes it. Where a write that
+     * appends, or one to a file that {@code appends}, will end up is not known before it is done. A SYNC is about what
+     * was changed before it; nothing waits for it.
      *
      * @param size the file's, or any smaller number if that is not known.
      */
@@ -163,6 +166,17 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     // ---- As what is asked of a relayed file's owner
 
+    /** Asks it; 0 or {@code -errno}. */
+    int askOf(final FileRelay relay) {
+        return switch (operation) {
+            case READ -> relay.read(offset, (int) length, this);
+            case WRITE -> relay.write(appending ? FileRelay.END_OF_FILE : offset, (int) length, this);
+            case EXAMINE -> relay.examine(this);
+            case SYNC -> relay.sync(isDataOnly(), this);
+            case TRUNCATE -> relay.truncate(length, this);
+        };
+    }
+
     @Override
     public Memory data() {
         return data;
@@ -176,7 +190,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     @Override
     public void onDone(final long done) {
         // An owner that says it did more than it was asked to is not to be believed.
-        result = hasRange() && done > length ? -Errno.EIO : done;
+        final boolean isCount = operation == Operation.READ || operation == Operation.WRITE;
+        result = isCount && done > length ? -Errno.EIO : done;
         server.onPerformed(this);
     }
 
@@ -214,7 +229,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     }
 
     private boolean hasRange() {
-        return operation == Operation.READ || operation == Operation.WRITE;
+        return operation == Operation.READ || (operation == Operation.WRITE && !appending);
     }
 
     private long end() {
@@ -236,7 +251,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     private long writeFully() {
         long done = 0;
         do {
-            final long count = Syscalls.pwritev2(file.fd(), piece(done), 1, offset + done, 0);
+            final long count =
+                Syscalls.pwritev2(file.fd(), piece(done), 1, offset + done, appending ? Constants.RWF_APPEND : 0);
             if (count <= 0) {
                 return done + alreadyWritten > 0 ? done + alreadyWritten : count;
             }

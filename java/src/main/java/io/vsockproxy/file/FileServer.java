@@ -118,7 +118,7 @@ public final class FileServer implements AutoCloseable {
         }
     }
 
-    /** Writes; the bytes are read before this returns. */
+    /** Writes to {@code offset} or {@link FileRelay#END_OF_FILE}; the bytes are read before this returns. */
     public void write(
         final LocalFile file,
         final long cookie,
@@ -126,8 +126,9 @@ public final class FileServer implements AutoCloseable {
         final int index,
         final int length,
         final long offset) {
+        final boolean appending = offset == FileRelay.END_OF_FILE;
         final boolean isRefused = file.relay() != null && !file.isWritable();
-        if (offset < 0 || isRefused) {
+        if ((offset < 0 && !appending) || isRefused) {
             responses.written(cookie, isRefused ? Errno.EBADF : Errno.EINVAL, 0);
             return;
         }
@@ -139,9 +140,11 @@ public final class FileServer implements AutoCloseable {
         long done = 0;
         final boolean memory = file.kind() == FileSystemKind.MEMORY && length <= MAX_INLINE_WRITE_LENGTH;
         learnSize(file);
-        if (length > 0 && (memory || !file.refusesNowaitWrite()) && file.isFreeToWrite(offset, length)) {
+        final boolean free = appending ? file.isIdle() : file.isFreeToWrite(offset, length);
+        if (length > 0 && (memory || !file.refusesNowaitWrite()) && free) {
             IoVec.set(scratch.buffer(), 0, buffer.addressOffset() + index, length);
-            done = Syscalls.pwritev2(file.fd(), scratch.address(), 1, offset, memory ? 0 : Constants.RWF_NOWAIT);
+            final int flags = (memory ? 0 : Constants.RWF_NOWAIT) | (appending ? Constants.RWF_APPEND : 0);
+            done = Syscalls.pwritev2(file.fd(), scratch.address(), 1, appending ? 0 : offset, flags);
             if (done == length || memory || isFinal(done)) {
                 responses.written(cookie, done < 0 ? (int) -done : 0, Math.max(0, done));
                 return;
@@ -317,7 +320,7 @@ public final class FileServer implements AutoCloseable {
         final Memory data = hasRoom && left > 0 && requestCount < limits.maxRequests() ? buffers.acquire(left) : null;
         final FileRequest request = data == null && left > 0
             ? null
-            : newRequest(file, Operation.WRITE, cookie, offset + written, left);
+            : newRequest(file, Operation.WRITE, cookie, Math.max(0, offset) + written, left);
         if (request == null) {
             // What has been written counts: a short write, after which the writer asks again.
             responses.written(cookie, written > 0 ? 0 : Errno.EAGAIN, written);
@@ -329,6 +332,7 @@ public final class FileServer implements AutoCloseable {
         pendingWriteLength += left;
         request.data = data;
         request.alreadyWritten = written;
+        request.appending = offset == FileRelay.END_OF_FILE;
         submit(request);
     }
 
@@ -491,13 +495,7 @@ public final class FileServer implements AutoCloseable {
     }
 
     private void relay(final FileRelay relay, final FileRequest request) {
-        final int error = switch (request.operation) {
-            case READ -> relay.read(request.offset, (int) request.length, request);
-            case WRITE -> relay.write(request.offset, (int) request.length, request);
-            case EXAMINE -> relay.examine(request);
-            case SYNC -> relay.sync(request.isDataOnly(), request);
-            case TRUNCATE -> relay.truncate(request.length, request);
-        };
+        final int error = request.askOf(relay);
         if (error < 0) {
             // As if it had been asked: whoever is going through the file's requests now goes on undisturbed.
             request.result = error;

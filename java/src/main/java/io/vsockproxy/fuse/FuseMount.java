@@ -40,8 +40,8 @@ import java.util.concurrent.TimeUnit;
  *     them, with the process's memory map locked or a thread that reaches no safepoint, and the loop may be waiting for
  *     either. Any other process may.</li>
  * <li>Opening /proc/self/fd/N anew works, with no more access than was granted.</li>
- * <li>With O_APPEND among the flags the backend appends. An application that sets O_APPEND itself, later, writes where
- *     the file ended when its size was last seen.</li>
+ * <li>With O_APPEND among the flags the backend appends. When an application sets O_APPEND itself, later,
+ *     {@link FuseRequest#isAppending} says so.</li>
  * <li>Without {@code allowOther} only processes of the mounting user may open, or call fstat on, what they were given;
  *     reads and writes of an open descriptor are not checked by the kernel.</li>
  * <li>As with a disk, no read, fstat or fsync ends for a signal that the caller survives, and no write or truncation

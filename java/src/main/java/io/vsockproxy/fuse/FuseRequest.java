@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.fuse;
 
+import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
@@ -79,6 +80,14 @@ public final class FuseRequest {
     /** Of a read or a write: the file status flags, as F_GETFL shows them, of the descriptor it is done with. */
     public int statusFlags() {
         return statusFlags;
+    }
+
+    /**
+     * Whether it is a write by somebody who has asked for O_APPEND where the file was not opened with it: it belongs
+     * where the file ends, and the offset is the kernel's guess of that.
+     */
+    public boolean isAppending() {
+        return kind == Kind.WRITE && divisible && (statusFlags & Constants.O_APPEND) != 0 && !node.isAppending();
     }
 
     /** A number of the backend's own: say, that of the message which it sent for this request. 0 at first. */

@@ -8,6 +8,7 @@ import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
 import io.vsockproxy.file.FifoServer;
 import io.vsockproxy.file.FileLimits;
+import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.file.FileServer;
 import io.vsockproxy.file.LocalFifo;
 import io.vsockproxy.file.LocalFile;
@@ -31,6 +32,7 @@ final class OwnFiles {
     private static final long DONT_WAIT = 1;
 
     private final Session session;
+    private final PeerExtension extension;
     private final Outbox outbox;
     private final StreamTable streams;
     private final DescriptorReserve reserve;
@@ -46,6 +48,7 @@ final class OwnFiles {
         final StreamTable streams,
         final PeerExtension extension) {
         this.session = session;
+        this.extension = extension;
         this.outbox = outbox;
         this.streams = streams;
         reserve = resources.commons().reserve();
@@ -166,8 +169,14 @@ final class OwnFiles {
         final long cookie = message.cookie();
         switch (message.command()) {
             case Command.PREAD_REQUEST -> fileServer.read(file, cookie, message.count(), message.fileOffset());
-            case Command.PWRITE_REQUEST -> fileServer.write(file, cookie, message.buffer(), message.blobOffset(),
-                message.blobLength(), message.fileOffset());
+            case Command.PWRITE_REQUEST -> {
+                if (message.fileOffset() == FileRelay.END_OF_FILE && !extension.isAgreed()) {
+                    outbox.sendPwriteResponse(cookie, Errno.EINVAL, 0);
+                } else {
+                    fileServer.write(file, cookie, message.buffer(), message.blobOffset(), message.blobLength(),
+                        message.fileOffset());
+                }
+            }
             case Command.FSTAT_REQUEST -> {
                 if (message.sync() == Sync.NONE) {
                     fileServer.examine(file, cookie);

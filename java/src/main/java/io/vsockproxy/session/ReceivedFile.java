@@ -131,7 +131,8 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replyError(refusal());
             return true;
         }
-        if (!remote.pwrite(handle, offset, buffer, index, length, WRITE_ANSWER, request)) {
+        final long at = request.isAppending() && remote.appends() ? END_OF_FILE : offset;
+        if (!remote.pwrite(handle, at, buffer, index, length, WRITE_ANSWER, request)) {
             files.waitForRoom();
             return false;
         }
@@ -178,6 +179,9 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
 
     @Override
     public int write(final long offset, final int length, final FileRelay.Completion completion) {
+        if (offset == END_OF_FILE && !remote.appends()) {
+            return -Errno.EOPNOTSUPP;
+        }
         return begun(!isOrphaned() && remote.pwriteWhenRoom(
             handle, offset, completion.data().buffer(), 0, length, RELAYED_ANSWER, completion));
     }

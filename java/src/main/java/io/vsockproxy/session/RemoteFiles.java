@@ -101,7 +101,7 @@ public final class RemoteFiles {
     private final int maxWriteLength;
     private final EventLoop loop;
     private final Counters counters;
-    private final BooleanSupplier peerSynchronises;
+    private final BooleanSupplier peerHasGreeted;
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
@@ -109,7 +109,7 @@ public final class RemoteFiles {
     private long lastCookie;
 
     /**
-     * @param peerSynchronises whether the peer has greeted, and so understands {@link #sync}.
+     * @param peerHasGreeted so that it understands {@link #sync} and {@link #appends}.
      */
     RemoteFiles(
         final Session session,
@@ -117,8 +117,8 @@ public final class RemoteFiles {
         final SessionLimits limits,
         final EventLoop loop,
         final Counters counters,
-        final BooleanSupplier peerSynchronises) {
-        this.peerSynchronises = peerSynchronises;
+        final BooleanSupplier peerHasGreeted) {
+        this.peerHasGreeted = peerHasGreeted;
         this.session = session;
         this.outbox = outbox;
         this.maxRequests = limits.maxPendingFileRequests();
@@ -131,6 +131,11 @@ public final class RemoteFiles {
     /** Whether the session goes on. */
     public boolean isOpen() {
         return !session.hasEnded();
+    }
+
+    /** Whether the peer takes {@link io.vsockproxy.file.FileRelay#END_OF_FILE} for the offset of a write. */
+    boolean appends() {
+        return peerHasGreeted.getAsBoolean();
     }
 
     /** The cookie of the request that was sent last. */
@@ -244,7 +249,7 @@ public final class RemoteFiles {
     public boolean sync(
         final long handle, final boolean dataOnly, final AttributesCompletion completion, final Object context) {
         final int sync = dataOnly ? Sync.DATA : Sync.ALL;
-        return fstat(handle, peerSynchronises.getAsBoolean() ? sync : Sync.NONE, completion, context);
+        return fstat(handle, peerHasGreeted.getAsBoolean() ? sync : Sync.NONE, completion, context);
     }
 
     private boolean fstat(

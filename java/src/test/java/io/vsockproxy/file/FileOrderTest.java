@@ -145,6 +145,23 @@ class FileOrderTest {
     }
 
     @Test
+    void shouldAppendBehindTheWritesThatCameBefore() throws IOException, InterruptedException {
+        Files.write(path, new byte[10]);
+        link = serve(LIMITS);
+        final LocalFile file = link.open(path, Constants.O_RDWR);
+        learn(file);
+        final List<Busy> busy = occupyWorkers();
+        link.write(file, 10, new byte[] {1});
+        final long append = link.append(file, new byte[] {2});
+        assertTrue(file.mustWait(file.first().next));
+        link.write(file, 0, new byte[] {3});
+        assertTrue(file.mustWait(file.first().next.next));
+        busy.forEach(task -> task.released.countDown());
+        assertEquals(1, link.answer(append).getPwriteResponse().getBytesWritten());
+        assertArrayEquals(new byte[] {3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}, link.readNow(file, 0, 20));
+    }
+
+    @Test
     void shouldNotChangeBytesThatAMappedAnswerStillHasToSend() throws IOException {
         final byte[] content = TestFiles.randomBytes(new Random(1), 1 << 20);
         Files.write(path, content);

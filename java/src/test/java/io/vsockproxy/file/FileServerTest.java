@@ -95,7 +95,7 @@ class FileServerTest {
         final LocalFile file = link.open(path, Constants.O_RDWR);
         assertEquals(Errno.EINVAL, link.readError(link.read(file, Long.MIN_VALUE, 1)));
         assertEquals(Errno.EINVAL, link.readError(link.read(file, -1, 1)));
-        assertEquals(Errno.EINVAL, link.answer(link.write(file, -1, new byte[1])).getPwriteResponse().getErrorCode());
+        assertEquals(Errno.EINVAL, link.answer(link.write(file, -2, new byte[1])).getPwriteResponse().getErrorCode());
         assertEquals(Errno.EINVAL, link.answer(link.truncate(file, -1)).getFtruncateResponse().getErrorCode());
         final VSockMessage beyond = link.answer(link.write(file, Long.MAX_VALUE, new byte[2]));
         assertTrue(beyond.getPwriteResponse().getErrorCode() > 0);

@@ -139,6 +139,10 @@ final class ServedLink implements AutoCloseable {
         return lastCookie;
     }
 
+    long append(final LocalFile file, final byte[] bytes) {
+        return write(file, FileRelay.END_OF_FILE, bytes);
+    }
+
     long examine(final LocalFile file) {
         server.examine(file, ++lastCookie);
         return lastCookie;

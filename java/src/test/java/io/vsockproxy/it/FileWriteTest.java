@@ -86,6 +86,34 @@ class FileWriteTest {
         assertEquals(23, FileCalls.size(file));
     }
 
+    @ParameterizedTest
+    @EnumSource(Role.class)
+    void shouldAppendWhenTheReceiverSetsThatItself(final Role from) throws IOException {
+        final Endpoint file = PROXIES.file(new byte[] {1, 2, 3}, Constants.O_RDWR);
+        final Endpoint[] ends = PROXIES.connect(from);
+        final Endpoint passed = PROXIES.pass(ends[0], ends[1], file);
+        assertEquals(0, Syscalls.fcntl(passed.fd(), Constants.F_SETFL, Constants.O_APPEND));
+        final Endpoint back = PROXIES.pass(ends[1], ends[0], PROXIES.pass(ends[0], ends[1], file));
+        assertEquals(0, Syscalls.fcntl(back.fd(), Constants.F_SETFL, Constants.O_APPEND));
+        // Of which the receiver's kernel knows nothing.
+        assertEquals(2, FileCalls.write(file, 3, new byte[] {4, 5}));
+        assertEquals(1, FileCalls.write(passed, FileCalls.CURRENT_POSITION, new byte[] {6}));
+        assertEquals(1, FileCalls.write(file, 6, new byte[] {7}));
+        assertEquals(1, FileCalls.write(back, FileCalls.CURRENT_POSITION, new byte[] {8}));
+        assertArrayEquals(new byte[] {1, 2, 3, 4, 5, 6, 7, 8}, FileCalls.read(file, 0, 100));
+        // No longer than that is wanted.
+        assertEquals(0, Syscalls.fcntl(passed.fd(), Constants.F_SETFL, 0));
+        assertEquals(1, FileCalls.write(passed, 0, new byte[] {9}));
+        assertArrayEquals(new byte[] {9, 2, 3, 4, 5, 6, 7, 8}, FileCalls.read(file, 0, 100));
+
+        final int again = FileCalls.reopen(passed, Constants.O_WRONLY | Constants.O_APPEND);
+        final Endpoint reopened = PROXIES.closing(Endpoint.of(again, "open"));
+        assertEquals(1, FileCalls.write(file, 8, new byte[] {10}));
+        final byte[] large = Pattern.bytes(14, 300_000);
+        assertEquals(large.length, FileCalls.write(reopened, FileCalls.CURRENT_POSITION, large));
+        assertArrayEquals(large, FileCalls.read(file, 9, large.length + 1));
+    }
+
     @Test
     void shouldLoseNothingWhenBothSidesAppend() throws IOException {
         final Path path = Files.createTempFile(PROXIES.directory(), "log", "");
