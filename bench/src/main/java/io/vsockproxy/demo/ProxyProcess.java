@@ -98,6 +98,18 @@ public final class ProxyProcess {
         return readyMs;
     }
 
+    /** The flags of its JVM that are no paths: those that choose how it runs. */
+    public String jvmFlags() {
+        try {
+            return Stream.of(Files.readString(Path.of("/proc/" + process.pid() + "/cmdline")).split("\0"))
+                .filter(argument -> argument.startsWith("-X") && !argument.startsWith("-Xlog")
+                    && !argument.contains("/"))
+                .collect(Collectors.joining(" "));
+        } catch (final IOException e) {
+            throw new DemoException("the " + role + " proxy is gone:\n" + log(), e);
+        }
+    }
+
     /** What it has logged. */
     String log() {
         try {

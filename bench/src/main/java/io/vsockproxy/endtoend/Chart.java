@@ -22,8 +22,12 @@ final class Chart {
     private final StringBuilder body = new StringBuilder();
     private final String title;
 
-    /** A line's points. */
-    record Point(double x, double y) { }
+    /** A line's points; {@code name} is for those who point at one. */
+    record Point(double x, double y, String name) {
+        Point(final double x, final double y) {
+            this(x, y, "");
+        }
+    }
 
     Chart(final String title, final String xLabel, final String yLabel) {
         this.title = title;
@@ -58,8 +62,9 @@ final class Chart {
             series, Page.escape(name), Page.escape(name), String.join(" ", places)));
         if (marked) {
             for (final Point point : points) {
-                body.append(String.format(
-                    Locale.ROOT, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/>", x(point.x()), y(point.y())));
+                body.append(String.format(Locale.ROOT,
+                    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>%s</title></circle>",
+                    x(point.x()), y(point.y()), Page.escape(point.name())));
             }
         }
         body.append("</g>\n");

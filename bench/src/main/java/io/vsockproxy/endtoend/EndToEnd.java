@@ -45,7 +45,7 @@ public final class EndToEnd {
         int status = 0;
         try {
             final Results results = measure(Path.of(arguments[0]), Path.of(arguments[1]), pace, screen);
-            Files.writeString(Path.of(arguments[2]), Page.of(results, Machine.describe(pace)));
+            Files.writeString(Path.of(arguments[2]), Page.of(results, Machine.describe(pace, results.proxyFlags())));
             System.out.println(results.summary());
         } catch (final DemoException e) {
             screen.failed(e.getMessage());
@@ -68,6 +68,8 @@ public final class EndToEnd {
             }
             screen.done();
             final Results results = new Results();
+            results.proxyFlags(ways.values().stream().map(Way::jvmFlags)
+                .filter(flags -> !flags.isEmpty()).findFirst().orElse(""));
             for (int round = 1; round <= pace.rounds(); round++) {
                 screen.begin("round " + round + " of " + pace.rounds());
                 for (final Map.Entry<String, Way> way : ways.entrySet()) {

@@ -21,6 +21,7 @@ final class Results {
 
     private final Map<String, Map<Integer, Histogram>> roundTrips = new LinkedHashMap<>();
     private final Map<String, Map<Integer, List<Double>>> throughput = new LinkedHashMap<>();
+    private String proxyFlags = "";
 
     void addRoundTrips(final String way, final int length, final Histogram times) {
         final Map<Integer, Histogram> ofWay = roundTrips.computeIfAbsent(way, key -> new TreeMap<>());
@@ -33,6 +34,16 @@ final class Results {
     void addThroughput(final String way, final int length, final double mibPerS) {
         throughput.computeIfAbsent(way, key -> new TreeMap<>())
             .computeIfAbsent(length, key -> new ArrayList<>()).add(mibPerS);
+    }
+
+    /** The flags with which the proxies' JVMs ran. */
+    void proxyFlags(final String flags) {
+        proxyFlags = flags;
+    }
+
+    /** The same. */
+    String proxyFlags() {
+        return proxyFlags;
     }
 
     /** In the order measured. */

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
+import org.newsclub.net.unix.AFSocket;
 
 /**
  * One way from the client to the server, set up: the processes on it, and the sockets at its ends. Closing it ends
@@ -26,11 +27,20 @@ final class Way implements AutoCloseable {
     private static final long READY_NS = TimeUnit.SECONDS.toNanos(20);
     private static final long STOP_S = 5;
     private static final long POLL_NS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final String DIRECT = "direct";
     private static final String OVER_VSOCK = "vsock-proxy on vsock";
+    private static final String SOCAT = "socat";
+    private static final String NETTY = "Netty";
+    private static final String JUNIXSOCKET = "junixsocket";
+    /** All that there may be, in the order in which they are shown. */
+    private static final List<String> NAMES = List.of(
+        DIRECT, "vsock-proxy", "vsock-proxy --spin 0", OVER_VSOCK, SOCAT, NETTY, JUNIXSOCKET);
+    private static final List<String> RELAY_FLAGS = List.of("-XX:+UseSerialGC", "-Xmx256m");
 
     private final Applications applications;
     private final boolean direct;
     private final List<Runnable> stops;
+    private String jvmFlags = "";
 
     private Way(final Applications applications, final boolean direct, final List<Runnable> stops) {
         this.applications = applications;
@@ -39,23 +49,32 @@ final class Way implements AutoCloseable {
     }
 
     /**
-     * Which there are here: socat's only where it is installed, Netty's only on the platforms it is built for, and one
-     * over AF_VSOCK only in a virtual machine of the tests' own.
+     * Which there are here: socat's only where it is installed, Netty's and junixsocket's only on the platforms that
+     * they are built for, and one over AF_VSOCK only in a virtual machine of the tests' own.
      */
     static List<String> available() {
-        final List<String> names = new ArrayList<>(List.of("direct", "vsock-proxy", "vsock-proxy --spin 0"));
-        if (System.getenv("VSOCKPROXY_VM") != null) {
-            names.add(OVER_VSOCK);
-        }
-        final boolean hasSocat = Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
-            .anyMatch(directory -> Files.isExecutable(Path.of(directory, "socat")));
-        if (hasSocat) {
-            names.add("socat");
-        }
-        if (Epoll.isAvailable()) {
-            names.add("Netty");
-        }
-        return names;
+        return NAMES.stream().filter(Way::isAvailable).toList();
+    }
+
+    private static boolean isAvailable(final String name) {
+        return switch (name) {
+            case OVER_VSOCK -> System.getenv("VSOCKPROXY_VM") != null;
+            case SOCAT -> Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+                .anyMatch(directory -> Files.isExecutable(Path.of(directory, SOCAT)));
+            case NETTY -> Epoll.isAvailable();
+            case JUNIXSOCKET -> AFSocket.isSupported();
+            default -> true;
+        };
+    }
+
+    /** Which of all that there may be anywhere it is: the same way has the same colour on each page. */
+    static int number(final String name) {
+        return NAMES.indexOf(name);
+    }
+
+    /** The JVM's flags of the relays in Java. */
+    static String relayFlags() {
+        return String.join(" ", RELAY_FLAGS);
     }
 
     /**
@@ -70,19 +89,23 @@ final class Way implements AutoCloseable {
         final Path server = directory.resolve("server.sock");
         final Path middle = directory.resolve("link.sock");
         final Path entry = directory.resolve("entry.sock");
-        final Way way = new Way(new Applications(server, entry), "direct".equals(name), new ArrayList<>());
+        final Way way = new Way(new Applications(server, entry), DIRECT.equals(name), new ArrayList<>());
         try {
             switch (name) {
-                case "direct" -> {
+                case DIRECT -> {
                     // Nothing is on it.
                 }
-                case "socat" -> {
+                case SOCAT -> {
                     way.relay(directory, middle, socat(middle, server));
                     way.relay(directory, entry, socat(entry, middle));
                 }
-                case "Netty" -> {
-                    way.relay(directory, middle, netty(middle, server));
-                    way.relay(directory, entry, netty(entry, middle));
+                case NETTY -> {
+                    way.relay(directory, middle, relay(NettyRelay.class, middle, server));
+                    way.relay(directory, entry, relay(NettyRelay.class, entry, middle));
+                }
+                case JUNIXSOCKET -> {
+                    way.relay(directory, middle, relay(JunixsocketRelay.class, middle, server));
+                    way.relay(directory, entry, relay(JunixsocketRelay.class, entry, middle));
                 }
                 case OVER_VSOCK -> way.proxies("vsock:1:9900", List.of(), launcher, directory);
                 default -> way.proxies("unix:" + middle, options(name), launcher, directory);
@@ -92,6 +115,11 @@ final class Way implements AutoCloseable {
             way.close();
             throw e;
         }
+    }
+
+    /** The JVM's flags of a proxy on it; empty where there is none. */
+    String jvmFlags() {
+        return jvmFlags;
     }
 
     /** A new connection. */
@@ -116,7 +144,9 @@ final class Way implements AutoCloseable {
             List.of("--connect", link, "--forward", directory.resolve("entry.sock") + "=" + server));
         host.addAll(options);
         guest.addAll(options);
-        stops.add(ProxyProcess.start(launcher, directory, "host", host)::stop);
+        final ProxyProcess started = ProxyProcess.start(launcher, directory, "host", host);
+        jvmFlags = started.jvmFlags();
+        stops.add(started::stop);
         stops.add(ProxyProcess.start(launcher, directory, "guest", guest)::stop);
     }
 
@@ -157,15 +187,16 @@ final class Way implements AutoCloseable {
 
     private static List<String> socat(final Path listening, final Path target) {
         return List.of(
-            "socat", "-b", "65536", "UNIX-LISTEN:" + listening + ",fork,backlog=512", "UNIX-CONNECT:" + target);
+            SOCAT, "-b", "65536", "UNIX-LISTEN:" + listening + ",fork,backlog=512", "UNIX-CONNECT:" + target);
     }
 
-    private static List<String> netty(final Path listening, final Path target) {
-        return List.of(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC", "-Xmx256m", "-XX:+IgnoreUnrecognizedVMOptions", "--enable-native-access=ALL-UNNAMED",
+    private static List<String> relay(final Class<?> main, final Path listening, final Path target) {
+        final List<String> command = new ArrayList<>(RELAY_FLAGS);
+        command.add(0, Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(
+            "-XX:+IgnoreUnrecognizedVMOptions", "--enable-native-access=ALL-UNNAMED",
             "--sun-misc-unsafe-memory-access=allow",
-            "-cp", System.getProperty("java.class.path"), NettyRelay.class.getName(),
-            listening.toString(), target.toString());
+            "-cp", System.getProperty("java.class.path"), main.getName(), listening.toString(), target.toString()));
+        return command;
     }
 }

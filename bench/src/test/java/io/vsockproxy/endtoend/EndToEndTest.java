@@ -33,7 +33,7 @@ class EndToEndTest {
         final DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
         factory.setNamespaceAware(true);
         final Document page = factory.newDocumentBuilder().parse(
-            new InputSource(new StringReader(Page.of(results, Machine.describe(pace)))));
+            new InputSource(new StringReader(Page.of(results, Machine.describe(pace, results.proxyFlags())))));
 
         final NodeList charts = page.getElementsByTagName("svg");
         assertEquals(EndToEnd.ROUND_TRIP_LENGTHS.size() + 1, charts.getLength());
