@@ -7,6 +7,7 @@ package io.vsockproxy.bench;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.CodedOutputStream;
+import com.google.protobuf.UnsafeByteOperations;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.proto.Data;
 import io.vsockproxy.proto.VSockMessage;
@@ -93,7 +94,8 @@ public class DataFrameBenchmark {
     /** Reads with protobuf-java, which may refer to the bytes instead of copying them. */
     @Benchmark
     public long decodeProtobufAliased() throws IOException {
-        final CodedInputStream input = CodedInputStream.newInstance(body);
+        // Of an array that might change it would copy all the same.
+        final CodedInputStream input = UnsafeByteOperations.unsafeWrap(body).newCodedInput();
         input.enableAliasing(true);
         final Data data = VSockMessage.parseFrom(input).getData();
         return data.getHandle() + data.getBlob().size();
