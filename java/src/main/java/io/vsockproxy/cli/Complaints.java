@@ -37,6 +37,9 @@ final class Complaints {
         Map.entry("drainTimeoutNs", "--drain-timeout"),
         Map.entry("vsockBufferLength", "--vsock-buffer"));
 
+    /** What to say where a command is due. */
+    static final String COMMANDS = "say host, guest, stat or info";
+
     private static final int MAX_SUGGESTIONS = 3;
 
     private Complaints() {
@@ -51,6 +54,9 @@ final class Complaints {
     /** The message of an exception about the command line, with what may have been meant. */
     static String withSuggestions(final ParameterException problem) {
         if (problem instanceof UnmatchedArgumentException unmatched) {
+            if (!unmatched.isUnknownOption() && !problem.getCommandLine().getSubcommands().isEmpty()) {
+                return problem.getMessage() + "; " + COMMANDS;
+            }
             final List<String> suggestions = unmatched.getSuggestions();
             if (!suggestions.isEmpty()) {
                 return problem.getMessage() + "; maybe "

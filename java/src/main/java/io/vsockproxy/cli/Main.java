@@ -50,7 +50,7 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "say host, guest, stat or info");
+        throw new ParameterException(spec.commandLine(), Complaints.COMMANDS);
     }
 
     private static int complain(final ParameterException problem, final String[] arguments) {

@@ -48,7 +48,7 @@ class ComplaintsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "hots, maybe host",
+        "hst, say host",
         "host --listen unix:/x --alow-connect /y, maybe --allow-connect",
         "guest --connect unix:/x --forwards /a=/b, maybe --forward",
     })
