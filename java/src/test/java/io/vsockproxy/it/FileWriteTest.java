@@ -16,6 +16,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MountedPair;
+import io.vsockproxy.testing.Mounts;
 import io.vsockproxy.testing.Pattern;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -34,6 +35,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a receiver may do to a file, and that it is done to the owner's. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -216,6 +218,39 @@ class FileWriteTest {
         final Endpoint file = PROXIES.pass(
             Role.GUEST, PROXIES.closing(Endpoint.open(Path.of("/proc/self/oom_score_adj"), Constants.O_RDWR)));
         assertEquals(-Errno.EINVAL, FileCalls.write(file, 0, "no number".getBytes(StandardCharsets.ISO_8859_1)));
+    }
+
+    /** Whatever the file itself says to that: EFBIG, on most file systems. */
+    @ParameterizedTest
+    @ValueSource(longs = {1L << 45, 1L << 62, Long.MAX_VALUE - 1})
+    void shouldRefuseOffsetsAsTheFileItselfDoes(final long offset) throws IOException {
+        final Endpoint original = PROXIES.file(new byte[10], Constants.O_RDWR);
+        final Endpoint file = PROXIES.pass(Role.GUEST, original);
+        assertEquals(FileCalls.write(original, offset, new byte[1]), FileCalls.write(file, offset, new byte[1]));
+        assertEquals(FileCalls.truncate(original, offset), FileCalls.truncate(file, offset));
+        assertEquals(FileCalls.size(original), FileCalls.size(file));
+    }
+
+    @Test
+    void shouldTellThatTheOwnersDiskIsFull() throws IOException {
+        final Path disk = Files.createDirectory(PROXIES.directory().resolve("disk"));
+        Mounts.smallDisk(disk, MIB);
+        try {
+            final Path path = disk.resolve("file");
+            Files.write(path, new byte[0]);
+            final Endpoint file = PROXIES.pass(
+                Role.GUEST, PROXIES.closing(Endpoint.open(path, Constants.O_RDWR)));
+            final byte[] piece = Pattern.bytes(15, MIB / 2 + 100_000);
+            assertEquals(piece.length, FileCalls.write(file, 0, piece));
+            // What there is room for is written, and counted.
+            assertEquals(MIB - piece.length, FileCalls.write(file, piece.length, piece));
+            assertEquals(-Errno.ENOSPC, FileCalls.write(file, MIB, piece));
+            assertEquals(MIB, FileCalls.size(file));
+            assertArrayEquals(piece, FileCalls.read(file, 0, piece.length));
+        } finally {
+            Mounts.detach(disk);
+            Files.delete(disk);
+        }
     }
 
     @Test

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
 import com.sun.jna.Native;
+import com.sun.jna.NativeLong;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Paths;
@@ -27,6 +28,8 @@ public final class Mounts {
         C INSTANCE = Native.load(null, C.class);
 
         int umount2(String path, int flags) throws LastErrorException;
+
+        int mount(String source, String target, String type, NativeLong flags, String data) throws LastErrorException;
     }
 
     private Mounts() {
@@ -57,6 +60,11 @@ public final class Mounts {
     public static List<String> below(final Path directory) throws IOException {
         return Files.readAllLines(Path.of("/proc/self/mountinfo")).stream()
             .filter(line -> line.contains(" " + directory)).toList();
+    }
+
+    /** Mounts an empty file system that holds so many bytes on {@code directory}; {@link #detach} ends it. */
+    public static void smallDisk(final Path directory, final int length) {
+        C.INSTANCE.mount("none", directory.toString(), "tmpfs", new NativeLong(0), "size=" + length);
     }
 
     /** Takes away what a killed process has left mounted, if it has. */
