@@ -86,6 +86,10 @@ final class ContextChecks {
     }
 
     private static void checkPaths(final VsockProxy.Context context) {
+        // Of a variable that was not set: the working directory would be mounted on.
+        if (context.filesDirectory() != null && context.filesDirectory().toString().isEmpty()) {
+            throw new IllegalArgumentException("filesDirectory=: it has no name");
+        }
         context.allowedPaths().forEach(SocketAddress::checkPath);
         if (context.descriptorSocket() != null) {
             SocketAddress.checkPath(context.descriptorSocket());

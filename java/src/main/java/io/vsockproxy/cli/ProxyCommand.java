@@ -16,8 +16,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Model.CommandSpec;
@@ -31,6 +34,8 @@ import picocli.CommandLine.Spec;
 abstract class ProxyCommand implements Callable<Integer> {
     private static final int SPIN_MICROS = 100;
     private static final int FAILED = 1;
+    /** Longer than any launch takes, a mount's included. */
+    private static final long LAUNCH_TIMEOUT_S = 10;
 
     /** The value of an option. */
     private enum Switch { ON, OFF }
@@ -161,23 +166,20 @@ abstract class ProxyCommand implements Callable<Integer> {
         final VsockProxy.Context context = context();
         final ServiceManager manager;
         final VsockProxy proxy;
+        final CompletableFuture<VsockProxy> launched = new CompletableFuture<>();
         try {
             manager = serviceManager(context);
+            // First: what is made from here on, like a mount, has to be taken away again.
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(manager, launched), "vsock-proxy-stop"));
             proxy = VsockProxy.launch(context);
+            launched.complete(proxy);
         } catch (final IllegalArgumentException e) {
             throw badArgument(e);
         } catch (final RuntimeException e) {
             return fail(e);
+        } finally {
+            launched.cancel(false);
         }
-        // SIGTERM and SIGINT start the JVM's shutdown, which would end with 128 + signal: the hook ends it with 0.
-        final Thread stopper = new Thread(() -> {
-            manager.stopping();
-            proxy.close();
-            if (!failed) {
-                Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
-            }
-        }, "vsock-proxy-stop");
-        Runtime.getRuntime().addShutdownHook(stopper);
         try {
             onLaunched(proxy);
             final String status = proxy.ready().join();
@@ -191,6 +193,22 @@ abstract class ProxyCommand implements Callable<Integer> {
             return CommandLine.ExitCode.OK;
         } catch (final InterruptedException | RuntimeException | Error e) {
             return fail(e);
+        }
+    }
+
+    /** SIGTERM and SIGINT start the JVM's shutdown, which would end with 128 + signal: this, a hook, ends it with 0. */
+    private void stop(final ServiceManager manager, final CompletableFuture<VsockProxy> launched) {
+        final VsockProxy proxy;
+        try {
+            proxy = launched.get(LAUNCH_TIMEOUT_S, TimeUnit.SECONDS);
+        } catch (final CancellationException | ExecutionException | InterruptedException | TimeoutException e) {
+            // There is none to be stopped.
+            return;
+        }
+        manager.stopping();
+        proxy.close();
+        if (!failed) {
+            Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
         }
     }
 

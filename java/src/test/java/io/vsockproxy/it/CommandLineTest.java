@@ -12,6 +12,7 @@ import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.Mounts;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
 import java.io.IOException;
@@ -78,6 +79,30 @@ class CommandLineTest {
     void shouldEndWithTwoForAPathThatIsTooLong() {
         expectExit(2, "host", "--listen", "unix:/" + "x".repeat(107));
         expectExit(2, "host", "--listen", "unix:/tmp/x", "--allow-connect", "/" + "x".repeat(107));
+    }
+
+    @Test
+    void shouldEndWithTwoForADirectoryOfFilesThatHasNoName() {
+        expectExit(2, "host", "--listen", "unix:/tmp/x", "--files", "");
+    }
+
+    /** As it starts: the mount is there before anything is ready. */
+    @Test
+    void shouldTakeItsMountAwayWhenItIsToldToStopAsSoonAsThatIsThere() throws IOException {
+        Mounts.assumeMountable();
+        final Path files = directory.resolve("files");
+        try (ProxyProcess host = ProxyProcess.start(
+            "host", "--listen", "unix:" + directory.resolve("link"), "--files", files.toString())) {
+            while (Mounts.below(directory).isEmpty()) {
+                assertTrue(host.isAlive(), host::toString);
+                Thread.onSpinWait();
+            }
+            host.signal("TERM");
+            assertEquals(0, host.awaitExit(), host::toString);
+            assertEquals(List.of(), Mounts.below(directory));
+        } finally {
+            Mounts.detach(files);
+        }
     }
 
     @ParameterizedTest
