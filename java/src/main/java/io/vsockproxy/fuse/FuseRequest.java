@@ -90,6 +90,16 @@ public final class FuseRequest {
         return kind == Kind.WRITE && divisible && (statusFlags & Constants.O_APPEND) != 0 && !node.isAppending();
     }
 
+    /** Whether it is a write that is not over before it is durable: O_DSYNC, or O_SYNC, set by whoever received it. */
+    public boolean isSynchronous() {
+        return kind == Kind.WRITE && divisible && (statusFlags & Constants.O_DSYNC) != 0;
+    }
+
+    /** Of such: whether all that fsync(2) does is wanted. */
+    public boolean isFullySynchronous() {
+        return isSynchronous() && (statusFlags & Constants.O_SYNC) == Constants.O_SYNC;
+    }
+
     /** A number of the backend's own: say, that of the message which it sent for this request. 0 at first. */
     public long tag() {
         return tag;

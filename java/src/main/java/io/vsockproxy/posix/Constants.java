@@ -70,6 +70,7 @@ public final class Constants {
     public static final int O_NOFOLLOW = of("O_NOFOLLOW");
     public static final int O_DIRECT = of("O_DIRECT");
     public static final int O_SYNC = of("O_SYNC");
+    public static final int O_DSYNC = of("O_DSYNC");
     public static final int F_GETFL = of("F_GETFL");
     public static final int F_SETFL = of("F_SETFL");
     public static final int F_GETFD = of("F_GETFD");

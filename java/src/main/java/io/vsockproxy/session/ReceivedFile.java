@@ -60,6 +60,15 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replySuccess();
         }
     };
+    /** Of a write that has to be durable: that it is. */
+    private static final RemoteFiles.AttributesCompletion WRITE_SYNC_ANSWER = (context, errno, attributes) -> {
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyWritten((int) request.tag());
+        }
+    };
     private static final RemoteFiles.AttributesCompletion RELAYED_ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
         final FileRelay.Completion relayed = (FileRelay.Completion) context;
         relayed.attributes().set(attributes);
@@ -103,6 +112,19 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         }
     }
 
+    /** A write whose bytes are to be durable before it is answered. */
+    private record SynchronousWrite(ReceivedFile file, FuseRequest request) { }
+
+    private static final RemoteFiles.Completion SYNCHRONOUS_WRITE_ANSWER =
+        (context, errno, value, buffer, offset, length) -> {
+            final SynchronousWrite write = (SynchronousWrite) context;
+            if (errno != 0) {
+                write.request.replyError(errno);
+            } else {
+                write.file.syncWritten(write.request, value);
+            }
+        };
+
     private final ReceivedFiles files;
     private final RemoteFiles remote;
 
@@ -132,11 +154,24 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             return true;
         }
         final long at = request.isAppending() && remote.appends() ? END_OF_FILE : offset;
-        if (!remote.pwrite(handle, at, buffer, index, length, WRITE_ANSWER, request)) {
+        final boolean sent = request.isSynchronous()
+            ? remote.pwrite(
+                handle, at, buffer, index, length, SYNCHRONOUS_WRITE_ANSWER, new SynchronousWrite(this, request))
+            : remote.pwrite(handle, at, buffer, index, length, WRITE_ANSWER, request);
+        if (!sent) {
             files.waitForRoom();
             return false;
         }
         return true;
+    }
+
+    private void syncWritten(final FuseRequest request, final long written) {
+        request.tag(written);
+        if (isOrphaned()
+            || !remote.sync(handle, !request.isFullySynchronous(), WRITE_SYNC_ANSWER, request)) {
+            // It is written, but nobody can say whether it lasts.
+            request.replyError(Errno.EIO);
+        }
     }
 
     @Override

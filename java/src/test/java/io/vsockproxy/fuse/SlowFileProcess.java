@@ -19,8 +19,8 @@ import org.agrona.MutableDirectBuffer;
 /**
  * A file on a device made slow: served on a mount of this process's own, where every request waits for as long as it is
  * told. Arguments: the directory, the file's length and the seed of its {@link Pattern}. It says the number of an open
- * descriptor of the file, and from the command {@code hold} on the name of each request that waits; {@code release}
- * lets all go. It ends with its input.
+ * descriptor of the file, and from the command {@code hold} on the name of each request that waits; {@code next}
+ * lets those go, {@code release} all. It ends with its input.
  */
 public final class SlowFileProcess {
     private SlowFileProcess() {
@@ -47,6 +47,7 @@ public final class SlowFileProcess {
         for (String line = readLine(in); line != null; line = readLine(in)) {
             switch (line) {
                 case "hold" -> fixture.run(() -> backend.holds = true);
+                case "next" -> fixture.run(backend::releaseWaiting);
                 case "release" -> fixture.run(backend::release);
                 default -> throw new IllegalArgumentException(line);
             }
@@ -114,6 +115,10 @@ public final class SlowFileProcess {
 
         private void release() {
             holds = false;
+            releaseWaiting();
+        }
+
+        private void releaseWaiting() {
             waiting.forEach(Runnable::run);
             waiting.clear();
         }

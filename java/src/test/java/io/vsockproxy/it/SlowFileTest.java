@@ -27,7 +27,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -35,6 +37,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Files on a device that sleeps for as long as the test wants: what waits for it waits, and nothing else does. Nothing
@@ -133,6 +137,29 @@ class SlowFileTest {
         assertEquals(10, (int) Background.join(read));
         final Endpoint passed = PROXIES.closing(ends[1].receive().only());
         assertArrayEquals(Arrays.copyOf(CONTENT, 10), passed.readFully(10));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, fsync", "false, fdatasync"})
+    void shouldMakeWritesDurableForWhoOpensItAgainToThatEnd(final boolean all, final String name) throws IOException {
+        final Endpoint[] ends = PROXIES.connect(Role.GUEST);
+        final ChildJvm device = startDevice();
+        final Endpoint slow = PROXIES.pass(ends[0], ends[1], open(device));
+        final int flags = Constants.O_WRONLY | (all ? Constants.O_SYNC : Constants.O_DSYNC);
+        final Endpoint durable = PROXIES.closing(Endpoint.of(FileCalls.reopen(slow, flags), "open"));
+        hold(device);
+        final CompletableFuture<Integer> write =
+            Background.start(() -> FileCalls.write(durable, 0, new byte[1000]));
+        assertEquals("write", device.answer());
+        device.tell("next");
+        // That it is on its way there, and that it was let go, in either order.
+        final Set<String> answers = new HashSet<>();
+        answers.add(device.answer());
+        answers.add(device.answer());
+        assertEquals(Set.of("done", name), answers);
+        assertFalse(write.isDone());
+        release(device);
+        assertEquals(1000, (int) Background.join(write));
     }
 
     @Test
