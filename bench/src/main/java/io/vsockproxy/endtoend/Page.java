@@ -45,6 +45,7 @@ final class Page {
         th[colspan] { text-align: center }
         dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem }
         dt { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
+        dd span { display: inline-block; max-width: 100% }
         @media (max-width: 34rem) { dl { grid-template-columns: 1fr } dd { margin-bottom: .5rem } }
         """;
 
@@ -75,7 +76,7 @@ final class Page {
         page.append(throughputTable(results));
         page.append("<h2>Measured on</h2>\n<dl>\n");
         machine.forEach((name, value) ->
-            page.append("<dt>" + escape(name) + "</dt><dd>" + escape(value) + "</dd>\n"));
+            page.append("<dt>" + escape(name) + "</dt><dd>" + options(escape(value)) + "</dd>\n"));
         return page.append("</dl>\n</body></html>\n").toString();
     }
 
@@ -86,6 +87,11 @@ final class Page {
 
     static String escape(final String text) {
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+    }
+
+    /** None of the options in it is broken at a hyphen. */
+    private static String options(final String text) {
+        return text.replaceAll("(^| )(-\\S+)", "$1<span>$2</span>");
     }
 
     private static String colours(final Results results) {
