@@ -15,6 +15,7 @@ import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -153,7 +154,17 @@ final class MountPoint {
         }
         clear(directory, workers);
         createDirectories(directory);
+        requireEmpty(directory);
         return directory;
+    }
+
+    /** What is in it would be out of reach; and where that is /proc or the like, this process could not go on. */
+    private static void requireEmpty(final Path directory) throws IOException {
+        try (DirectoryStream<Path> content = Files.newDirectoryStream(directory)) {
+            if (content.iterator().hasNext()) {
+                throw new MountException("cannot mount on " + directory + ": it is not empty");
+            }
+        }
     }
 
     private static void createDirectories(final Path directory) throws IOException {

@@ -376,6 +376,15 @@ class FuseLifecycleTest {
     }
 
     @Test
+    void shouldRefuseADirectoryThatIsNotEmpty() throws Exception {
+        final Path full = Files.createDirectory(parent.resolve("full"));
+        final Path file = Files.createFile(full.resolve("file"));
+        final MountException refused = assertThrows(MountException.class, () -> new Fixture(full));
+        assertTrue(refused.getMessage().contains(full + ": it is not empty"), refused.getMessage());
+        assertTrue(Files.exists(file));
+    }
+
+    @Test
     void shouldRefuseTheDirectoryOfItsOwnLoopsMountWithoutWaitingForItself() throws Exception {
         final MountException refused = assertThrows(MountException.class, () -> fixture.onLoop(
             () -> FuseMount.mount(fixture.loop, fixture.workers, directory, false)));
