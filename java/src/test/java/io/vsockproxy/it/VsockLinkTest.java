@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
+import io.vsockproxy.counters.CounterFileReader;
+import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.OwnedFd;
@@ -120,10 +122,15 @@ class VsockLinkTest {
     }
 
     @Test
-    void shouldRefuseTheGuestWhoseCidIsNotAllowed() {
-        try (ProxyProcess host = host("--allow-cid", "42"); ProxyProcess guest = guest()) {
+    void shouldRefuseTheGuestWhoseCidIsNotAllowed() throws IOException {
+        final Path file = directory.resolve("counters");
+        try (ProxyProcess host = host("--allow-cid", "42", "--counters", file.toString());
+            CounterFileReader counters = new CounterFileReader(file);
+            ProxyProcess guest = guest()) {
+            host.awaitErrorLine("CID 1 may not connect");
             // It tries again.
-            Await.until(() -> refusals(host) >= 3, () -> "refusals by " + host);
+            final String refused = CounterId.GUESTS_REFUSED.label();
+            Await.until(() -> counters.values().get(refused).value() >= 3, () -> "refusals by " + host);
             assertTrue(host.errors().stream().noneMatch(line -> line.contains("session began")), host::toString);
             assertTrue(guest.isAlive(), guest::toString);
         }
@@ -251,10 +258,6 @@ class VsockLinkTest {
             proxy.signal("TERM");
             assertEquals(0, proxy.awaitExit(), proxy::toString);
         }
-    }
-
-    private static long refusals(final ProxyProcess host) {
-        return host.errors().stream().filter(line -> line.contains("CID 1 may not connect")).count();
     }
 
     private String files(final String name) {
