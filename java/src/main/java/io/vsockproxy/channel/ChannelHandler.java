@@ -16,6 +16,15 @@ import org.agrona.DirectBuffer;
  * <p>An {@code errno} is a positive number, as Linux numbers them: {@link io.vsockproxy.posix.Errno} has them by name.
  */
 public interface ChannelHandler {
+    /**
+     * Whether stream sockets that come are to be channels, for {@link PassedDescriptors#takeChannel}, and not
+     * descriptors, for {@link PassedDescriptors#take}. Asked once, before {@link #onConnected}; of a channel that was
+     * taken so, what its own handler says does not count: sockets that come on it are channels too.
+     */
+    default boolean socketsAsChannels() {
+        return false;
+    }
+
     /** The channel is there: both ends may send. */
     default void onConnected(final Channel channel) {
     }

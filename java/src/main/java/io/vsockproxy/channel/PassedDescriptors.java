@@ -25,7 +25,7 @@ public interface PassedDescriptors {
      * link, something else itself.
      *
      * @return the caller's, close-on-exec.
-     * @throws IllegalStateException when it has been taken, or is a regular file.
+     * @throws IllegalStateException when it has been taken, is a regular file, or is a channel.
      */
     OwnedFd take(int index);
 
@@ -36,4 +36,15 @@ public interface PassedDescriptors {
      * @throws IllegalStateException when it has been taken, or is no regular file.
      */
     RemoteFile takeFile(int index);
+
+    /**
+     * Takes a stream socket as a channel to whoever has its other end, with no socket here: what comes on it lies in
+     * the inbound buffer, what is offered goes to the link, and who takes nothing stops that sender. Only of a channel
+     * whose handler has said {@link ChannelHandler#socketsAsChannels}.
+     *
+     * @param handler has the channel from now on, to close as any other. It is told {@link
+     *                ChannelHandler#onConnected} before this returns, and what has come already after the callback.
+     * @throws IllegalStateException when it has been taken, or is no such socket; or while a claim is open.
+     */
+    void takeChannel(int index, ChannelHandler handler);
 }

@@ -75,10 +75,11 @@ final class DescriptorImport {
             }
             return;
         }
+        final ChannelStream component = stream instanceof ChannelStream channelStream ? channelStream : null;
         final int[] descriptors = new int[count];
         Arrays.fill(descriptors, -1);
         for (int i = 0; i < count; i++) {
-            final String obstacle = make(message, i, descriptors, stream instanceof ChannelStream);
+            final String obstacle = make(message, i, descriptors, component);
             if (obstacle != null) {
                 counters.undeliverableDescriptors += count;
                 undo(message, i, descriptors, outbox);
@@ -176,7 +177,7 @@ final class DescriptorImport {
         });
     }
 
-    /** What a component gets: owners of the descriptors, and files; null for what comes beside the link. */
+    /** What a component gets: owners of the descriptors, files and channels; null for what comes beside the link. */
     private ChannelDelivery owned(final MessageDecoder message, final int[] descriptors) {
         final DescriptorClass[] kinds = new DescriptorClass[descriptors.length];
         final AutoCloseable[] owned = new AutoCloseable[descriptors.length];
@@ -184,11 +185,19 @@ final class DescriptorImport {
             kinds[i] = what(message.descriptorType(i));
             if (kinds[i] == DescriptorClass.REGULAR_FILE) {
                 owned[i] = files.forChannel(message.descriptorHandle(i));
+            } else if (isChannel(message, i)) {
+                owned[i] = streams.get(message.descriptorHandle(i));
             } else if (!comesBeside(message, i)) {
                 owned[i] = OwnedFd.of(descriptors[i]);
             }
         }
         return new ChannelDelivery(kinds, owned);
+    }
+
+    /** Whether entry {@code index}, which has been made, is a channel that a component may take. */
+    private boolean isChannel(final MessageDecoder message, final int index) {
+        return message.descriptorType(index) == DescriptorType.SOCKET_STREAM
+            && streams.get(message.descriptorHandle(index)) instanceof ChannelStream;
     }
 
     private static boolean hasMissing(final int[] descriptors) {
@@ -229,7 +238,7 @@ final class DescriptorImport {
 
     /** Makes the application's end of entry {@code index}; why it could not be made, or null. */
     private String make(
-        final MessageDecoder message, final int index, final int[] descriptors, final boolean forChannel) {
+        final MessageDecoder message, final int index, final int[] descriptors, final ChannelStream component) {
         final int type = message.descriptorType(index);
         final int flags = message.descriptorFlags(index);
         if (comesBeside(message, index)) {
@@ -256,9 +265,13 @@ final class DescriptorImport {
             return "no handles left, open=" + session.handleCount();
         }
         if (type == DescriptorType.REGULAR_FILE || type == DescriptorType.FIFO) {
-            final String obstacle = addFile(type, message.descriptorHandle(index), flags, forChannel);
+            final String obstacle = addFile(type, message.descriptorHandle(index), flags, component != null);
             descriptors[index] = Delivery.MISSING;
             return obstacle;
+        }
+        if (component != null && component.socketsAsChannels() && type == DescriptorType.SOCKET_STREAM) {
+            streams.openChannel(message.descriptorHandle(index), null);
+            return null;
         }
         final StreamKind kind = kind(type);
         final int error = standIns.make(kind, flags);
@@ -308,6 +321,8 @@ final class DescriptorImport {
         for (int i = 0; i < count; i++) {
             if (comesBeside(message, i)) {
                 dispose(message.descriptorHandle(i), outbox);
+            } else if (isChannel(message, i)) {
+                streams.discard(message.descriptorHandle(i));
             } else if (descriptors[i] == Delivery.MISSING) {
                 files.forget(message.descriptorHandle(i));
             } else {

@@ -117,7 +117,11 @@ final class StreamTable {
         return stream;
     }
 
-    /** Makes a stream of a component, which is told once the peer knows of it: {@link ChannelStream#connected}. */
+    /**
+     * Makes a stream of a component, which is told once the peer knows of it: {@link ChannelStream#connected}.
+     *
+     * @param component null when it is still to be taken.
+     */
     ChannelStream openChannel(final long handle, final ChannelHandler component) {
         final ChannelStream stream = new ChannelStream(
             resources.loop(), handle, session, component, resources.commons(), resources.channels(), handler);

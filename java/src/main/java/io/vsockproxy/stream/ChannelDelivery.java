@@ -4,10 +4,12 @@
  */
 package io.vsockproxy.stream;
 
+import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.channel.PassedDescriptors;
 import io.vsockproxy.channel.RemoteFile;
 import io.vsockproxy.posix.OwnedFd;
+import java.util.Objects;
 
 /**
  * Descriptors on their way to a channel's component. Owns those that it has not taken.
@@ -21,8 +23,8 @@ public final class ChannelDelivery extends Delivery implements PassedDescriptors
 
     /**
      * @param kinds of the originals.
-     * @param owned for each an {@link OwnedFd}, a {@link RemoteFile} for a regular file, or null for what is still to
-     *              be supplied. Takes ownership.
+     * @param owned for each an {@link OwnedFd}, a {@link RemoteFile} for a regular file, a {@link ChannelStream} that
+     *              nobody has taken, or null for what is still to be supplied. Takes ownership.
      */
     public ChannelDelivery(final DescriptorClass[] kinds, final AutoCloseable[] owned) {
         super(missing(owned));
@@ -59,6 +61,17 @@ public final class ChannelDelivery extends Delivery implements PassedDescriptors
     }
 
     @Override
+    public void takeChannel(final int index, final ChannelHandler handler) {
+        Objects.requireNonNull(handler, "handler");
+        if (!(owned[index] instanceof ChannelStream socket)) {
+            throw notThere(index);
+        }
+        socket.checkThread();
+        owned[index] = null;
+        socket.takenBy(handler);
+    }
+
+    @Override
     void put(final int index, final OwnedFd descriptor) {
         owned[index] = descriptor;
     }
@@ -70,6 +83,8 @@ public final class ChannelDelivery extends Delivery implements PassedDescriptors
                 descriptor.close();
             } else if (owned[i] instanceof RemoteFile file) {
                 file.close();
+            } else if (owned[i] instanceof ChannelStream socket) {
+                socket.nobodysAnyMore();
             }
             owned[i] = null;
         }

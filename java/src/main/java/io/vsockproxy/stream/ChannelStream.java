@@ -30,7 +30,6 @@ public final class ChannelStream extends Stream {
 
     private final ChannelCommons commons;
     private final StreamCommons streamCommons;
-    private final ChannelHandler component;
     private final View view;
     private final UnsafeBuffer target = new UnsafeBuffer(0, 0);
     private final EndOfTurnTask pump = new EndOfTurnTask() {
@@ -40,6 +39,11 @@ public final class ChannelStream extends Stream {
         }
     };
     private final Runnable tellWritable = this::tellWritable;
+    /** Null while nobody has taken it. */
+    private ChannelHandler component;
+    private boolean socketsAsChannels;
+    private boolean dropped;
+    private boolean endsInput;
     private ChannelRing ring;
     private int endReason = Errno.ECONNABORTED;
     private boolean reasonKnown;
@@ -52,7 +56,8 @@ public final class ChannelStream extends Stream {
 
     /**
      * @param peer      whom it leads to.
-     * @param component is told nothing before {@link #connected}.
+     * @param component is told nothing before {@link #connected}; null for what was passed to another component, which
+     *                  may take it: until then it keeps what comes.
      */
     public ChannelStream(
         final EventLoop loop,
@@ -67,6 +72,8 @@ public final class ChannelStream extends Stream {
         this.streamCommons = streamCommons;
         this.component = component;
         this.view = new View(peer);
+        paused = component == null;
+        socketsAsChannels = paused;
     }
 
     @Override
@@ -77,9 +84,38 @@ public final class ChannelStream extends Stream {
     /** The peer knows of it too: tells the component. */
     public void connected() {
         if (!isClosed()) {
+            guard(() -> socketsAsChannels = component.socketsAsChannels());
+        }
+        if (!isClosed()) {
             connected = true;
             guard(() -> component.onConnected(view));
         }
+    }
+
+    /** Whether sockets that come are to be channels too. */
+    public boolean socketsAsChannels() {
+        return socketsAsChannels;
+    }
+
+    /** A component may not take it on another thread than the loop's, nor while a claim is open. */
+    void checkThread() {
+        commons.check();
+    }
+
+    /** What was passed is this component's; it may be over already. */
+    void takenBy(final ChannelHandler newComponent) {
+        component = newComponent;
+        connected = true;
+        paused = false;
+        guard(() -> component.onConnected(view));
+        loop.atEndOfTurn(pump);
+    }
+
+    /** The component that it was passed to has not taken it. */
+    void nobodysAnyMore() {
+        // Not now: the session may be in the middle of its tables.
+        dropped = true;
+        loop.atEndOfTurn(pump);
     }
 
     @Override
@@ -149,6 +185,10 @@ public final class ChannelStream extends Stream {
 
     @Override
     void endOutput() {
+        if (component == null) {
+            endsInput = true;
+            return;
+        }
         guard(() -> component.onInputEnded(view));
     }
 
@@ -296,6 +336,16 @@ public final class ChannelStream extends Stream {
     }
 
     private void pump() {
+        if (component == null) {
+            if (dropped) {
+                closeInOrder();
+            }
+            return;
+        }
+        if (endsInput && !isClosed()) {
+            endsInput = false;
+            endOutput();
+        }
         if (!paused && !queue.isEmpty()) {
             giveQueued();
         }

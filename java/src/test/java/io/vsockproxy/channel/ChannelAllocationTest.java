@@ -11,8 +11,13 @@ import com.sun.management.ThreadMXBean;
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MountedPair;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -49,6 +54,7 @@ class ChannelAllocationTest {
     private VsockProxy guest;
     private final Counter answering = new Counter(true);
     private final Counter asking = new Counter(false);
+    private final Counter echoing = new Counter(true);
     private RemoteFile file;
     private long expected;
     private long completed;
@@ -125,6 +131,28 @@ class ChannelAllocationTest {
         file.close();
     }
 
+    @Test
+    void shouldNotAllocatePerMessageOnASocketThatWasPassed() {
+        final Endpoint[] sockets = Endpoint.socketPair(Constants.SOCK_STREAM);
+        assertEquals(1, answering.channel.offer(message, 0, 1, OwnedFd.of(sockets[0].fd()).duplicate()));
+        sockets[0].close();
+        Await.until(() -> turn() >= 0 && echoing.channel != null, () -> "a channel");
+        try (Memory memory = Memory.allocate(LENGTH)) {
+            final long address = memory.address();
+            check(() -> {
+                assertEquals(LENGTH, Syscalls.send(sockets[1].fd(), address, LENGTH, Constants.MSG_DONTWAIT));
+                int back = -Errno.EAGAIN;
+                for (int turns = 0; back == -Errno.EAGAIN; turns++) {
+                    assertTrue(turns < MAX_TURNS, "nothing comes any more");
+                    turn();
+                    back = Syscalls.recv(sockets[1].fd(), address, LENGTH, Constants.MSG_DONTWAIT);
+                }
+                assertEquals(LENGTH, back);
+            });
+        }
+        sockets[1].close();
+    }
+
     private void check(final Runnable round) {
         for (int i = 0; i < WARM_UP; i++) {
             round.run();
@@ -164,6 +192,11 @@ class ChannelAllocationTest {
         }
 
         @Override
+        public boolean socketsAsChannels() {
+            return true;
+        }
+
+        @Override
         public void onConnected(final Channel newChannel) {
             channel = newChannel;
         }
@@ -176,7 +209,11 @@ class ChannelAllocationTest {
             final int length,
             final PassedDescriptors descriptors) {
             if (descriptors.count() > 0) {
-                file = descriptors.takeFile(0);
+                if (descriptors.kind(0) == DescriptorClass.STREAM_SOCKET) {
+                    descriptors.takeChannel(0, echoing);
+                } else {
+                    file = descriptors.takeFile(0);
+                }
                 return length;
             }
             received += length;

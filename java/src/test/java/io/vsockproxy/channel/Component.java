@@ -105,6 +105,10 @@ class Component implements ChannelHandler {
 
     // ---- What a test asks
 
+    VsockProxy proxy() {
+        return proxy;
+    }
+
     Channel channel() {
         return connected.orTimeout(Await.TIMEOUT_MS, TimeUnit.MILLISECONDS).join();
     }
