@@ -31,7 +31,7 @@ public interface RemoteFile extends AutoCloseable {
          * @param file          that was asked.
          * @param correlationId as given with the request.
          * @param result        pread, pwrite: how many bytes, fewer than asked for at the end of the file, at the
-         *                      limits and on a full disk; fstat: the size in bytes; ftruncate: 0. Else
+         *                      limits and on a full disk; fstat: the size in bytes; ftruncate, sync: 0. Else
          *                      {@code -errno}: EIO, also for a session that has ended; EBADF: not open for that;
          *                      EAGAIN: the owner has too many requests to deal with; EFAULT: the buffer has become
          *                      too short meanwhile.
@@ -63,6 +63,17 @@ public interface RemoteFile extends AutoCloseable {
 
     /** Cuts or extends the file to {@code length} bytes; returns as {@link #pread}. */
     boolean ftruncate(long length, long correlationId, Completion completion);
+
+    /**
+     * Has the owner make durable what requests that are completed by now have written, cut or extended: with result 0
+     * it is on the owner's disk. Returns as {@link #pread}.
+     *
+     * <p>Of a peer without the extension nobody can ask that: the result is {@code -EOPNOTSUPP} when it has answered.
+     * Any other error is the owner's, as fsync(2) gives it: EIO, ENOSPC, EDQUOT; EINVAL of a file that has no disk.
+     *
+     * @param dataOnly without what is not needed to read the bytes again, like times: fdatasync(2).
+     */
+    boolean sync(boolean dataOnly, long correlationId, Completion completion);
 
     /**
      * The file status flags of the owner's descriptor, as F_GETFL shows them there and Linux numbers them: the lowest

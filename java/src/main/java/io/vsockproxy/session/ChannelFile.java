@@ -35,6 +35,17 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         request.file.onAnswer(request, errno, attributes.size(), null, 0, 0);
     };
 
+    private static final RemoteFiles.AttributesCompletion SYNCED = (context, errno, attributes) -> {
+        final Request request = (Request) context;
+        request.file.onAnswer(request, errno, 0, null, 0, 0);
+    };
+
+    /** The peer does not know what it was asked for, and has told the size. */
+    private static final RemoteFiles.AttributesCompletion NOT_SYNCED = (context, errno, attributes) -> {
+        final Request request = (Request) context;
+        request.file.onAnswer(request, errno == 0 ? Errno.EOPNOTSUPP : errno, 0, null, 0, 0);
+    };
+
     private final ReceivedFiles files;
     private final RemoteFiles remote;
     private final ChannelCommons commons;
@@ -112,6 +123,16 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         }
         final Request request = begin(correlationId, completion);
         return begun(request, remote.ftruncate(handle, length, ANSWER, request));
+    }
+
+    @Override
+    public boolean sync(final boolean dataOnly, final long correlationId, final Completion completion) {
+        commons.check();
+        if (!hasRoom()) {
+            return false;
+        }
+        final Request request = begin(correlationId, completion);
+        return begun(request, remote.sync(handle, dataOnly, remote.syncs() ? SYNCED : NOT_SYNCED, request));
     }
 
     @Override

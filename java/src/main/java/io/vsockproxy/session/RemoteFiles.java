@@ -138,6 +138,11 @@ public final class RemoteFiles {
         return peerHasGreeted.getAsBoolean();
     }
 
+    /** Whether {@link #sync} makes anything durable. */
+    boolean syncs() {
+        return peerHasGreeted.getAsBoolean();
+    }
+
     /** The cookie of the request that was sent last. */
     long lastCookie() {
         return lastCookie;
@@ -249,7 +254,7 @@ public final class RemoteFiles {
     public boolean sync(
         final long handle, final boolean dataOnly, final AttributesCompletion completion, final Object context) {
         final int sync = dataOnly ? Sync.DATA : Sync.ALL;
-        return fstat(handle, peerHasGreeted.getAsBoolean() ? sync : Sync.NONE, completion, context);
+        return fstat(handle, syncs() ? sync : Sync.NONE, completion, context);
     }
 
     private boolean fstat(

@@ -12,10 +12,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
+import io.vsockproxy.config.Extensions;
+import io.vsockproxy.fuse.SlowFileProcess;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.ChildJvm;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import java.io.IOException;
@@ -39,6 +42,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 class RemoteFileTest {
     @RegisterExtension
     static final ChannelPair PAIR = new ChannelPair();
+
+    @RegisterExtension
+    static final ChannelPair OLD_PAIR = new ChannelPair(Extensions.OFF);
 
     private static final int LENGTH = 300_000;
     private static final int PIECES = 30;
@@ -86,6 +92,54 @@ class RemoteFileTest {
     }
 
     @Test
+    void shouldBeDurableAtItsOwnerWhenSyncIsTold() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.HOST);
+        final Path mount = Files.createDirectory(PAIR.directory().resolve("device"));
+        try (ChildJvm device = ChildJvm.start(SlowFileProcess.class, mount.toString(), "1000", "1")) {
+            final int number = Integer.parseInt(device.answer());
+            final Path path = Path.of("/proc/" + device.pid() + "/fd/" + number);
+            final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+            for (final boolean dataOnly : new boolean[] {false, true}) {
+                device.tell("hold");
+                assertEquals("done", device.answer());
+                final AtomicLongArray results = new AtomicLongArray(new long[] {UNTOLD});
+                assertTrue(connection.component().onEngine(() -> file.sync(
+                    dataOnly, 0, (asked, correlationId, result) -> results.set((int) correlationId, result))));
+                assertEquals(dataOnly ? "fdatasync" : "fsync", device.answer());
+                assertEquals(UNTOLD, results.get(0));
+                device.tell("release");
+                Await.until(() -> results.get(0) == 0, () -> "the end of it, result=" + results);
+                while (!"done".equals(device.answer())) {
+                    // A request that it sent after that.
+                }
+            }
+            close(connection.component(), file);
+        }
+    }
+
+    @Test
+    void shouldTellTheOwnersErrorOfASync() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        // Nothing of it is on a disk.
+        final RemoteFile file = passed(connection, Path.of("/proc/version"), Constants.O_RDONLY);
+        assertEquals(-Errno.EINVAL, ask(connection.component(), 1, (i, completion) ->
+            file.sync(false, i, completion))[0]);
+        close(connection.component(), file);
+    }
+
+    @Test
+    void shouldNotClaimThatAnythingLastsAtAPeerThatCannotBeAsked() throws IOException {
+        final Connection connection = OLD_PAIR.fromApplication(Role.GUEST);
+        final Path path = OLD_PAIR.directory().resolve("unsynced");
+        Files.writeString(path, "content");
+        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        assertEquals(-Errno.EOPNOTSUPP, ask(connection.component(), 1, (i, completion) ->
+            file.sync(false, i, completion))[0]);
+        assertEquals(7, ask(connection.component(), 1, (i, completion) -> file.fstat(i, completion))[0]);
+        close(connection.component(), file);
+    }
+
+    @Test
     void shouldOfferALocalFileToTheOtherSidesComponent() throws IOException {
         final Component[] ends = PAIR.components(Role.GUEST);
         final Path path = PAIR.directory().resolve("offered");
@@ -109,6 +163,7 @@ class RemoteFileTest {
         close(connection.component(), file);
         assertFalse(connection.component().onEngine(() -> file.isOpen()));
         assertFalse(connection.component().onEngine(() -> file.fstat(1, (asked, id, result) -> { })));
+        assertFalse(connection.component().onEngine(() -> file.sync(true, 1, (asked, id, result) -> { })));
     }
 
     @Test
