@@ -82,7 +82,15 @@ final class ContextChecks {
 
     /** Checks what guests may connect to. */
     static void checkPaths(final Map<Integer, List<String>> pathsByCid) {
-        pathsByCid.values().forEach(paths -> paths.forEach(SocketAddress::checkPath));
+        pathsByCid.values().forEach(paths -> paths.forEach(path -> checkAllowed("guests", path)));
+    }
+
+    /** What the other side may ask for is compared as it is spelled; nobody there knows this process's directory. */
+    private static void checkAllowed(final String name, final String path) {
+        SocketAddress.checkPath(path);
+        if (!path.startsWith("/") && !SocketAddress.isAbstract(path)) {
+            throw new IllegalArgumentException(name + "=" + path + ": neither an absolute path nor an @NAME");
+        }
     }
 
     private static void checkPaths(final VsockProxy.Context context) {
@@ -90,7 +98,7 @@ final class ContextChecks {
         if (context.filesDirectory() != null && context.filesDirectory().toString().isEmpty()) {
             throw new IllegalArgumentException("filesDirectory=: it has no name");
         }
-        context.allowedPaths().forEach(SocketAddress::checkPath);
+        context.allowedPaths().forEach(path -> checkAllowed("allowConnect", path));
         if (context.descriptorSocket() != null) {
             SocketAddress.checkPath(context.descriptorSocket());
         }

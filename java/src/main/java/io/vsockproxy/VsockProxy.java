@@ -249,7 +249,7 @@ public final class VsockProxy implements AutoCloseable {
          * Lets the other side ask for a connection to the unix socket {@code path}, exactly as it is spelled here. None
          * by default.
          *
-         * @param path 1 to 107 bytes in UTF-8, no NUL; behind an @, a name in the abstract namespace.
+         * @param path absolute, 1 to 107 bytes in UTF-8, no NUL; or behind an @, a name in the abstract namespace.
          */
         public Context allowConnect(final String path) {
             allowedPaths.add(path);

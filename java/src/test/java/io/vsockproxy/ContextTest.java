@@ -47,6 +47,9 @@ class ContextTest {
         assertRefused("drainTimeoutNs=-1, min=0", context -> context.drainTimeoutNs(-1));
         assertRefused("livenessIntervalNs=-1, min=0", context -> context.livenessTask(-1, () -> { }));
         assertRefused("vsockBufferLength=1, min=65536", context -> context.vsockBufferLength(1));
+        assertRefused("allowConnect=x.sock: neither an absolute path nor", context -> context.allowConnect("x.sock"));
+        assertRefused("guests=./x: neither an absolute path nor", context -> context
+            .address(LinkAddress.parse("vsock:9900")).guests(Map.of(42, List.of("./x"))));
         assertRefused("guests are told apart by their CIDs", context -> context.guests(Map.of()));
     }
 

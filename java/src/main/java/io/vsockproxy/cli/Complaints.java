@@ -33,6 +33,7 @@ final class Complaints {
         Map.entry("heartbeatIntervalNs", "--heartbeat"),
         Map.entry("windowLength", "--window"),
         Map.entry("maxWindowLength", "--max-window"),
+        Map.entry("allowConnect", "--allow-connect"),
         Map.entry("filesDirectory", "--files"),
         Map.entry("spinLimitNs", "--spin"),
         Map.entry("drainTimeoutNs", "--drain-timeout"),

@@ -46,8 +46,8 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--allow-connect",
         paramLabel = "PATH",
-        description = "Let the other side connect to the unix socket PATH here; @NAME, as for all sockets, is NAME in "
-            + "the abstract namespace. May be given again. With none, it may connect to nothing.")
+        description = "Let the other side connect to the unix socket PATH (absolute) here; @NAME, as for all sockets, "
+            + "is NAME in the abstract namespace. May be given again. With none, it may connect to nothing.")
     private final List<String> allowedPaths = new ArrayList<>();
 
     @Option(

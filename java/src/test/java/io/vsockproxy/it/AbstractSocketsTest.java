@@ -73,7 +73,7 @@ class AbstractSocketsTest {
         try (Endpoint listening = Endpoint.listen(target);
             ProxyProcess host = ProxyProcess.start(
                 "host", "--listen", "unix:" + link, "--allow-connect", target + "s",
-                "--allow-connect", target.toString().substring(1)).awaitReady();
+                "--allow-connect", "/" + target.toString().substring(1)).awaitReady();
             ProxyProcess guest = ProxyProcess.start(
                 "guest", "--connect", "unix:" + link, "--forward", forward + "=" + target).awaitReady()) {
             try (Endpoint here = Endpoint.connect(forward)) {

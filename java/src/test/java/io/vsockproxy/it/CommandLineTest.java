@@ -86,6 +86,14 @@ class CommandLineTest {
         expectExit(2, "host", "--listen", "unix:/tmp/x", "--files", "");
     }
 
+    @Test
+    void shouldEndWithTwoForAnAllowedPathThatIsRelative() {
+        assertEquals(
+            "vsock-proxy host: --allow-connect: allowConnect=run/x.sock: neither an absolute path nor an @NAME"
+                + " (see --help)",
+            expectExit(2, "host", "--listen", "unix:/tmp/x", "--allow-connect", "run/x.sock"));
+    }
+
     /** As it starts: the mount is there before anything is ready. */
     @Test
     void shouldTakeItsMountAwayWhenItIsToldToStopAsSoonAsThatIsThere() throws IOException {
