@@ -83,6 +83,8 @@ final class FuseArguments {
     static final int WAKE_UP_LENGTH = 8;
 
     private static final int STATFS_BLOCK_SIZE = 4096;
+    /** 1 TiB. */
+    private static final long STATFS_BLOCKS = (1L << 40) / STATFS_BLOCK_SIZE;
     private static final int NAME_MAX = 255;
 
     private FuseArguments() {
@@ -179,9 +181,15 @@ final class FuseArguments {
         return buffer.getInt(offset);
     }
 
-    /** A file system with nothing in it and no room. */
+    /**
+     * A file system with as much room as anybody asks for: what there is, each file's owner knows, and says ENOSPC. No
+     * inodes: nothing can be made in it.
+     */
     static void putStatfsOut(final MutableDirectBuffer buffer, final int offset) {
         buffer.setMemory(offset, STATFS_OUT_LENGTH, (byte) 0);
+        buffer.putLong(offset, STATFS_BLOCKS);
+        buffer.putLong(offset + 8, STATFS_BLOCKS);
+        buffer.putLong(offset + 16, STATFS_BLOCKS);
         buffer.putInt(offset + 40, STATFS_BLOCK_SIZE);
         buffer.putInt(offset + 44, NAME_MAX);
         buffer.putInt(offset + 48, STATFS_BLOCK_SIZE);

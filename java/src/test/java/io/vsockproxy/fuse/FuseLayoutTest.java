@@ -134,7 +134,7 @@ class FuseLayoutTest {
         FuseArguments.putWriteOut(out, OFFSET, 4096);
         assertWritten("00100000 00000000");
         FuseArguments.putStatfsOut(out, OFFSET);
-        assertWritten("00".repeat(40) + "00100000 ff000000 00100000" + "00".repeat(28));
+        assertWritten("0000001000000000".repeat(3) + "00".repeat(16) + "00100000 ff000000 00100000" + "00".repeat(28));
     }
 
     @Test

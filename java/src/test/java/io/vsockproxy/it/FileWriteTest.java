@@ -73,6 +73,17 @@ class FileWriteTest {
         assertEquals(0, FileCalls.sync(file));
     }
 
+    /** As programs that look before they write: %a blocks free for everybody, %f in all, of %S bytes; %d inodes. */
+    @Test
+    void shouldShowThatThereIsRoom() throws IOException, InterruptedException {
+        final Endpoint file = PROXIES.pass(Role.HOST, PROXIES.file(new byte[1], Constants.O_RDWR));
+        final Process stat = new ProcessBuilder("stat", "--dereference", "--file-system", "--format=%a %f %S %d",
+            "/proc/" + ProcessHandle.current().pid() + "/fd/" + file.fd()).start();
+        assertEquals("268435456 268435456 4096 0\n",
+            new String(stat.getInputStream().readAllBytes(), StandardCharsets.US_ASCII));
+        assertEquals(0, stat.waitFor());
+    }
+
     @Test
     void shouldAppendWhereverThePositionIs() throws IOException {
         final Endpoint original = PROXIES.file("begin".getBytes(StandardCharsets.ISO_8859_1),
