@@ -18,6 +18,7 @@ import io.vsockproxy.posix.Syscalls;
 public final class DescriptorInspector implements AutoCloseable {
     /** What a file of /proc/self/fdinfo begins with. */
     private static final String POSITION_FIELD = "pos:\t";
+    private static final int SEEK_CUR = 1;
     private static final int NAME_LENGTH = Short.BYTES;
     private static final int NAME_LENGTH_OFFSET = Long.BYTES;
 
@@ -69,12 +70,13 @@ public final class DescriptorInspector implements AutoCloseable {
 
     /**
      * Where reads and writes of a file go on, in bytes, as /proc shows it: lseek(2) would wait for whoever reads from a
-     * slow disk with a copy of the descriptor (f_pos_lock in the kernel's fs/file.c). 0 when that cannot be found out.
+     * slow disk with a copy of the descriptor (f_pos_lock in the kernel's fs/file.c). Where /proc does not say, it is
+     * asked after all: whoever goes on at the wrong position overwrites. 0 for what has none.
      */
     public long filePosition(final int fd) {
         final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
         if (file < 0) {
-            return 0;
+            return Math.max(0, Syscalls.lseek(fd, 0, SEEK_CUR));
         }
         final long length = Syscalls.read(file, memory.address(), Constants.SIZEOF_STATX);
         Syscalls.close(file);
