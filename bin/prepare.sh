@@ -142,12 +142,19 @@ run_quietly() {
     [ -t 1 ] || printf '  ..  %s\n' "$title"
     "$@" >> "$log" 2>&1 < /dev/null &
     quiet_process=$!
-    while [ -t 1 ] && kill -0 "$quiet_process" 2> /dev/null; do
+    await_quietly "$title" "$log" "$start" "$quiet_process" || status=$?
+    quiet_process=
+    return "$status"
+}
+
+# Waits for a command that has been started: title $1, log $2, $SECONDS when it began $3, process $4. Like run_quietly.
+await_quietly() {
+    local title=$1 log=$2 start=$3 process=$4 status=0
+    while [ -t 1 ] && kill -0 "$process" 2> /dev/null; do
         printf '\r\033[K  ..  %s, %d s' "$title" $((SECONDS - start))
         sleep 0.5
     done
-    wait "$quiet_process" || status=$?
-    quiet_process=
+    wait "$process" || status=$?
     if [ -t 1 ]; then printf '\r\033[K'; fi
     if [ "$status" -ne 0 ]; then
         printf '  FAILED  %s (%d s); the end of %s:\n' "$title" $((SECONDS - start)) "$log" >&2
