@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
@@ -22,13 +23,12 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * A guest whose link fails with errors that AF_VSOCK has and a unix socket has not. They are put into its system calls
+ * Guests whose link fails with errors that AF_VSOCK has and a unix socket has not. They are put into its system calls
  * by a preloaded library, native/test/faults.c.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -41,40 +41,44 @@ class LinkFaultsTest {
     @TempDir
     Path directory;
 
-    static IntStream errnos() {
-        return IntStream.of(Errno.ETIMEDOUT, Errno.ECONNRESET, Errno.ENODEV);
+    /** All at the same time, because each spends most of it in those delays. */
+    @Test
+    void shouldEndTheirStreamsAndConnectAgainAfterGrowingDelays() {
+        Background.joinAll(IntStream.of(Errno.ETIMEDOUT, Errno.ECONNRESET, Errno.ENODEV)
+            .mapToObj(errno -> Background.start(() -> {
+                endsStreamsAndConnectsAgain(errno, Files.createDirectory(directory.resolve(Errno.name(errno))));
+                return null;
+            })).toList());
     }
 
-    @ParameterizedTest
-    @MethodSource("errnos")
-    void shouldEndItsStreamsAndConnectAgainAfterGrowingDelays(final int errno) throws IOException {
+    private static void endsStreamsAndConnectsAgain(final int errno, final Path directory) throws IOException {
         final String name = Errno.name(errno);
         try (Endpoint listening = Endpoint.listen(directory.resolve("link"));
-            ProxyProcess guest = startGuest();
+            ProxyProcess guest = startGuest(directory);
             RawPeer host = RawPeer.hostOf(listening);
-            Endpoint application = connectTo(guest.awaitReady())) {
+            Endpoint application = connectTo(directory, guest.awaitReady())) {
             exchange(host, application);
-            fail("connect", errno);
-            fail("receive", errno);
+            fail(directory.resolve("connect"), errno);
+            fail(directory.resolve("receive"), errno);
             host.send(Messages.data(1, "more"));
             application.expectEnd();
             guest.awaitErrorLine("session ended: the connection failed: " + name);
             // The first was the one that went well.
-            Await.until(() -> attempts().size() > ATTEMPTS, () -> "attempts of " + guest);
+            Await.until(() -> attempts(directory).size() > ATTEMPTS, () -> "attempts of " + guest);
             guest.awaitErrorLine(name + "; trying on");
             Files.delete(directory.resolve("connect"));
             try (RawPeer again = RawPeer.hostOf(listening);
-                Endpoint another = connectTo(guest)) {
+                Endpoint another = connectTo(directory, guest)) {
                 exchange(again, another);
             }
-            final List<Long> attempts = attempts();
+            final List<Long> attempts = attempts(directory);
             final long tookMs = attempts.get(ATTEMPTS) - attempts.get(1);
             // Half, because when an attempt is noted may be a while after it began, on a busy machine.
             assertTrue(tookMs >= SUM_OF_DELAYS_MS / 2, () -> ATTEMPTS + " attempts in " + tookMs + " ms");
         }
     }
 
-    private ProxyProcess startGuest() {
+    private static ProxyProcess startGuest(final Path directory) {
         final Path library =
             Path.of(System.getProperty("vsockproxy.native.path")).resolveSibling("native/test/libfaults.so");
         assertTrue(Files.exists(library), library::toString);
@@ -84,7 +88,7 @@ class LinkFaultsTest {
             "--forward", directory.resolve("forward") + "=" + REMOTE_PATH);
     }
 
-    private Endpoint connectTo(final ProxyProcess guest) {
+    private static Endpoint connectTo(final Path directory, final ProxyProcess guest) {
         assertTrue(guest.isAlive(), guest::toString);
         return Endpoint.connect(directory.resolve("forward"));
     }
@@ -97,14 +101,14 @@ class LinkFaultsTest {
         assertEquals("r", application.readText(1));
     }
 
-    /** Whole at once. */
-    private void fail(final String call, final int errno) throws IOException {
-        Files.move(Files.writeString(directory.resolve(call + ".new"), Integer.toString(errno)),
-            directory.resolve(call), StandardCopyOption.ATOMIC_MOVE);
+    /** Has the call fail that a file stands for, which is there whole at once. */
+    private static void fail(final Path call, final int errno) throws IOException {
+        Files.move(Files.writeString(call.resolveSibling(call.getFileName() + ".new"), Integer.toString(errno)),
+            call, StandardCopyOption.ATOMIC_MOVE);
     }
 
     /** When the guest has tried to connect, in milliseconds of the monotonic clock. */
-    private List<Long> attempts() {
+    private static List<Long> attempts(final Path directory) {
         try {
             return Files.readAllLines(directory.resolve("attempts")).stream().map(Long::valueOf).toList();
         } catch (final NoSuchFileException e) {
