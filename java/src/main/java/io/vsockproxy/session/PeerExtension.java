@@ -95,7 +95,7 @@ final class PeerExtension {
         switch (message.notice()) {
             case Notice.CREDIT -> onCredit(message.subject(), message.amount());
             case Notice.HALF_CLOSE -> onHalfClose(message.subject());
-            case Notice.STOP_SENDING -> onStopSending(message.subject());
+            case Notice.STOP_SENDING -> onStopSending(message.subject(), (message.bits() & Notice.SHUT) != 0);
             case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount(), 0);
             case Notice.CANCEL, Notice.WATCH, Notice.READY -> onFifoNotice(message);
             default -> {
@@ -152,10 +152,10 @@ final class PeerExtension {
         return true;
     }
 
-    /** The application here takes no more, and has something left to be read. */
-    void stopSending(final Stream stream) {
+    /** The application here takes no more, or has shut down its receiving side; what it sends still comes. */
+    void stopSending(final Stream stream, final boolean shut) {
         if (greeted) {
-            outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0, 0);
+            outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0, shut ? Notice.SHUT : 0);
         }
     }
 
@@ -182,10 +182,11 @@ final class PeerExtension {
         }
     }
 
-    private void onStopSending(final long handle) {
+    private void onStopSending(final long handle, final boolean shut) {
         final Stream stream = streams.get(handle);
-        if (stream != null && stream.canHalfClose()) {
-            stream.stopSending();
+        // A pipe has one direction, and ends as a whole.
+        if (stream != null && (stream.canHalfClose() || stream.kind() == StreamKind.SOCKET_DGRAM)) {
+            stream.stopSending(shut);
         }
     }
 

@@ -403,8 +403,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     }
 
     @Override
-    public void onReaderGone(final Stream stream) {
-        guarded(() -> extension.stopSending(stream));
+    public void onReaderGone(final Stream stream, final boolean shut) {
+        guarded(() -> extension.stopSending(stream, shut));
     }
 
     @Override

@@ -253,7 +253,7 @@ public final class ChannelStream extends Stream {
     void closeInOrder() {
         if (!isClosed()) {
             endReason(0);
-            stopWriting();
+            stopWriting(false);
             end(0);
         }
     }

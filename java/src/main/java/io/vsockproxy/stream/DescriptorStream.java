@@ -168,7 +168,7 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
             onReaderGone();
         } else if (isOpen() && hasLostReader(events)) {
             // What it has left can be read when there is room for it; until then, this at least is known.
-            stopWriting();
+            stopWriting(false);
         }
     }
 

@@ -362,6 +362,11 @@ public final class SocketStream extends DescriptorStream {
     }
 
     @Override
+    void shutInput() {
+        Syscalls.shutdown(descriptor.fd(), Constants.SHUT_RD);
+    }
+
+    @Override
     boolean hasLostReader(final int events) {
         return kind() != StreamKind.SOCKET_DGRAM && (events & Constants.EPOLLHUP) != 0 && !shutByApplication;
     }
@@ -427,7 +432,9 @@ public final class SocketStream extends DescriptorStream {
             // An empty packet may have others behind it; one that has only shut down its receiving side may still send.
             if (next > 0 || (next == 0 && packets && commons.unreadBytes(descriptor.fd()) > 0)
                 || (next == -Errno.EAGAIN && errno == Errno.EPIPE)) {
-                stopWriting();
+                // Its end is there if there may be more; else that is asked.
+                stopWriting(errno == Errno.EPIPE
+                    && (next == -Errno.EAGAIN || commons.hasOpenPeer(descriptor.fd())));
                 return;
             }
         }

@@ -109,10 +109,18 @@ public abstract class Stream implements AutoCloseable {
         return readEnded;
     }
 
-    /** The other side's application takes no more: reads no more, and has this one see that when it sends. */
-    public final void stopSending() {
+    /**
+     * The other side's application takes no more: reads no more, and has this one see that when it sends.
+     *
+     * @param shut whether it has shut down its receiving side, which holds for every copy of that, and not closed its
+     *             own copy.
+     */
+    public final void stopSending(final boolean shut) {
         stopReading();
         if (state == State.OPEN) {
+            if (shut) {
+                shutInput();
+            }
             refuseInput();
         }
     }
@@ -294,6 +302,11 @@ public abstract class Stream implements AutoCloseable {
         // Nothing that an end can do in general.
     }
 
+    /** Has whoever sends to this end see an error, and whoever else receives from it an end of file. */
+    void shutInput() {
+        // Nothing that an end can do in general.
+    }
+
     /** Lets go of the local end; called once. */
     abstract void release();
 
@@ -397,14 +410,18 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** Writes no more, and drops what waits; what the application has left to be read still is. */
-    final void stopWriting() {
+    /**
+     * Writes no more, and drops what waits; what the application has left to be read still is.
+     *
+     * @param shut whether it is there, and has shut down its receiving side.
+     */
+    final void stopWriting(final boolean shut) {
         if (!readerGone) {
             readerGone = true;
             queue.close();
             reportCharge();
             wantDraining(false);
-            handler.onReaderGone(this);
+            handler.onReaderGone(this, shut);
         }
     }
 

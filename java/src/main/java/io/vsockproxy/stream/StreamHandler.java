@@ -66,8 +66,12 @@ public interface StreamHandler {
      */
     void onEndOfFile(Stream stream);
 
-    /** The application takes no more, but has left something to be read: what comes for it is dropped from now on. */
-    void onReaderGone(Stream stream);
+    /**
+     * The application takes no more, but has left something to be read: what comes for it is dropped from now on.
+     *
+     * @param shut whether it is there, and has shut down its receiving side.
+     */
+    void onReaderGone(Stream stream, boolean shut);
 
     /** The application has taken something that cost {@code cost} of the stream's {@link Credit}. */
     void onTaken(Stream stream, long cost);

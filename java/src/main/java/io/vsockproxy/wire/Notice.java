@@ -31,6 +31,8 @@ public final class Notice {
 
     /** Of a GREETING's bits: the sender takes a {@link DescriptorType#FIFO}, and knows {@link #CANCEL} and so on. */
     public static final int FIFOS = 1;
+    /** Of a STOP_SENDING's bits: the application has shut down its receiving side, and is there. */
+    public static final int SHUT = 1;
     /** Of a WATCH's bits, beside those of poll(2): another READY is wanted when they come true. */
     public static final int WAKE = 1 << 16;
 

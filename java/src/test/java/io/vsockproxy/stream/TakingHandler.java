@@ -87,7 +87,7 @@ class TakingHandler implements StreamHandler, AutoCloseable {
     }
 
     @Override
-    public final void onReaderGone(final Stream stream) {
+    public final void onReaderGone(final Stream stream, final boolean shut) {
         // Of no interest to who only reads.
     }
 
