@@ -45,7 +45,7 @@ public final class Demo {
      *                  standard output is a terminal, {@code true} or {@code false}; the address of the link.
      */
     public static void main(final String[] arguments) {
-        final Path directory = Path.of(arguments[1]);
+        final Path directory = Path.of(arguments[1]).toAbsolutePath();
         final Demo demo = new Demo(
             Path.of(arguments[0]), directory,
             LinkAddress.parse(arguments.length > 3 ? arguments[3] : "unix:" + directory.resolve("link.sock")),

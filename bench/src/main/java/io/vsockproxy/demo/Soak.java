@@ -58,7 +58,7 @@ public final class Soak {
 
     private Soak(final String[] arguments) {
         launcher = Path.of(arguments[0]);
-        directory = Path.of(arguments[1]);
+        directory = Path.of(arguments[1]).toAbsolutePath();
         durationS = Long.parseLong(arguments[2]);
         seed = arguments.length > 3 ? Long.parseLong(arguments[3]) : System.nanoTime();
         jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");

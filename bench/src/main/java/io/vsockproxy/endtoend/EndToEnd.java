@@ -44,7 +44,8 @@ public final class EndToEnd {
         final Pace pace = "quick".equals(arguments[3]) ? Pace.QUICK : Pace.FULL;
         int status = 0;
         try {
-            final Results results = measure(Path.of(arguments[0]), Path.of(arguments[1]), pace, screen);
+            final Results results = measure(
+                Path.of(arguments[0]), Path.of(arguments[1]).toAbsolutePath(), pace, screen);
             Files.writeString(Path.of(arguments[2]), Page.of(results, Machine.describe(pace, results.proxyFlags())));
             System.out.println(results.summary());
         } catch (final DemoException e) {
