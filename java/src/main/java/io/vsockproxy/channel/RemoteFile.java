@@ -85,7 +85,8 @@ public interface RemoteFile extends AutoCloseable {
     boolean isOpen();
 
     /**
-     * Tells the owner that the file is not used any more. Requests under way are still answered. Idempotent.
+     * Tells the owner that the file is not used any more. Requests under way, writes that wait for room on the link
+     * among them, are still carried out and answered. Idempotent.
      *
      * @throws IllegalStateException while it is open, on another thread than the engine's, and while a claim is open.
      */

@@ -164,7 +164,7 @@ final class ReceivedFiles {
     /** A file is not used here any more. */
     void onReleased(final PeerFile file) {
         if (!file.isOrphaned() && files.remove(file.handle()) != null) {
-            session.guarded(() -> outbox.sendClose(file.handle()));
+            remote.closeFile(file.handle());
         }
     }
 

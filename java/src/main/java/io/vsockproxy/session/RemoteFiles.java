@@ -85,15 +85,82 @@ public final class RemoteFiles {
         private Object context;
     }
 
+    /** What waits for room on the link, or behind that as it is about the same file. */
+    private interface Waiting {
+        long handle();
+
+        /** True when it needs to wait no longer: it has been sent, or cannot be. */
+        boolean trySend();
+    }
+
     /** A write that waits for room on the link. */
-    private record WaitingWrite(
-        long handle,
-        long fileOffset,
-        DirectBuffer buffer,
-        int offset,
-        int length,
-        Completion completion,
-        Object context) { }
+    private final class WaitingWrite implements Waiting {
+        private final long handle;
+        private final long fileOffset;
+        private final DirectBuffer buffer;
+        private final int offset;
+        private final int length;
+        private final Completion completion;
+        private final Object context;
+
+        WaitingWrite(
+            final long handle,
+            final long fileOffset,
+            final DirectBuffer buffer,
+            final int offset,
+            final int length,
+            final Completion completion,
+            final Object context) {
+            this.handle = handle;
+            this.fileOffset = fileOffset;
+            this.buffer = buffer;
+            this.offset = offset;
+            this.length = length;
+            this.completion = completion;
+            this.context = context;
+        }
+
+        @Override
+        public long handle() {
+            return handle;
+        }
+
+        @Override
+        public boolean trySend() {
+            if (offset + length > buffer.capacity()) {
+                // It was there when the write was asked for. Those behind it must not wait for it for ever.
+                fail(Errno.EFAULT);
+                return true;
+            }
+            return send(handle, fileOffset, buffer, offset, length, completion, context);
+        }
+
+        void fail(final int errno) {
+            completion.onAnswer(context, errno, 0, null, 0, 0);
+        }
+    }
+
+    /** A message that must not overtake a write to the same file. What it asks is among {@link #pending} already. */
+    private final class WaitingMessage implements Waiting {
+        private final long handle;
+        private final Runnable sending;
+
+        WaitingMessage(final long handle, final Runnable sending) {
+            this.handle = handle;
+            this.sending = sending;
+        }
+
+        @Override
+        public long handle() {
+            return handle;
+        }
+
+        @Override
+        public boolean trySend() {
+            session.guarded(sending);
+            return true;
+        }
+    }
 
     private final Session session;
     private final Outbox outbox;
@@ -105,7 +172,9 @@ public final class RemoteFiles {
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
-    private final ArrayDeque<WaitingWrite> waitingWrites = new ArrayDeque<>();
+    /** In the order in which they came. */
+    private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
+    private int waitingWrites;
     private long lastCookie;
 
     /**
@@ -150,7 +219,7 @@ public final class RemoteFiles {
 
     /** Whether one more request may be sent. */
     public boolean hasRoom() {
-        return !session.hasEnded() && pending.size() + waitingWrites.size() < maxRequests;
+        return !session.hasEnded() && pending.size() + waitingWrites < maxRequests;
     }
 
     /**
@@ -168,7 +237,12 @@ public final class RemoteFiles {
             return false;
         }
         try {
-            outbox.sendPreadRequest(begin(Command.PREAD_RESPONSE, completion, context), handle, count, offset);
+            final long cookie = begin(Command.PREAD_RESPONSE, completion, context);
+            if (isAwaited(handle)) {
+                waitFor(handle, () -> outbox.sendPreadRequest(cookie, handle, count, offset));
+            } else {
+                outbox.sendPreadRequest(cookie, handle, count, offset);
+            }
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -192,7 +266,7 @@ public final class RemoteFiles {
         final Completion completion,
         final Object context) {
         // Those that wait for room are not overtaken, or a large one might wait for ever.
-        if (!hasRoom() || !waitingWrites.isEmpty()) {
+        if (!hasRoom() || !waiting.isEmpty()) {
             return false;
         }
         final long cookie = session.newHandle();
@@ -205,7 +279,8 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes as soon as the link has room for the bytes, of more than one request carries only the beginning.
+     * Writes as soon as the link has room for the bytes, of more than one request carries only the beginning. What is
+     * asked about the same file afterwards is sent afterwards.
      *
      * @param buffer must stay as it is until the completion is told.
      * @return false when there are too many requests already or the session has ended.
@@ -222,9 +297,10 @@ public final class RemoteFiles {
             return false;
         }
         final int carried = Math.min(length, maxWriteLength);
-        if (!waitingWrites.isEmpty()
+        if (!waiting.isEmpty()
             || !send(handle, fileOffset, buffer, offset, carried, completion, context)) {
-            waitingWrites.add(new WaitingWrite(handle, fileOffset, buffer, offset, carried, completion, context));
+            waiting.add(new WaitingWrite(handle, fileOffset, buffer, offset, carried, completion, context));
+            waitingWrites++;
             outbox.wantRoom();
         }
         return true;
@@ -232,12 +308,37 @@ public final class RemoteFiles {
 
     /** There is room on the link again. */
     void onRoom() {
-        while (!waitingWrites.isEmpty() && send(waitingWrites.peek())) {
-            waitingWrites.poll();
+        while (!waiting.isEmpty() && waiting.peek().trySend()) {
+            waitingWrites -= waiting.poll() instanceof WaitingWrite ? 1 : 0;
         }
-        if (!waitingWrites.isEmpty()) {
+        if (!waiting.isEmpty()) {
             outbox.wantRoom();
         }
+    }
+
+    /** Tells the owner that the file is not used here any more. */
+    void closeFile(final long handle) {
+        if (isAwaited(handle)) {
+            waitFor(handle, () -> outbox.sendClose(handle));
+        } else {
+            session.guarded(() -> outbox.sendClose(handle));
+        }
+    }
+
+    /** Whether a write to the file waits for room, or what came after one. */
+    private boolean isAwaited(final long handle) {
+        if (!waiting.isEmpty()) {
+            for (final Waiting earlier : waiting) {
+                if (earlier.handle() == handle) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private void waitFor(final long handle, final Runnable sending) {
+        waiting.add(new WaitingMessage(handle, sending));
     }
 
     /** Asks for the attributes; as {@link #pread}. */
@@ -265,7 +366,11 @@ public final class RemoteFiles {
         try {
             final long cookie = session.newHandle();
             expect(cookie, Command.FSTAT_RESPONSE, context).attributesCompletion = completion;
-            outbox.sendFstatRequest(cookie, handle, sync);
+            if (isAwaited(handle)) {
+                waitFor(handle, () -> outbox.sendFstatRequest(cookie, handle, sync));
+            } else {
+                outbox.sendFstatRequest(cookie, handle, sync);
+            }
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -279,7 +384,12 @@ public final class RemoteFiles {
             return false;
         }
         try {
-            outbox.sendFtruncateRequest(begin(Command.FTRUNCATE_RESPONSE, completion, context), handle, length);
+            final long cookie = begin(Command.FTRUNCATE_RESPONSE, completion, context);
+            if (isAwaited(handle)) {
+                waitFor(handle, () -> outbox.sendFtruncateRequest(cookie, handle, length));
+            } else {
+                outbox.sendFtruncateRequest(cookie, handle, length);
+            }
         } catch (final ProtocolException e) {
             session.end(e.getMessage());
         }
@@ -357,22 +467,14 @@ public final class RemoteFiles {
                 request.completion.onAnswer(request.context, Errno.EIO, 0, null, 0, 0);
             }
         }
-        final ArrayList<WaitingWrite> unsent = new ArrayList<>(waitingWrites);
-        waitingWrites.clear();
-        for (final WaitingWrite write : unsent) {
-            write.completion.onAnswer(write.context, Errno.EIO, 0, null, 0, 0);
+        final ArrayList<Waiting> unsent = new ArrayList<>(waiting);
+        waiting.clear();
+        waitingWrites = 0;
+        for (final Waiting never : unsent) {
+            if (never instanceof WaitingWrite write) {
+                write.fail(Errno.EIO);
+            }
         }
-    }
-
-    /** Whether it needs to wait no longer: it has been sent, or cannot be. */
-    private boolean send(final WaitingWrite write) {
-        if (write.offset() + write.length() > write.buffer().capacity()) {
-            // It was there when the write was asked for. Those behind it must not wait for it for ever.
-            write.completion().onAnswer(write.context(), Errno.EFAULT, 0, null, 0, 0);
-            return true;
-        }
-        return send(
-            write.handle, write.fileOffset, write.buffer, write.offset, write.length, write.completion, write.context);
     }
 
     private boolean send(

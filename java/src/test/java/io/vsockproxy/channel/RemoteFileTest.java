@@ -49,6 +49,8 @@ class RemoteFileTest {
     private static final int LENGTH = 300_000;
     private static final int PIECES = 30;
     private static final int PIECE_LENGTH = LENGTH / PIECES;
+    /** Of the greatest length: more than the link takes at once, so that the last of them waits. */
+    private static final int WAITING_WRITES = 40;
     private static final long UNTOLD = Long.MIN_VALUE;
 
     @ParameterizedTest
@@ -190,8 +192,7 @@ class RemoteFileTest {
         Files.write(path, new byte[1]);
         final RemoteFile file = passed(connection, path, Constants.O_RDWR);
         final UnsafeBuffer buffer = new UnsafeBuffer(new byte[RemoteFile.MAX_LENGTH]);
-        // More than the link takes at once: the last of them waits.
-        final int count = 40;
+        final int count = WAITING_WRITES;
         final long[] results = ask(connection.component(), count, (i, completion) -> {
             final boolean asked = file.pwrite(0, buffer, 0, RemoteFile.MAX_LENGTH, i, completion);
             if (i == count - 1) {
@@ -204,6 +205,53 @@ class RemoteFileTest {
         assertEquals(1, ask(connection.component(), 1, (i, completion) ->
             file.pwrite(0, buffer, 0, 1, i, completion))[0]);
         close(connection.component(), file);
+    }
+
+    @Test
+    void shouldOvertakeNoWriteThatWaitsForRoomOnTheLink() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("overtaken");
+        Files.write(path, new byte[1]);
+        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        final UnsafeBuffer written = new UnsafeBuffer(Pattern.bytes(14, RemoteFile.MAX_LENGTH));
+        final UnsafeBuffer read = new UnsafeBuffer(new byte[100]);
+        final int last = WAITING_WRITES - 1;
+        final long[] results = ask(connection.component(), WAITING_WRITES + 4, (i, completion) -> switch (i - last) {
+            case 1 -> file.pread((long) last * RemoteFile.MAX_LENGTH, read, 0, 100, i, completion);
+            case 2 -> file.ftruncate(5, i, completion);
+            case 3 -> file.fstat(i, completion);
+            case 4 -> file.pwrite(5, written, 0, 1, i, completion);
+            default -> file.pwrite(
+                (long) i * RemoteFile.MAX_LENGTH, written, 0, RemoteFile.MAX_LENGTH, i, completion);
+        });
+        for (int i = 0; i <= last; i++) {
+            assertEquals(RemoteFile.MAX_LENGTH, results[i]);
+        }
+        assertArrayEquals(new long[] {100, 0, 5, 1}, Arrays.copyOfRange(results, last + 1, results.length));
+        assertArrayEquals(Arrays.copyOf(written.byteArray(), 100), read.byteArray());
+        assertEquals(6, Files.size(path));
+        close(connection.component(), file);
+    }
+
+    @Test
+    void shouldWriteWhatWaitsForRoomOnTheLinkWhenItIsClosed() throws IOException {
+        final Connection connection = PAIR.fromApplication(Role.GUEST);
+        final Path path = PAIR.directory().resolve("closed-early");
+        Files.write(path, new byte[1]);
+        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        final UnsafeBuffer written = new UnsafeBuffer(Pattern.bytes(15, RemoteFile.MAX_LENGTH));
+        final long[] results = ask(connection.component(), WAITING_WRITES, (i, completion) -> {
+            final boolean asked = file.pwrite(
+                (long) i * RemoteFile.MAX_LENGTH, written, 0, RemoteFile.MAX_LENGTH, i, completion);
+            if (i == WAITING_WRITES - 1) {
+                file.close();
+            }
+            return asked;
+        });
+        for (final long result : results) {
+            assertEquals(RemoteFile.MAX_LENGTH, result);
+        }
+        assertEquals((long) WAITING_WRITES * RemoteFile.MAX_LENGTH, Files.size(path));
     }
 
     @Test
