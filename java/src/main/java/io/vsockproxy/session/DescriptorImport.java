@@ -125,8 +125,9 @@ final class DescriptorImport {
         stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
         for (int i = 0; i < descriptors.length; i++) {
             if (isOpenedHere(message, i)) {
-                files.open(message.descriptorHandle(i), message.descriptorFlags(i), message.descriptorPosition(i),
-                    delivery, i, stream);
+                final long position = extension.isAgreed() ? message.descriptorPosition(i) : 0;
+                files.open(
+                    message.descriptorHandle(i), message.descriptorFlags(i), position, delivery, i, stream);
             } else if (comesBeside(message, i)) {
                 channel.receive(receiver(message.descriptorHandle(i), delivery, i, stream, outbox));
             }

@@ -178,7 +178,7 @@ final class OwnFiles {
                 }
             }
             case Command.FSTAT_REQUEST -> {
-                if (message.sync() == Sync.NONE) {
+                if (message.sync() == Sync.NONE || !extension.isAgreed()) {
                     fileServer.examine(file, cookie);
                 } else {
                     fileServer.sync(file, cookie, message.sync() == Sync.DATA);

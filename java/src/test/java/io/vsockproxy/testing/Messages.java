@@ -83,8 +83,13 @@ public final class Messages {
 
     /** FstatRequest. */
     public static VSockMessage fstatRequest(final long cookie, final long handle) {
-        return VSockMessage.newBuilder()
-            .setFstatRequest(FstatRequest.newBuilder().setCookie(cookie).setHandle(handle)).build();
+        return fstatRequest(cookie, handle, 0);
+    }
+
+    /** FstatRequest that asks for more. */
+    public static VSockMessage fstatRequest(final long cookie, final long handle, final int sync) {
+        return VSockMessage.newBuilder().setFstatRequest(
+            FstatRequest.newBuilder().setCookie(cookie).setHandle(handle).setSync(sync)).build();
     }
 
     /** FtruncateRequest. */

@@ -22,6 +22,8 @@ import java.util.stream.Stream;
  * files that it passes. Its stream has handle 1.
  */
 public final class MountedGuest implements AutoCloseable {
+    private static final long WINDOW = 1 << 20;
+
     private final Endpoint listening;
     private final ProxyProcess guest;
     private final RawPeer owner;
@@ -34,6 +36,10 @@ public final class MountedGuest implements AutoCloseable {
      * @param options   more of the guest's.
      */
     public MountedGuest(final Path directory, final String... options) throws IOException {
+        this(directory, false, options);
+    }
+
+    private MountedGuest(final Path directory, final boolean greets, final String... options) throws IOException {
         final LinkAddress link = TestLink.in(directory);
         final Path forward = directory.resolve("forward");
         listening = Endpoint.listen(link);
@@ -42,9 +48,17 @@ public final class MountedGuest implements AutoCloseable {
                 "--files", directory.resolve("files").toString()),
             List.of(options).stream()).toArray(String[]::new));
         owner = RawPeer.hostOf(listening);
+        if (greets) {
+            owner.send(NoticePeer.greeting(WINDOW));
+        }
         guest.awaitReady();
         application = Endpoint.connect(forward);
         owner.send(Messages.connectResponse(owner.receive().getConnectRequest().getCookie(), 0, 1));
+    }
+
+    /** As the constructor; the owner says that it knows the extension. */
+    public static MountedGuest greeted(final Path directory) throws IOException {
+        return new MountedGuest(directory, true);
     }
 
     /** The other end of its link. */
@@ -59,13 +73,22 @@ public final class MountedGuest implements AutoCloseable {
 
     /** Passes a regular file that is open for reading and writing, with {@code text} to go with it. */
     public void pass(final String text, final long handle) {
-        owner.send(Messages.data(1, text, FileDescriptor.newBuilder()
-            .setType(FileDescriptor.Type.REGULAR_FILE).setHandle(handle).setFlags(Constants.O_RDWR).build()));
+        pass(text, handle, 0);
+    }
+
+    private void pass(final String text, final long handle, final long position) {
+        owner.send(Messages.data(1, text, FileDescriptor.newBuilder().setType(FileDescriptor.Type.REGULAR_FILE)
+            .setHandle(handle).setFlags(Constants.O_RDWR).setPosition(position).build()));
     }
 
     /** Passes one of {@code size} bytes, and answers what is asked about it: what the application receives. */
     public Endpoint passAndReceive(final long handle, final long size) {
-        pass("a file", handle);
+        return passAndReceive(handle, size, 0);
+    }
+
+    /** As the other, where its owner has read or written up to {@code position}. */
+    public Endpoint passAndReceive(final long handle, final long size, final long position) {
+        pass("a file", handle, position);
         final CompletableFuture<Endpoint> received = Background.start(() -> application.receive().only());
         answerAttributes(size);
         return Background.join(received);
