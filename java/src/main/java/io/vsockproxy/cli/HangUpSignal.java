@@ -17,7 +17,8 @@ final class HangUpSignal {
     }
 
     /**
-     * Has {@code task} run at each SIGHUP from now on, on a thread of its own, in place of the JVM's shutdown.
+     * Has {@code task} run at each SIGHUP from now on, in place of the JVM's shutdown. The JVM has a thread for each
+     * signal; they take turns, so that what came of an earlier one never replaces what came of a later one.
      *
      * @throws IllegalStateException when this JVM knows no signals.
      */
@@ -28,7 +29,9 @@ final class HangUpSignal {
             final Object handling = Proxy.newProxyInstance(
                 handler.getClassLoader(), new Class<?>[] {handler}, (self, method, arguments) -> {
                     if (method.getName().equals("handle")) {
-                        task.run();
+                        synchronized (task) {
+                            task.run();
+                        }
                         return null;
                     }
                     return method.invoke(task, arguments);
