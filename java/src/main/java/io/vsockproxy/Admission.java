@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.agrona.collections.Int2ObjectHashMap;
-import org.agrona.collections.IntHashSet;
 
 /**
  * Which peers may have a session, and which local sockets each may ask to be connected to. Loop's thread only.
@@ -21,9 +20,8 @@ final class Admission implements AutoCloseable {
     private final List<String> commonPaths;
     private final AllowedPaths common;
     private final boolean everyone;
-    private final IntHashSet admitted = new IntHashSet();
-    /** Of each guest that is or was admitted: a session may have hold of it until it ends. */
-    private final Int2ObjectHashMap<AllowedPaths> byCid = new Int2ObjectHashMap<>();
+    /** What each guest that is admitted may connect to; its sessions have hold of that. */
+    private Int2ObjectHashMap<AllowedPaths> byCid = new Int2ObjectHashMap<>();
 
     /**
      * @param commonPaths allowed to every peer that is admitted.
@@ -39,16 +37,25 @@ final class Admission implements AutoCloseable {
         }
     }
 
-    /** Admits these from now on, and no others; sessions under way are allowed what is now allowed to their guests. */
+    /**
+     * Admits these from now on, and no others; sessions under way are allowed what is now allowed to their guests, and
+     * those of guests that are not admitted any more are allowed nothing.
+     */
     void guests(final Map<Integer, List<String>> guests) {
-        admitted.clear();
-        byCid.forEachInt((cid, paths) -> paths.replace(List.of()));
+        final Int2ObjectHashMap<AllowedPaths> before = byCid;
+        byCid = new Int2ObjectHashMap<>();
         guests.forEach((cid, own) -> {
             final List<String> paths = new ArrayList<>(commonPaths);
             paths.addAll(own);
-            byCid.computeIfAbsent(cid, key -> new AllowedPaths(List.of())).replace(paths);
-            admitted.add(cid);
+            final AllowedPaths known = before.remove((int) cid);
+            if (known == null) {
+                byCid.put((int) cid, new AllowedPaths(paths));
+            } else {
+                known.replace(paths);
+                byCid.put((int) cid, known);
+            }
         });
+        before.values().forEach(AllowedPaths::close);
     }
 
     /** What a peer without a CID, on a unix-socket link, may connect to. It stays this object's. */
@@ -61,21 +68,12 @@ final class Admission implements AutoCloseable {
         if (everyone) {
             return common;
         }
-        return admitted.contains(cid) ? byCid.get(cid) : null;
+        return byCid.get(cid);
     }
 
     /** Whether the peers to whom these paths were given are still admitted. */
     boolean admits(final AllowedPaths paths) {
-        if (everyone) {
-            return true;
-        }
-        final IntHashSet.IntIterator cids = admitted.iterator();
-        while (cids.hasNext()) {
-            if (byCid.get(cids.nextValue()) == paths) {
-                return true;
-            }
-        }
-        return false;
+        return everyone || byCid.containsValue(paths);
     }
 
     @Override

@@ -6,9 +6,8 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.posix.SocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.util.HashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -16,11 +15,32 @@ import org.agrona.concurrent.UnsafeBuffer;
  * The unix sockets that the other side may ask to be connected to, by their exact paths. Loop's thread only.
  */
 public final class AllowedPaths implements AutoCloseable {
-    /** Of every path that was ever allowed: a connect may still be under way to one that is not any more. */
-    private final Map<String, SocketAddress> known = new HashMap<>();
+    /** A path, and its address for as long as that is allowed or in use. */
+    static final class Entry {
+        private final UnsafeBuffer path;
+        private final SocketAddress address;
+        private int users = 1;
+
+        private Entry(final String path) {
+            this.path = new UnsafeBuffer(path.getBytes(StandardCharsets.UTF_8));
+            this.address = SocketAddress.unix(path);
+        }
+
+        /** The address, which stays as it is until {@link #giveBack}. */
+        SocketAddress borrow() {
+            users++;
+            return address;
+        }
+
+        void giveBack() {
+            if (--users == 0) {
+                address.close();
+            }
+        }
+    }
+
     private final UnsafeBuffer asked = new UnsafeBuffer(0, 0);
-    private UnsafeBuffer[] paths;
-    private SocketAddress[] addresses;
+    private List<Entry> entries = List.of();
 
     /**
      * @throws IllegalArgumentException when one cannot be the path of a unix socket.
@@ -30,26 +50,27 @@ public final class AllowedPaths implements AutoCloseable {
     }
 
     /**
-     * Allows these from now on, and no others; connections that have been made stay.
+     * Allows these from now on, and no others; connections that have been made, or are being made, stay.
      *
      * @throws IllegalArgumentException when one cannot be the path of a unix socket.
      */
     public void replace(final List<String> allowed) {
-        paths = new UnsafeBuffer[allowed.size()];
-        addresses = new SocketAddress[paths.length];
-        for (int i = 0; i < paths.length; i++) {
-            final String path = allowed.get(i);
-            paths[i] = new UnsafeBuffer(path.getBytes(StandardCharsets.UTF_8));
-            addresses[i] = known.computeIfAbsent(path, SocketAddress::unix);
+        final List<Entry> before = entries;
+        final List<Entry> after = new ArrayList<>(allowed.size());
+        entries = after;
+        before.forEach(Entry::giveBack);
+        for (final String path : allowed) {
+            after.add(new Entry(path));
         }
     }
 
-    /** The address for a path, which stays this list's; null when the path is not on it. */
-    SocketAddress find(final DirectBuffer buffer, final int offset, final int length) {
+    /** What is known of a path; null when it is not on the list. */
+    Entry find(final DirectBuffer buffer, final int offset, final int length) {
         asked.wrap(buffer, offset, length);
-        for (int i = 0; i < paths.length; i++) {
-            if (paths[i].capacity() == length && paths[i].compareTo(asked) == 0) {
-                return addresses[i];
+        for (int i = 0; i < entries.size(); i++) {
+            final Entry entry = entries.get(i);
+            if (entry.path.capacity() == length && entry.path.compareTo(asked) == 0) {
+                return entry;
             }
         }
         return null;
@@ -57,7 +78,6 @@ public final class AllowedPaths implements AutoCloseable {
 
     @Override
     public void close() {
-        known.values().forEach(SocketAddress::close);
-        known.clear();
+        replace(List.of());
     }
 }

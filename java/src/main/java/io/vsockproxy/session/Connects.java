@@ -125,9 +125,9 @@ final class Connects implements AutoCloseable {
             accept(cookie, component);
             return;
         }
-        final SocketAddress address = allowedPaths.find(
+        final AllowedPaths.Entry allowed = allowedPaths.find(
             message.buffer(), message.pathOffset(), message.pathLength());
-        final int errno = address == null ? refusal(message) : busy();
+        final int errno = allowed == null ? refusal(message) : busy();
         if (errno != 0) {
             counters.refusedConnects++;
             final String path = text(message.buffer(), message.pathOffset(), message.pathLength());
@@ -136,9 +136,10 @@ final class Connects implements AutoCloseable {
             outbox.sendConnectResponse(cookie, errno, 0);
             return;
         }
-        final Attempt attempt = new Attempt(cookie, address);
+        final Attempt attempt = new Attempt(cookie, allowed);
         attempt.connector = SocketConnector.connect(
-            resources.loop(), Constants.AF_UNIX, address, resources.limits().connectTimeoutNs(), isKeepable, attempt);
+            resources.loop(), Constants.AF_UNIX, attempt.address, resources.limits().connectTimeoutNs(), isKeepable,
+            attempt);
         if (attempt.connector != null) {
             attempts.add(attempt);
         }
@@ -182,6 +183,7 @@ final class Connects implements AutoCloseable {
         }
         for (final Attempt attempt : attempts) {
             attempt.connector.close();
+            attempt.allowed.giveBack();
         }
         attempts.clear();
     }
@@ -291,12 +293,14 @@ final class Connects implements AutoCloseable {
     /** One connection that the peer has asked for. */
     private final class Attempt implements SocketConnector.Completion {
         private final long cookie;
+        private final AllowedPaths.Entry allowed;
         private final SocketAddress address;
         private SocketConnector connector;
 
-        Attempt(final long cookie, final SocketAddress address) {
+        Attempt(final long cookie, final AllowedPaths.Entry allowed) {
             this.cookie = cookie;
-            this.address = address;
+            this.allowed = allowed;
+            this.address = allowed.borrow();
         }
 
         @Override
@@ -315,6 +319,7 @@ final class Connects implements AutoCloseable {
         }
 
         private void forget() {
+            allowed.giveBack();
             if (connector != null) {
                 attempts.remove(this);
             }

@@ -4,12 +4,17 @@
  */
 package io.vsockproxy.session;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.Syscalls;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -22,8 +27,7 @@ class AllowedPathsTest {
     @Test
     void shouldFindExactlyThePathsThatAreAllowedNow() {
         try (AllowedPaths paths = new AllowedPaths(List.of("/run/a", "@a"))) {
-            final SocketAddress address = find(paths, "/run/a");
-            assertNotNull(address);
+            assertNotNull(find(paths, "/run/a"));
             assertNotNull(find(paths, "@a"));
             assertNull(find(paths, "/run/"));
             assertNull(find(paths, "/run/ab"));
@@ -32,13 +36,35 @@ class AllowedPathsTest {
             paths.replace(List.of("/run/b"));
             assertNull(find(paths, "/run/a"));
             assertNotNull(find(paths, "/run/b"));
-
-            // A connect to it may have been under way all the time.
             paths.replace(List.of("/run/a"));
-            assertSame(address, find(paths, "/run/a"));
+            assertNotNull(find(paths, "/run/a"));
 
             paths.replace(List.of());
             assertNull(find(paths, "/run/a"));
+        }
+    }
+
+    @Test
+    void shouldKeepAnAddressThatIsNotAllowedAnyMoreAsLongAsSomebodyIsConnectingToIt() {
+        try (AllowedPaths paths = new AllowedPaths(List.of("/nowhere/a", "/nowhere/b"));
+            OwnedFd socket = OwnedFd.of(Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_STREAM, 0))) {
+            final AllowedPaths.Entry first = find(paths, "/nowhere/a");
+            final AllowedPaths.Entry second = find(paths, "/nowhere/b");
+            final SocketAddress inUse = first.borrow();
+            assertSame(inUse, first.borrow());
+            final SocketAddress notInUse = second.borrow();
+            second.giveBack();
+            assertEquals(-Errno.ENOENT, notInUse.connect(socket.fd()));
+
+            paths.replace(List.of("/nowhere/c"));
+            assertEquals(-Errno.EFAULT, notInUse.connect(socket.fd()));
+            first.giveBack();
+            assertEquals(-Errno.ENOENT, inUse.connect(socket.fd()));
+            // Allowed again meanwhile, it is another one.
+            paths.replace(List.of("/nowhere/a"));
+            first.giveBack();
+            assertEquals(-Errno.EFAULT, inUse.connect(socket.fd()));
+            assertEquals(-Errno.ENOENT, find(paths, "/nowhere/a").borrow().connect(socket.fd()));
         }
     }
 
@@ -48,7 +74,7 @@ class AllowedPathsTest {
         assertThrows(IllegalArgumentException.class, () -> new AllowedPaths(List.of("@")));
     }
 
-    private static SocketAddress find(final AllowedPaths paths, final String path) {
+    private static AllowedPaths.Entry find(final AllowedPaths paths, final String path) {
         // Behind something else, as in a frame.
         final byte[] bytes = ("x" + path + "x").getBytes(StandardCharsets.UTF_8);
         return paths.find(new UnsafeBuffer(bytes), 1, bytes.length - 2);
