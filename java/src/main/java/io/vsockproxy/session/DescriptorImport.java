@@ -52,7 +52,7 @@ final class DescriptorImport {
         this.session = session;
         this.ownFiles = ownFiles;
         this.extension = extension;
-        this.standIns = new StandIns(resources.commons().reserve());
+        this.standIns = resources.commons().standIns();
         this.streams = streams;
         this.files = files;
         this.received = received;

@@ -42,6 +42,7 @@ public final class StreamCommons implements AutoCloseable {
     private final ChunkPool pool = new ChunkPool();
     private final DescriptorInspector inspector = new DescriptorInspector();
     private final DescriptorReserve reserve = DescriptorReserve.ofThisProcess();
+    private final StandIns standIns = new StandIns(reserve);
     private final ReceiveQueues receiveQueues = new ReceiveQueues(reserve);
     private final DatagramWatch datagramWatch;
     private final LateCloses lateCloses;
@@ -102,8 +103,14 @@ public final class StreamCommons implements AutoCloseable {
         return reserve;
     }
 
+    /** Makes stand-ins. */
+    public StandIns standIns() {
+        return standIns;
+    }
+
     @Override
     public void close() {
+        standIns.close();
         datagramWatch.close();
         lateCloses.close();
         drainRetries.close();

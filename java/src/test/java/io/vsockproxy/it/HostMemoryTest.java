@@ -9,7 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.ProxyProcess;
 import io.vsockproxy.testing.RawPeer;
@@ -33,6 +35,9 @@ class HostMemoryTest {
     private static final int GUESTS = 20;
     /** A guest's own state, and what the JVM compiles meanwhile. */
     private static final long ALLOWED_KIB_PER_GUEST = 1024;
+
+    private static final int SESSIONS = 500;
+    private static final int ROUNDS = 5;
 
     @TempDir
     Path directory;
@@ -71,6 +76,43 @@ class HostMemoryTest {
             // The window of 2 MiB stays.
             assertTrue(growth < MAX_FRAME_LENGTH / 1024 / 2, "grown by " + growth + " KiB");
             guest.close();
+        }
+    }
+
+    /** Of several rounds: in one of them the JVM may take something for itself. */
+    @Test
+    void shouldKeepNothingOfSessionsThatHaveEnded() {
+        final LinkAddress link = TestLink.in(directory);
+        final Path target = directory.resolve("target");
+        try (Endpoint listening = Endpoint.listen(target);
+            ProxyProcess host = ProxyProcess.start(
+                "host", "--listen", link.toString(), "--allow-connect", target.toString()).awaitReady()) {
+            final int descriptors = Await.stable(host::descriptorCount);
+            long leastGrowth = Long.MAX_VALUE;
+            long before = 0;
+            for (int round = 0; round < ROUNDS; round++) {
+                for (int i = 0; i < SESSIONS; i++) {
+                    passADescriptor(link, target, listening);
+                }
+                host.awaitDescriptorCount(descriptors);
+                final long now = host.virtualKib();
+                leastGrowth = round == 0 ? leastGrowth : Math.min(leastGrowth, now - before);
+                before = now;
+            }
+            assertTrue(leastGrowth < SESSIONS, "grown by " + leastGrowth + " KiB with each " + SESSIONS + " sessions");
+        }
+    }
+
+    private static void passADescriptor(final LinkAddress link, final Path target, final Endpoint listening) {
+        try (RawPeer guest = RawPeer.guestOf(link)) {
+            guest.send(Messages.connectRequest(-1, target.toString()));
+            final long handle = guest.receive().getConnectResponse().getHandle();
+            guest.send(Messages.data(
+                handle, "a pipe", Messages.descriptor(FileDescriptor.Type.FIFO_READ, -2)));
+            try (Endpoint application = listening.accept(); Endpoint passed = application.receive().only()) {
+                guest.send(Messages.close(-2));
+                assertEquals(0, passed.readToEnd().length);
+            }
         }
     }
 
