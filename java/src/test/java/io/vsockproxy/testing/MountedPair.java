@@ -142,8 +142,10 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
     /** So many as are open now must be open after each test. */
     public void countDescriptors() {
         // A JVM that has just started still has some descriptors open that it is about to close.
-        Await.stable(() -> Arrays.stream(descriptorCounts()).sum());
-        descriptorsBefore = descriptorCounts();
+        Await.stable(() -> {
+            descriptorsBefore = descriptorCounts();
+            return Arrays.stream(descriptorsBefore).sum();
+        });
     }
 
     @Override

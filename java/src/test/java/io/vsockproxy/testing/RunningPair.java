@@ -91,8 +91,10 @@ public final class RunningPair
 
     /** So many as are open now must be open after each test. */
     public void countDescriptors() {
-        Await.stable(() -> Arrays.stream(pair.descriptorCounts()).sum());
-        descriptorsBefore = pair.descriptorCounts();
+        Await.stable(() -> {
+            descriptorsBefore = pair.descriptorCounts();
+            return Arrays.stream(descriptorsBefore).sum();
+        });
     }
 
     @Override
