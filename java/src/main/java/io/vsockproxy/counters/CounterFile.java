@@ -13,6 +13,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -63,8 +64,10 @@ public final class CounterFile implements AutoCloseable {
                 throw new FileSystemException(path.toString(), null, "It is no regular file");
             }
             Files.deleteIfExists(temporary);
-            // Written, as only that is told that the disk is full; who writes to a mapping is killed.
-            Files.write(temporary, new byte[HEADER_LENGTH + metadataLength + valuesLength]);
+            // Written, as only that is told that the disk is full; who writes to a mapping is killed. Never to what
+            // somebody has just put there, like a link to another file.
+            Files.write(temporary, new byte[HEADER_LENGTH + metadataLength + valuesLength],
+                StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             mapped = IoUtil.mapExistingFile(temporary.toFile(), "counters");
             opened = new RandomAccessFile(temporary.toFile(), "r");
             final UnsafeBuffer buffer = new UnsafeBuffer(mapped);
