@@ -38,7 +38,10 @@ final class Inbox {
     /** No header of a frame that can be spliced is longer. */
     private static final int MAX_HEADER_LENGTH = 64;
 
-    /** So many small frames take about as long as a large one; then it is the turn of everything else. */
+    /**
+     * So many small frames take about as long as a large one; then it is the turn of everything else. A descriptor,
+     * for which something has to be made, counts as a frame.
+     */
     private static final int MAX_FRAMES_AT_ONCE = 512;
 
     private final Session session;
@@ -50,6 +53,8 @@ final class Inbox {
     private final BlobPrefix prefix = new BlobPrefix();
     private final SplicedRead splicedRead;
     private long framesWalked;
+    /** How much of {@link #MAX_FRAMES_AT_ONCE} is left. */
+    private int left;
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
@@ -97,12 +102,12 @@ final class Inbox {
      */
     void walk() {
         boolean more = !splicedRead.isUnderWay();
-        int left = MAX_FRAMES_AT_ONCE;
+        left = MAX_FRAMES_AT_ONCE;
         while (more && left > 0 && !blocked && !session.hasEnded()) {
             more = partRemaining > 0 ? passPart() : nextFrame();
             left--;
         }
-        if (left == 0 || interrupted) {
+        if (left <= 0 || interrupted) {
             interrupt(more && !blocked && !session.hasEnded());
         }
     }
@@ -228,6 +233,7 @@ final class Inbox {
             if (waiting > 0 && waiting + decoder.descriptorCount() > limits.maxDescriptorsInFlight()) {
                 return block(null);
             }
+            left -= decoder.descriptorCount();
         }
         if (decoder.command() == Command.PREAD_RESPONSE && decoder.blobLength() >= MIN_SPLICE_LENGTH
             && endsFrame(head, frameLength)) {

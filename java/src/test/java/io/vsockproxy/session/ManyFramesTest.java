@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -28,6 +30,8 @@ import org.junit.jupiter.api.Timeout;
 class ManyFramesTest {
     private static final int FRAMES = 3000;
     private static final long UNKNOWN_HANDLE = 77;
+    private static final int MESSAGES = 200;
+    private static final int PIPES = 6;
 
     @Test
     void shouldGiveAnApplicationItsTurnBeforeAllOfThemHaveBeenDealtWith() throws IOException {
@@ -68,6 +72,39 @@ class ManyFramesTest {
         }
     }
 
+    /** Each descriptor takes as long as several small frames. */
+    @Test
+    void shouldGiveAnApplicationItsTurnBeforeManyDescriptorsHaveBeenDealtWith() throws IOException {
+        try (FuzzedProxy proxy = new FuzzedProxy(false)) {
+            final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+            final Session session = proxy.session(pair[0], true, false, true);
+            session.start();
+            try (RawPeer peer = RawPeer.over(pair[1])) {
+                peer.send(Messages.connectRequest(-1, proxy.targetPath().toString()));
+                proxy.turnUntilIdle();
+                peer.receive();
+                try (Endpoint application = proxy.target.accept()) {
+                    peer.send(pipes());
+                    proxy.loop.turn(0);
+                    application.write("meanwhile");
+                    proxy.turnUntilIdle();
+
+                    int answered = 0;
+                    int atWord = -1;
+                    while (answered < MESSAGES || atWord < 0) {
+                        final VSockMessage message = peer.receive();
+                        answered += message.hasFstatResponse() ? 1 : 0;
+                        atWord = message.hasData() ? answered : atWord;
+                    }
+                    assertTrue(atWord > 0 && atWord < MESSAGES, "after " + atWord + " of " + MESSAGES + " answers");
+                }
+            }
+            proxy.turnUntilIdle();
+            assertTrue(session.hasEnded());
+            assertEquals(List.of(), proxy.faults);
+        }
+    }
+
     @Test
     void shouldDealWithAllOfThemThoughThePeerHasGone() throws IOException {
         try (FuzzedProxy proxy = new FuzzedProxy(false)) {
@@ -98,6 +135,19 @@ class ManyFramesTest {
     private static byte[] questions() {
         return RawPeer.frames(cookies().stream()
             .map(cookie -> Messages.fstatRequest(cookie, UNKNOWN_HANDLE)).toArray(VSockMessage[]::new));
+    }
+
+    /** Messages with pipes for a stream that is not there, and behind each of them a question. */
+    private static byte[] pipes() {
+        final VSockMessage[] messages = new VSockMessage[2 * MESSAGES];
+        for (int i = 0; i < MESSAGES; i++) {
+            final int first = -1 - i * PIPES;
+            messages[2 * i] = Messages.data(UNKNOWN_HANDLE, "pipes", IntStream.range(0, PIPES)
+                .mapToObj(n -> Messages.descriptor(FileDescriptor.Type.FIFO_READ, first - n))
+                .toArray(FileDescriptor[]::new));
+            messages[2 * i + 1] = Messages.fstatRequest(-1 - i, UNKNOWN_HANDLE);
+        }
+        return RawPeer.frames(messages);
     }
 
     private static List<Long> cookies() {
