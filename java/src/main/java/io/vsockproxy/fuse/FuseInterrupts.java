@@ -5,6 +5,7 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Errno;
+import java.util.ArrayDeque;
 import java.util.function.IntPredicate;
 
 /**
@@ -13,10 +14,17 @@ import java.util.function.IntPredicate;
  * ends what waits. Loop's thread only.
  */
 final class FuseInterrupts {
+    /** To look after one is to read a file of /proc. */
+    static final int MAX_REVIEWED = 64;
+
+    /** A request that goes on after a signal, as long as it has this number. */
+    private record Survivor(FuseRequest request, long unique) { }
+
     private final FuseRequests requests;
     private final ParkedWrites parkedWrites;
     private final IntPredicate isDying;
-    private boolean surviving;
+    /** Some of them may have been answered in the meantime. */
+    private final ArrayDeque<Survivor> survivors = new ArrayDeque<>();
 
     /**
      * @param isDying whether the thread of that number will not survive a signal that it was sent.
@@ -38,8 +46,7 @@ final class FuseInterrupts {
         if (request.node().isStream() || !isUncommitted || isDying.test(request.taskId())) {
             end(request);
         } else {
-            request.signalled(true);
-            surviving = true;
+            survivors.addLast(new Survivor(request, unique));
         }
     }
 
@@ -48,21 +55,24 @@ final class FuseInterrupts {
      * {@link #review} has to be called now and then.
      */
     boolean hasSurvivors() {
-        return surviving;
+        return !survivors.isEmpty();
     }
 
-    /** Lets those go who will die of another signal that has come since. */
+    /** Lets those go who will die of another signal that has come since: looks after some of them, in turn. */
     void review() {
-        surviving = false;
-        requests.forEach(request -> {
-            if (request.isSignalled()) {
+        int looks = MAX_REVIEWED;
+        for (int left = survivors.size(); left > 0 && looks > 0; left--) {
+            final Survivor survivor = survivors.pollFirst();
+            final FuseRequest request = survivor.request;
+            if (request.isWaiting(survivor.unique)) {
+                looks--;
                 if (isDying.test(request.taskId())) {
                     end(request);
                 } else {
-                    surviving = true;
+                    survivors.addLast(survivor);
                 }
             }
-        });
+        }
     }
 
     private void end(final FuseRequest request) {

@@ -60,7 +60,6 @@ public final class FuseRequest {
     private long tag;
     private boolean divisible;
     private int taskId;
-    private boolean signalled;
     private Memory parkedData;
 
     FuseRequest(final FuseReplies replies) {
@@ -246,7 +245,6 @@ public final class FuseRequest {
         statusFlags = 0;
         divisible = false;
         taskId = 0;
-        signalled = false;
         tag = 0;
         state = State.WAITING;
         return this;
@@ -284,15 +282,6 @@ public final class FuseRequest {
     FuseRequest taskId(final int newTaskId) {
         taskId = newTaskId;
         return this;
-    }
-
-    /** Whether a signal came for that thread which it survives, so that it goes on waiting. */
-    boolean isSignalled() {
-        return signalled && state == State.WAITING;
-    }
-
-    void signalled(final boolean isSignalled) {
-        signalled = isSignalled;
     }
 
     /** From now on it is no more than the first {@code newLength} bytes that are to be written. */
