@@ -88,79 +88,24 @@ public final class RemoteFiles {
     /** What waits for room on the link, or behind that as it is about the same file. */
     private interface Waiting {
         long handle();
-
-        /** True when it needs to wait no longer: it has been sent, or cannot be. */
-        boolean trySend();
     }
 
     /** A write that waits for room on the link. */
-    private final class WaitingWrite implements Waiting {
-        private final long handle;
-        private final long fileOffset;
-        private final DirectBuffer buffer;
-        private final int offset;
-        private final int length;
-        private final Completion completion;
-        private final Object context;
-
-        WaitingWrite(
-            final long handle,
-            final long fileOffset,
-            final DirectBuffer buffer,
-            final int offset,
-            final int length,
-            final Completion completion,
-            final Object context) {
-            this.handle = handle;
-            this.fileOffset = fileOffset;
-            this.buffer = buffer;
-            this.offset = offset;
-            this.length = length;
-            this.completion = completion;
-            this.context = context;
-        }
-
-        @Override
-        public long handle() {
-            return handle;
-        }
-
-        @Override
-        public boolean trySend() {
-            if (offset + length > buffer.capacity()) {
-                // It was there when the write was asked for. Those behind it must not wait for it for ever.
-                fail(Errno.EFAULT);
-                return true;
-            }
-            return send(handle, fileOffset, buffer, offset, length, completion, context);
-        }
-
+    private record WaitingWrite(
+        long handle,
+        long fileOffset,
+        DirectBuffer buffer,
+        int offset,
+        int length,
+        Completion completion,
+        Object context) implements Waiting {
         void fail(final int errno) {
             completion.onAnswer(context, errno, 0, null, 0, 0);
         }
     }
 
     /** A message that must not overtake a write to the same file. What it asks is among {@link #pending} already. */
-    private final class WaitingMessage implements Waiting {
-        private final long handle;
-        private final Runnable sending;
-
-        WaitingMessage(final long handle, final Runnable sending) {
-            this.handle = handle;
-            this.sending = sending;
-        }
-
-        @Override
-        public long handle() {
-            return handle;
-        }
-
-        @Override
-        public boolean trySend() {
-            session.guarded(sending);
-            return true;
-        }
-    }
+    private record WaitingMessage(long handle, Runnable sending) implements Waiting { }
 
     private final Session session;
     private final Outbox outbox;
@@ -308,7 +253,7 @@ public final class RemoteFiles {
 
     /** There is room on the link again. */
     void onRoom() {
-        while (!waiting.isEmpty() && waiting.peek().trySend()) {
+        while (!waiting.isEmpty() && send(waiting.peek())) {
             waitingWrites -= waiting.poll() instanceof WaitingWrite ? 1 : 0;
         }
         if (!waiting.isEmpty()) {
@@ -475,6 +420,22 @@ public final class RemoteFiles {
                 write.fail(Errno.EIO);
             }
         }
+    }
+
+    /** Whether it needs to wait no longer: it has been sent, or cannot be. */
+    private boolean send(final Waiting next) {
+        if (next instanceof WaitingMessage message) {
+            session.guarded(message.sending);
+            return true;
+        }
+        final WaitingWrite write = (WaitingWrite) next;
+        if (write.offset + write.length > write.buffer.capacity()) {
+            // It was there when the write was asked for. Those behind it must not wait for it for ever.
+            write.fail(Errno.EFAULT);
+            return true;
+        }
+        return send(
+            write.handle, write.fileOffset, write.buffer, write.offset, write.length, write.completion, write.context);
     }
 
     private boolean send(
