@@ -46,6 +46,8 @@ import org.agrona.CloseHelper;
  */
 final class ProxyAgent implements EngineAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
+    /** In a minute. */
+    private static final int MAX_LOG_LINES = 64;
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
     /** How many received files are opened at once; each waits for this loop only. */
@@ -59,8 +61,8 @@ final class ProxyAgent implements EngineAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
-    /** Guests and connections that this proxy turned away, or that the other side did. */
-    private final RepeatedLog refusals = new RepeatedLog(LOGGER);
+    /** What peers and applications may cause as often as they like: guests and connections turned away, streams lost. */
+    private final RepeatedLog log = new RepeatedLog(LOGGER, MAX_LOG_LINES);
     private final SessionLog sessionLog;
     /** Null where nobody wants to see any. */
     private final CounterPublisher counters;
@@ -116,7 +118,7 @@ final class ProxyAgent implements EngineAgent {
                 loop, context.role() == Role.HOST, context.limits(), context.extensions(), commons,
                 new ChannelAcceptors(context.acceptors()),
                 new ChannelCommons(loop, this::onError, context.limits().maxPacketLength()),
-                workers, new FileWindows(workers), mount, refusals);
+                workers, new FileWindows(workers), mount, log);
             forwards = new Forwards(loop, commons.reserve());
             counters = context.countersFile() == null ? null
                 : new CounterPublisher(loop, context.countersFile(), this::addTo);
@@ -473,7 +475,7 @@ final class ProxyAgent implements EngineAgent {
 
     /** It comes again every second. */
     private void logRefusedGuest(final String reason) {
-        refusals.log(Level.WARNING, context.address() + ": refused a guest, " + reason, loop.nowNs());
+        log.log(Level.WARNING, context.address() + ": refused a guest, " + reason, loop.nowNs());
     }
 
     /**
@@ -507,7 +509,7 @@ final class ProxyAgent implements EngineAgent {
                 descriptorSocket == null ? null : descriptorSocket.open(name), this::onSessionEnded);
             session.start();
         } catch (final PosixException e) {
-            LOGGER.log(Level.WARNING, "{0}: {1}: no session: {2}", context.address(), name, e.getMessage());
+            log.log(Level.WARNING, context.address() + ": no session: " + e.getMessage(), loop.nowNs());
             socket.close();
             onLinkLost();
             return;

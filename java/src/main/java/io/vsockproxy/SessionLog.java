@@ -6,6 +6,7 @@ package io.vsockproxy;
 
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
+import io.vsockproxy.session.RepeatedLog;
 import io.vsockproxy.session.Session;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -21,7 +22,11 @@ final class SessionLog {
     /** Who has not been turned away for so long is served. */
     private static final long LASTING_NS = TimeUnit.SECONDS.toNanos(1);
 
+    /** In a minute: four beginnings and ends a second. */
+    private static final int MAX_LINES = 480;
+
     private final EventLoop loop;
+    private final RepeatedLog log = new RepeatedLog(LOGGER, MAX_LINES);
     private final boolean isGuest;
     private final Timer lasting = new Timer(this::onLasting);
     /** Whether the last session was turned away, and none has lasted since. */
@@ -35,7 +40,7 @@ final class SessionLog {
 
     /** A session has begun, which {@code line} says. */
     void onBegun(final String line) {
-        LOGGER.log(turnedAway ? Level.DEBUG : Level.INFO, line);
+        log(line, turnedAway);
         if (turnedAway) {
             beginning = line;
             loop.schedule(lasting, LASTING_NS);
@@ -45,14 +50,22 @@ final class SessionLog {
     /** A session is over. */
     void onEnded(final Session session, final String reason) {
         final boolean silent = session.counters().framesIn() == 0;
-        LOGGER.log(turnedAway && silent ? Level.DEBUG : Level.INFO,
-            "{0}: session ended: {1} ({2})", session.name(), reason, session.counters());
+        log(session.name() + ": session ended: " + reason + " (" + session.counters() + ")", turnedAway && silent);
         loop.cancel(lasting);
         turnedAway = isGuest && silent;
     }
 
     private void onLasting() {
         turnedAway = false;
-        LOGGER.log(Level.INFO, beginning);
+        log(beginning, false);
+    }
+
+    private void log(final String line, final boolean isNoNews) {
+        if (isNoNews) {
+            LOGGER.log(Level.DEBUG, line);
+        } else {
+            // A guest may come and go as often as it likes.
+            log.log(Level.INFO, line, loop.nowNs());
+        }
     }
 }

@@ -146,7 +146,7 @@ final class Connects implements AutoCloseable {
     }
 
     private void log(final Level level, final String what, final int errno) {
-        resources.refusals().log(
+        resources.log().log(
             level, session.name() + ": " + what + ": " + Errno.name(errno), resources.loop().nowNs());
     }
 

@@ -16,12 +16,10 @@ import java.util.concurrent.TimeUnit;
  * minute at most, with how often it was left out. Confined to the loop's thread.
  */
 public final class RepeatedLog {
-    /** Of lines that differ there are so many in a minute; the rest is counted. */
-    static final int MAX_LINES = 64;
-
     static final long INTERVAL_NS = TimeUnit.MINUTES.toNanos(1);
 
     private final Logger logger;
+    private final int maxLines;
     /** What was logged in the last minute, the oldest first. */
     private final Map<String, Line> lines = new LinkedHashMap<>();
     private long others;
@@ -37,10 +35,12 @@ public final class RepeatedLog {
     }
 
     /**
-     * @param logger is given the lines that are to be seen.
+     * @param logger   is given the lines that are to be seen.
+     * @param maxLines of lines that differ there are so many in a minute; the rest is counted.
      */
-    public RepeatedLog(final Logger logger) {
+    public RepeatedLog(final Logger logger, final int maxLines) {
         this.logger = logger;
+        this.maxLines = maxLines;
     }
 
     /**
@@ -56,7 +56,7 @@ public final class RepeatedLog {
         }
         lines.remove(text);
         forgetOld(nowNs);
-        if (lines.size() >= MAX_LINES) {
+        if (lines.size() >= maxLines) {
             others++;
             return;
         }

@@ -35,7 +35,7 @@ import io.vsockproxy.stream.StreamCommons;
  * @param workers       wait for disks.
  * @param windows       map files of this side.
  * @param mount         where files of the other side appear; null where there is no such place.
- * @param refusals      tells people which connections were not made, and why.
+ * @param log           tells people what peers and applications may cause as often as they like.
  */
 public record SessionResources(
     EventLoop loop,
@@ -48,7 +48,7 @@ public record SessionResources(
     FileWorkers workers,
     FileWindows windows,
     FuseMount mount,
-    RepeatedLog refusals) {
+    RepeatedLog log) {
 
     /**
      * Makes a session's link.

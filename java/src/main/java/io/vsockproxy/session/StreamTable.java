@@ -109,7 +109,7 @@ final class StreamTable {
         try {
             stream.start();
         } catch (final PosixException e) {
-            LOGGER.log(Level.WARNING, "{0}: {1}: {2}", sessionName, stream, e.getMessage());
+            warn(stream + ": " + e.getMessage());
             stream.close();
             return null;
         }
@@ -163,7 +163,7 @@ final class StreamTable {
 
     /** Something that concerns this stream alone cannot be done: closes it on both sides. */
     void fail(final Stream stream, final String reason) {
-        LOGGER.log(Level.WARNING, "{0}: {1} closed: {2}", sessionName, stream, reason);
+        warn(stream + " closed: " + reason);
         final boolean isKnown = forget(stream.handle()) != null;
         // First: the peer may have left no room to be told, and nobody would close it after that.
         stream.close();
@@ -258,6 +258,10 @@ final class StreamTable {
         }
     }
 
+    private void warn(final String text) {
+        resources.log().log(Level.WARNING, sessionName + ": " + text, resources.loop().nowNs());
+    }
+
     private void startPatience() {
         if (!patience.isScheduled()) {
             resources.loop().schedule(patience, CHECK_INTERVAL_NS);
@@ -271,9 +275,8 @@ final class StreamTable {
         for (int i = 0; i < finishing.size(); i++) {
             final Stream stream = finishing.get(i);
             if (nowNs - stream.stalledSinceNs() >= lingerNs) {
-                LOGGER.log(Level.WARNING, "{0}: {1} closed with {2} bytes that its reader did not take in {3} ms",
-                    sessionName, stream, Integer.toString(stream.queueLength()),
-                    Long.toString(TimeUnit.NANOSECONDS.toMillis(lingerNs)));
+                warn(stream + " closed with " + stream.queueLength() + " bytes that its reader did not take in "
+                    + TimeUnit.NANOSECONDS.toMillis(lingerNs) + " ms");
                 stream.close();
             }
         }

@@ -38,6 +38,8 @@ public final class SocketListener implements AutoCloseable {
     /** A connection on a spare descriptor; null, or the listener is paused. */
     private OwnedFd parked;
     private boolean resumed;
+    /** Whether that it accepts nothing has been logged. */
+    private boolean failing;
 
     /**
      * @param socket   listens, and does not block. Takes ownership.
@@ -99,17 +101,23 @@ public final class SocketListener implements AutoCloseable {
             parked = OwnedFd.of(result);
             pauseFor(Errno.EMFILE);
         } else if (result >= 0) {
-            acceptor.accept(OwnedFd.of(result));
+            accepted(OwnedFd.of(result));
         } else if (result != -Errno.EAGAIN && result != -Errno.ECONNABORTED) {
             pauseFor(-result);
         }
     }
 
     private void pauseFor(final int errno) {
-        LOGGER.log(Level.WARNING, "{0}: accept: {1}; trying again every {2} ms",
+        LOGGER.log(failing ? Level.DEBUG : Level.WARNING, "{0}: accept: {1}; trying again every {2} ms",
             name, Errno.name(errno), TimeUnit.NANOSECONDS.toMillis(RETRY_NS));
+        failing = true;
         loop.schedule(retry, RETRY_NS);
         update();
+    }
+
+    private void accepted(final OwnedFd connection) {
+        failing = false;
+        acceptor.accept(connection);
     }
 
     private void retry() {
@@ -119,7 +127,7 @@ public final class SocketListener implements AutoCloseable {
                 final OwnedFd accepted = OwnedFd.of(better);
                 parked.close();
                 parked = null;
-                acceptor.accept(accepted);
+                accepted(accepted);
             } else {
                 if (better >= 0) {
                     Syscalls.close(better);

@@ -89,6 +89,7 @@ class FewDescriptorsTest {
             closeOne();
             next.send(Messages.fstatRequest(-1, 1));
             assertEquals(Errno.EBADF, next.receive().getFstatResponse().getErrorCode());
+            assertEquals(1, host.errors().stream().filter(line -> line.contains("accept: EMFILE")).count());
         }
     }
 

@@ -225,6 +225,49 @@ class EventLoopTest {
     }
 
     @Test
+    void shouldRunATimerWhileMoreDescriptorsAreReadyThanOneBatchHolds() {
+        for (int i = 0; i < 600; i++) {
+            final Endpoint[] pair = pair();
+            pair[1].send("x");
+            loop.register(pair[0].fd(), Constants.EPOLLIN, events -> { });
+        }
+        final Timer late = new Timer(() -> { });
+        loop.schedule(late, TimeUnit.HOURS.toNanos(1));
+        for (final long waitNs : new long[] {LONG_NS, 0}) {
+            final AtomicInteger ran = new AtomicInteger();
+            loop.schedule(new Timer(ran::incrementAndGet), TimeUnit.MILLISECONDS.toNanos(20));
+            final long startNs = System.nanoTime();
+            while (ran.get() == 0 && System.nanoTime() - startNs < LONG_NS) {
+                loop.turn(waitNs);
+            }
+            assertEquals(1, ran.get());
+        }
+        loop.cancel(late);
+    }
+
+    @Test
+    void shouldTellOneTimeInATurnAndALaterOneInTheNext() {
+        final Endpoint[] pair = pair();
+        final List<Long> timesNs = new ArrayList<>();
+        loop.register(pair[0].fd(), Constants.EPOLLIN, events -> {
+            timesNs.add(loop.nowNs());
+            loop.atEndOfTurn(new EndOfTurnTask() {
+                @Override
+                protected void run() {
+                    timesNs.add(loop.nowNs());
+                }
+            });
+        });
+        pair[1].send("x");
+        for (int i = 1; i <= 3; i++) {
+            final long startNs = System.nanoTime();
+            assertEquals(2, loop.turn(LONG_NS));
+            assertEquals(timesNs.get(2 * i - 2), timesNs.get(2 * i - 1));
+            assertTrue(timesNs.get(2 * i - 1) >= startNs);
+        }
+    }
+
+    @Test
     void shouldNotRunATimerAgainInTheTurnThatItIsScheduledIn() {
         final AtomicInteger ran = new AtomicInteger();
         final Timer[] timer = new Timer[1];

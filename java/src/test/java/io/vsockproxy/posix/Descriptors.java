@@ -7,6 +7,7 @@ package io.vsockproxy.posix;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -23,6 +24,15 @@ public final class Descriptors {
     private static final Path DIRECTORY = Path.of("/proc/self/fd");
     private static final int ATTEMPTS = 250;
     private static final long INTERVAL_MS = 20;
+
+    static {
+        // With its first file channel the JDK opens a socket for good (sun.nio.ch.FileDispatcherImpl, preCloseFD).
+        try {
+            FileChannel.open(Path.of("/dev/null")).close();
+        } catch (final IOException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private Descriptors() {
     }

@@ -74,7 +74,7 @@ final class FuzzedProxy implements AutoCloseable {
     private final FileWindows windows = new FileWindows(workers);
     private final StreamCommons commons = new StreamCommons(loop, LIMITS.maxPacketLength());
     private final AllowedPaths allowedPaths;
-    private final RepeatedLog refusals = new RepeatedLog(System.getLogger(FuzzedProxy.class.getName()));
+    private final RepeatedLog log = new RepeatedLog(System.getLogger(FuzzedProxy.class.getName()), 64);
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS);
 
     /**
@@ -106,7 +106,7 @@ final class FuzzedProxy implements AutoCloseable {
             ? new Extensions(true, WINDOW, 4 * WINDOW, 0, TimeUnit.SECONDS.toNanos(60)) : Extensions.OFF;
         final SessionResources resources = new SessionResources(
             loop, isHost, LIMITS, extensions, commons, new ChannelAcceptors(Map.of()),
-            new ChannelCommons(loop, faults::add, LIMITS.maxPacketLength()), workers, windows, mount, refusals);
+            new ChannelCommons(loop, faults::add, LIMITS.maxPacketLength()), workers, windows, mount, log);
         return new Session(resources, allowedPaths, "fuzzed", own, isUnix, null, (session, reason) -> { });
     }
 

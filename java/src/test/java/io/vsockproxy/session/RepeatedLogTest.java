@@ -15,10 +15,11 @@ import org.junit.jupiter.api.Test;
 class RepeatedLogTest {
     /** Negative, as System.nanoTime() may be. */
     private static final long START_NS = -1;
+    private static final int MAX_LINES = 64;
     private static final long ALMOST_NS = RepeatedLog.INTERVAL_NS - 1;
 
     private final LogCapture capture = new LogCapture();
-    private final RepeatedLog log = new RepeatedLog(System.getLogger(RepeatedLogTest.class.getName()));
+    private final RepeatedLog log = new RepeatedLog(System.getLogger(RepeatedLogTest.class.getName()), MAX_LINES);
 
     @AfterEach
     void closeCapture() {
@@ -46,14 +47,14 @@ class RepeatedLogTest {
 
     @Test
     void shouldLogSoManyDifferentLinesInAMinuteOnlyAndCountTheRest() {
-        for (int i = 0; i < RepeatedLog.MAX_LINES + 3; i++) {
+        for (int i = 0; i < MAX_LINES + 3; i++) {
             log("line " + i, START_NS);
         }
-        assertEquals(RepeatedLog.MAX_LINES, lines().size());
+        assertEquals(MAX_LINES, lines().size());
         log("later", START_NS + ALMOST_NS);
-        assertEquals(RepeatedLog.MAX_LINES, lines().size());
+        assertEquals(MAX_LINES, lines().size());
         log("later", START_NS + RepeatedLog.INTERVAL_NS);
-        assertEquals("INFO later; 4 others were not logged", lines().get(RepeatedLog.MAX_LINES));
+        assertEquals("INFO later; 4 others were not logged", lines().get(MAX_LINES));
     }
 
     private void log(final String text, final long nowNs) {
