@@ -61,7 +61,7 @@ final class ProxyAgent implements EngineAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
-    /** What peers and applications may cause as often as they like: guests and connections turned away, streams lost. */
+    /** What peers and applications may cause as often as they like: guests and connections refused, streams lost. */
     private final RepeatedLog log = new RepeatedLog(LOGGER, MAX_LOG_LINES);
     private final SessionLog sessionLog;
     /** Null where nobody wants to see any. */
