@@ -58,10 +58,9 @@ class LittleMemoryTest {
                 final long grown = host.virtualKib() - before;
                 assertTrue(grown < MAX_GROWTH_KIB, () -> "grown by " + grown + " KiB");
             }
-            // What it has logged comes by another thread of this test.
-            final long expected = (long) LEFT_KIB.length * GUESTS;
-            Await.until(() -> refusals(host) >= expected, host::toString);
-            assertEquals(expected, refusals(host), host::toString);
+            // The same thing again is not logged again.
+            Await.until(() -> refusals(host) > 0, host::toString);
+            assertTrue(refusals(host) < (long) LEFT_KIB.length * GUESTS, host::toString);
             serve();
         }
     }
