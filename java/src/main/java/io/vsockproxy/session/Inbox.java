@@ -54,7 +54,7 @@ final class Inbox {
     private final SplicedRead splicedRead;
     private long framesWalked;
     /** How much of {@link #MAX_FRAMES_AT_ONCE} is left. */
-    private int left;
+    private int framesLeft;
     /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
     private long partHandle;
     private long partRemaining;
@@ -102,12 +102,12 @@ final class Inbox {
      */
     void walk() {
         boolean more = !splicedRead.isUnderWay();
-        left = MAX_FRAMES_AT_ONCE;
-        while (more && left > 0 && !blocked && !session.hasEnded()) {
+        framesLeft = MAX_FRAMES_AT_ONCE;
+        while (more && framesLeft > 0 && !blocked && !session.hasEnded()) {
             more = partRemaining > 0 ? passPart() : nextFrame();
-            left--;
+            framesLeft--;
         }
-        if (left <= 0 || interrupted) {
+        if (framesLeft <= 0 || interrupted) {
             interrupt(more && !blocked && !session.hasEnded());
         }
     }
@@ -233,7 +233,7 @@ final class Inbox {
             if (waiting > 0 && waiting + decoder.descriptorCount() > limits.maxDescriptorsInFlight()) {
                 return block(null);
             }
-            left -= decoder.descriptorCount();
+            framesLeft -= decoder.descriptorCount();
         }
         if (decoder.command() == Command.PREAD_RESPONSE && decoder.blobLength() >= MIN_SPLICE_LENGTH
             && endsFrame(head, frameLength)) {

@@ -14,15 +14,11 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.FileCalls;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -31,9 +27,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class CopyKeptTest {
-    private static MixedPair pair;
+    @RegisterExtension
+    static final MixedPair PAIR = new MixedPair(Extensions.DEFAULTS);
 
-    private final List<Endpoint> opened = new ArrayList<>();
     /** Of a socket pair: the other end, the copy, and what was passed, as the other side has it. */
     private Endpoint other;
     private Endpoint copy;
@@ -41,22 +37,6 @@ class CopyKeptTest {
 
     static int[] types() {
         return new int[] {Constants.SOCK_STREAM, Constants.SOCK_SEQPACKET};
-    }
-
-    @BeforeAll
-    static void start() {
-        pair = new MixedPair(Extensions.DEFAULTS);
-    }
-
-    @AfterAll
-    static void stop() {
-        pair.close();
-    }
-
-    @AfterEach
-    void expectNothingLeft() {
-        opened.forEach(Endpoint::close);
-        pair.expectNothingLeft();
     }
 
     @ParameterizedTest
@@ -69,7 +49,7 @@ class CopyKeptTest {
         passed.shutdownWrite();
         assertEquals("answer", other.receive().text());
         other.expectEnd();
-        pair.expectNoHandles();
+        PAIR.expectNoHandles();
     }
 
     @ParameterizedTest
@@ -81,7 +61,7 @@ class CopyKeptTest {
             other.shutdownWrite();
             passed.expectEnd();
             other.expectEnd();
-            pair.expectNoHandles();
+            PAIR.expectNoHandles();
             Endpoint.closeAll(other, copy, passed);
         }
     }
@@ -112,7 +92,7 @@ class CopyKeptTest {
             back.expectEnd();
             back.shutdownWrite();
             other.expectEnd();
-            pair.expectNoHandles();
+            PAIR.expectNoHandles();
             Endpoint.closeAll(other, copy, back);
         }
     }
@@ -124,7 +104,7 @@ class CopyKeptTest {
         other.shutdownWrite();
         passed.expectEnd();
         passed.close();
-        pair.expectNoHandles();
+        PAIR.expectNoHandles();
         copy.send("still open");
         assertEquals("still open", other.receive().text());
     }
@@ -133,15 +113,15 @@ class CopyKeptTest {
         final Endpoint[] sockets = Endpoint.socketPair(type);
         other = sockets[0];
         copy = FileCalls.duplicate(sockets[1]);
-        opened.addAll(List.of(other, copy));
+        PAIR.closing(other, copy);
         passed = passOn(Role.GUEST, sockets[1]);
     }
 
     private Endpoint passOn(final Role from, final Endpoint socket) {
-        final Endpoint[] carriers = pair.connect(from);
+        final Endpoint[] carriers = PAIR.connect(from);
         carriers[0].pass("socket", socket);
         final Endpoint received = carriers[1].receive().only();
-        opened.add(received);
+        PAIR.closing(received);
         Endpoint.closeAll(carriers);
         return received;
     }

@@ -20,17 +20,13 @@ import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunsOverVsock;
 import io.vsockproxy.testing.Seeds;
 import io.vsockproxy.testing.SessionProbe.StreamState;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -46,15 +42,16 @@ class FlowControlTest {
     private static final int SOCKETS_LENGTH = 2 << 20;
     private static final byte[] PIECE = Pattern.bytes(41, 50_000);
 
-    private static MixedPair pair;
-    private final List<Endpoint> opened = new ArrayList<>();
+    @RegisterExtension
+    static final MixedPair PAIR = new MixedPair(Extensions.DEFAULTS);
+
 
     /** What is stalled: the end that writes and the end that reads. */
     enum Kind {
         CONNECTION {
             @Override
             Endpoint[] make() {
-                return pair.connect(Role.HOST);
+                return PAIR.connect(Role.HOST);
             }
         },
         STREAM {
@@ -114,43 +111,27 @@ class FlowControlTest {
 
         /** Passes one end of a pair through a connection that is closed again: what stayed, what has come. */
         private static Endpoint[] pass(final Endpoint[] ends, final int index) {
-            final Endpoint[] carriers = pair.connect(Role.GUEST);
+            final Endpoint[] carriers = PAIR.connect(Role.GUEST);
             carriers[0].pass("end", ends[index]);
             final Endpoint passed = carriers[1].receive().only();
             Endpoint.closeAll(carriers);
-            Await.untilEqual(1, () -> pair.probe(Role.GUEST).handleCount(), "handles of the guest");
-            Await.untilEqual(1, () -> pair.probe(Role.HOST).handleCount(), "handles of the host");
+            Await.untilEqual(1, () -> PAIR.probe(Role.GUEST).handleCount(), "handles of the guest");
+            Await.untilEqual(1, () -> PAIR.probe(Role.HOST).handleCount(), "handles of the host");
             return new Endpoint[] {ends[1 - index], passed};
         }
-    }
-
-    @BeforeAll
-    static void start() {
-        pair = new MixedPair(Extensions.DEFAULTS);
-    }
-
-    @AfterAll
-    static void stop() {
-        pair.close();
-    }
-
-    @AfterEach
-    void expectNothingLeft() {
-        opened.forEach(Endpoint::close);
-        pair.expectNothingLeft();
     }
 
     @ParameterizedTest
     @EnumSource
     void shouldStopTheWriterOfAStalledReaderAndNobodyElse(final Kind kind) {
         final Endpoint[] stalled = closing(kind.make());
-        final Endpoint[] other = closing(pair.connect(Role.GUEST));
+        final Endpoint[] other = closing(PAIR.connect(Role.GUEST));
         final long total = writeUntilStalled(kind, stalled[0]);
         assertTrue(total < MAX_WINDOW_LENGTH + SOCKETS_LENGTH, "written before it stalled: " + total);
         for (final Role side : Role.values()) {
-            final long queued = pair.probe(side).queuedBytes();
+            final long queued = PAIR.probe(side).queuedBytes();
             assertTrue(queued <= MAX_WINDOW_LENGTH, "queued by the " + side + ": " + queued);
-            assertTrue(!pair.probe(side).isBlocked(), "the link is read by the " + side);
+            assertTrue(!PAIR.probe(side).isBlocked(), "the link is read by the " + side);
         }
         for (int i = 0; i < 300; i++) {
             other[0].send("ping");
@@ -198,7 +179,7 @@ class FlowControlTest {
 
     @Test
     void shouldGrowTheWindowOfAReaderThatKeepsUpWithinItsBound() {
-        final Endpoint[] ends = closing(pair.connect(Role.GUEST));
+        final Endpoint[] ends = closing(PAIR.connect(Role.GUEST));
         final CompletableFuture<Void> sent = Background.start(() -> {
             for (int i = 0; i < 1000; i++) {
                 ends[0].send(PIECE);
@@ -209,16 +190,16 @@ class FlowControlTest {
             assertArrayEquals(PIECE, ends[1].readFully(PIECE.length));
         }
         Background.join(sent);
-        final StreamState receiver = pair.probe(Role.HOST).onlyStream();
+        final StreamState receiver = PAIR.probe(Role.HOST).onlyStream();
         assertTrue(
             receiver.window() >= Extensions.DEFAULTS.windowLength() && receiver.window() <= MAX_WINDOW_LENGTH,
             receiver.toString());
         assertEquals(
-            receiver.window() - Extensions.DEFAULTS.windowLength(), pair.probe(Role.HOST).grownBytes());
+            receiver.window() - Extensions.DEFAULTS.windowLength(), PAIR.probe(Role.HOST).grownBytes());
         Endpoint.closeAll(ends);
-        pair.expectNoHandles();
-        assertEquals(0, pair.probe(Role.HOST).grownBytes());
-        assertEquals(0, pair.probe(Role.GUEST).grownBytes());
+        PAIR.expectNoHandles();
+        assertEquals(0, PAIR.probe(Role.HOST).grownBytes());
+        assertEquals(0, PAIR.probe(Role.GUEST).grownBytes());
     }
 
     @ParameterizedTest
@@ -255,8 +236,8 @@ class FlowControlTest {
 
     /** At rest, what may still be sent and what is owed make up the receiver's window. */
     private static String balance() {
-        final StreamState guest = pair.probe(Role.GUEST).onlyStream();
-        final StreamState host = pair.probe(Role.HOST).onlyStream();
+        final StreamState guest = PAIR.probe(Role.GUEST).onlyStream();
+        final StreamState host = PAIR.probe(Role.HOST).onlyStream();
         return guest.allowance() + host.owed() == host.window() && host.allowance() + guest.owed() == guest.window()
             ? "balanced" : guest + " " + host;
     }
@@ -342,7 +323,7 @@ class FlowControlTest {
     }
 
     private Endpoint[] closing(final Endpoint[] ends) {
-        opened.addAll(List.of(ends));
+        PAIR.closing(ends);
         return ends;
     }
 }

@@ -19,15 +19,11 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunsOverVsock;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -39,21 +35,22 @@ import org.junit.jupiter.params.provider.EnumSource;
 class HalfCloseTest {
     private static final byte[] MUCH = Pattern.bytes(31, 3 << 20);
 
-    private static MixedPair pair;
-    private final List<Endpoint> opened = new ArrayList<>();
+    @RegisterExtension
+    static final MixedPair PAIR = new MixedPair(Extensions.DEFAULTS);
+
 
     /** Where a stream's two ends come from. */
     enum Kind {
         FROM_THE_GUEST {
             @Override
             Endpoint[] make() {
-                return pair.connect(Role.GUEST);
+                return PAIR.connect(Role.GUEST);
             }
         },
         FROM_THE_HOST {
             @Override
             Endpoint[] make() {
-                return pair.connect(Role.HOST);
+                return PAIR.connect(Role.HOST);
             }
         },
         PASSED_STREAM {
@@ -72,31 +69,15 @@ class HalfCloseTest {
         abstract Endpoint[] make();
 
         private static Endpoint[] pass(final int type) {
-            final Endpoint[] carriers = pair.connect(Role.GUEST);
+            final Endpoint[] carriers = PAIR.connect(Role.GUEST);
             final Endpoint[] sockets = Endpoint.socketPair(type);
             carriers[0].pass("socket", sockets[1]);
             final Endpoint passed = carriers[1].receive().only();
             Endpoint.closeAll(carriers);
-            Await.untilEqual(1, () -> pair.probe(Role.GUEST).handleCount(), "handles of the guest");
-            Await.untilEqual(1, () -> pair.probe(Role.HOST).handleCount(), "handles of the host");
+            Await.untilEqual(1, () -> PAIR.probe(Role.GUEST).handleCount(), "handles of the guest");
+            Await.untilEqual(1, () -> PAIR.probe(Role.HOST).handleCount(), "handles of the host");
             return new Endpoint[] {sockets[0], passed};
         }
-    }
-
-    @BeforeAll
-    static void start() {
-        pair = new MixedPair(Extensions.DEFAULTS);
-    }
-
-    @AfterAll
-    static void stop() {
-        pair.close();
-    }
-
-    @AfterEach
-    void expectNothingLeft() {
-        opened.forEach(Endpoint::close);
-        pair.expectNothingLeft();
     }
 
     @ParameterizedTest
@@ -115,11 +96,11 @@ class HalfCloseTest {
                 assertEquals("answer", ending.receive().text());
             }
             // Nothing has ended but the one direction.
-            assertEquals(1, pair.probe(Role.GUEST).handleCount());
-            assertEquals(1, pair.probe(Role.HOST).handleCount());
+            assertEquals(1, PAIR.probe(Role.GUEST).handleCount());
+            assertEquals(1, PAIR.probe(Role.HOST).handleCount());
             going.shutdownWrite();
             ending.expectEnd();
-            pair.expectNoHandles();
+            PAIR.expectNoHandles();
             Endpoint.closeAll(ends);
         }
     }
@@ -138,7 +119,7 @@ class HalfCloseTest {
         });
         // Far more than the sockets hold, so a part of it waits in the proxies when the end is announced.
         Await.until(
-            () -> pair.probe(Role.HOST).queuedBytes() + pair.probe(Role.GUEST).queuedBytes() > 0 || sent.isDone(),
+            () -> PAIR.probe(Role.HOST).queuedBytes() + PAIR.probe(Role.GUEST).queuedBytes() > 0 || sent.isDone(),
             () -> "a queue");
         for (int i = 0; i < 100; i++) {
             assertArrayEquals(piece, ends[1].readFully(piece.length), "piece " + i);
@@ -160,7 +141,7 @@ class HalfCloseTest {
         Await.until(
             () -> ends[1].trySend(byteTooMuch, 0, 1) == -Errno.EPIPE,
             () -> "EPIPE, as from a local socket whose other end is closed");
-        pair.expectNoHandles();
+        PAIR.expectNoHandles();
     }
 
     @ParameterizedTest
@@ -176,7 +157,7 @@ class HalfCloseTest {
             assertEquals("a", ends[1].receive().text());
             ends[0].expectEnd();
             ends[1].expectEnd();
-            pair.expectNoHandles();
+            PAIR.expectNoHandles();
             Endpoint.closeAll(ends);
         }
     }
@@ -220,7 +201,7 @@ class HalfCloseTest {
         assertEquals("x", reader.readText(1));
         reader.expectEnd();
         reader.close();
-        Await.untilEqual(1, () -> pair.probe(Role.GUEST).handleCount(), "handles of the guest");
+        Await.untilEqual(1, () -> PAIR.probe(Role.GUEST).handleCount(), "handles of the guest");
     }
 
     @Test
@@ -238,7 +219,7 @@ class HalfCloseTest {
 
     private Endpoint[] ends(final Kind kind) {
         final Endpoint[] ends = kind.make();
-        opened.addAll(List.of(ends));
+        PAIR.closing(ends);
         return ends;
     }
 }

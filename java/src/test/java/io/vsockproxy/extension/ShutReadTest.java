@@ -14,13 +14,9 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -29,8 +25,9 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class ShutReadTest {
-    private static MixedPair pair;
-    private final List<Endpoint> opened = new ArrayList<>();
+    @RegisterExtension
+    static final MixedPair PAIR = new MixedPair(Extensions.DEFAULTS);
+
 
     /** Sockets that can be passed. */
     enum Type {
@@ -45,30 +42,14 @@ class ShutReadTest {
         }
     }
 
-    @BeforeAll
-    static void start() {
-        pair = new MixedPair(Extensions.DEFAULTS);
-    }
-
-    @AfterAll
-    static void stop() {
-        pair.close();
-    }
-
-    @AfterEach
-    void expectNothingLeft() {
-        opened.forEach(Endpoint::close);
-        pair.expectNothingLeft();
-    }
-
     @ParameterizedTest
     @EnumSource
     void shouldBeToldToWhoeverSendsOnAConnection(final Role from) {
-        final Endpoint[] ends = pair.connect(from);
-        opened.addAll(List.of(ends));
+        final Endpoint[] ends = PAIR.connect(from);
+        PAIR.closing(ends);
         expectEpipeAndTheOppositeDirection(ends[0], ends[1]);
-        final Endpoint[] others = pair.connect(from);
-        opened.addAll(List.of(others));
+        final Endpoint[] others = PAIR.connect(from);
+        PAIR.closing(others);
         expectEpipeAndTheOppositeDirection(others[1], others[0]);
     }
 
@@ -109,13 +90,13 @@ class ShutReadTest {
 
     /** The end that was kept, a copy of the one that was passed, and what came out of it. */
     private Endpoint[] pass(final Type type) {
-        final Endpoint[] carriers = pair.connect(Role.GUEST);
+        final Endpoint[] carriers = PAIR.connect(Role.GUEST);
         final Endpoint[] sockets = Endpoint.socketPair(type.number);
         carriers[0].send("socket", sockets[1]);
         final Endpoint passed = carriers[1].receive().only();
         Endpoint.closeAll(carriers);
         final Endpoint[] all = {sockets[0], sockets[1], passed};
-        opened.addAll(List.of(all));
+        PAIR.closing(all);
         return all;
     }
 }

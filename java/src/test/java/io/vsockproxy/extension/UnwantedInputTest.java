@@ -15,13 +15,9 @@ import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MixedPair;
 import io.vsockproxy.testing.Pattern;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -37,33 +33,17 @@ class UnwantedInputTest {
     private static final int SOME_LENGTH = 3 << 19;
     private static final byte[] PIECE = Pattern.bytes(51, 4096);
 
-    private static MixedPair pair;
+    @RegisterExtension
+    static final MixedPair PAIR = new MixedPair(new Extensions(
+        true, WINDOW_LENGTH, WINDOW_LENGTH, Extensions.DEFAULTS.heartbeatIntervalNs(),
+        Extensions.DEFAULTS.linkTimeoutNs()));
 
-    private final List<Endpoint> opened = new ArrayList<>();
 
     /** What joins the two applications. */
     enum Kind { CONNECTION, PASSED_STREAM, PASSED_SEQPACKET }
 
     /** What the one that leaves has sent before: all that has been read, or more than may be. */
     enum Before { SOME, TOO_MUCH }
-
-    @BeforeAll
-    static void start() {
-        final Extensions defaults = Extensions.DEFAULTS;
-        pair = new MixedPair(new Extensions(
-            true, WINDOW_LENGTH, WINDOW_LENGTH, defaults.heartbeatIntervalNs(), defaults.linkTimeoutNs()));
-    }
-
-    @AfterAll
-    static void stop() {
-        pair.close();
-    }
-
-    @AfterEach
-    void expectNothingLeft() {
-        opened.forEach(Endpoint::close);
-        pair.expectNothingLeft();
-    }
 
     @ParameterizedTest
     @CsvSource({
@@ -81,7 +61,7 @@ class UnwantedInputTest {
         } else {
             leaving.sendUntilStalled(PIECE, 1 << 30);
         }
-        Await.until(() -> pair.probe(Role.GUEST).queuedBytes() > 0, () -> "bytes for the one that stays");
+        Await.until(() -> PAIR.probe(Role.GUEST).queuedBytes() > 0, () -> "bytes for the one that stays");
         staying.sendUntilStalled(PIECE, 1 << 30);
         final Endpoint carried = passWriteEnd(staying);
         leaving.close();
@@ -100,7 +80,7 @@ class UnwantedInputTest {
         for (int sent = 0; sent < SOME_LENGTH; sent += PIECE.length) {
             leaving.send(PIECE);
         }
-        Await.until(() -> pair.probe(Role.HOST).queuedBytes() > 0, () -> "bytes for the one that stays");
+        Await.until(() -> PAIR.probe(Role.HOST).queuedBytes() > 0, () -> "bytes for the one that stays");
         staying.sendUntilStalled(PIECE, 1 << 30);
         final Endpoint carried = passWriteEnd(staying);
         leaving.close();
@@ -118,15 +98,15 @@ class UnwantedInputTest {
     private Endpoint passWriteEnd(final Endpoint socket) {
         assertTrue(SocketOptions.raiseSendBuffer(socket.fd(), 400_000));
         final Endpoint[] pipe = Endpoint.pipe();
-        opened.add(pipe[0]);
+        PAIR.closing(pipe[0]);
         socket.pass("write end", pipe[1]);
         return pipe[0];
     }
 
     /** The one that leaves, on the host's side, and the one that stays. */
     private Endpoint[] ends(final Kind kind) {
-        final Endpoint[] connected = pair.connect(Role.HOST);
-        opened.addAll(List.of(connected));
+        final Endpoint[] connected = PAIR.connect(Role.HOST);
+        PAIR.closing(connected);
         if (kind == Kind.CONNECTION) {
             return connected;
         }
@@ -134,7 +114,7 @@ class UnwantedInputTest {
             kind == Kind.PASSED_STREAM ? Constants.SOCK_STREAM : Constants.SOCK_SEQPACKET);
         connected[0].pass("socket", sockets[1]);
         final Endpoint passed = connected[1].receive().only();
-        opened.addAll(List.of(sockets[0], passed));
+        PAIR.closing(sockets[0], passed);
         return new Endpoint[] {sockets[0], passed};
     }
 }

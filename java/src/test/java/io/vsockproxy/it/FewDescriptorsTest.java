@@ -89,8 +89,21 @@ class FewDescriptorsTest {
             closeOne();
             next.send(Messages.fstatRequest(-1, 1));
             assertEquals(Errno.EBADF, next.receive().getFstatResponse().getErrorCode());
-            assertEquals(1, host.errors().stream().filter(line -> line.contains("accept: EMFILE")).count());
         }
+    }
+
+    @Test
+    void shouldLogOnceThatItCanAcceptNothing() throws Exception {
+        limitDescriptors("0");
+        try (RawPeer next = RawPeer.guestOf(TestLink.in(directory))) {
+            host.awaitErrorLine("accept: EMFILE");
+            // It tries ten times a second.
+            Thread.sleep(500);
+            limitDescriptors(Integer.toString(LIMIT));
+            next.send(Messages.fstatRequest(-1, 1));
+            assertEquals(Errno.EBADF, next.receive().getFstatResponse().getErrorCode());
+        }
+        assertEquals(1, host.errors().stream().filter(line -> line.contains("accept: EMFILE")).count());
     }
 
     @Test
@@ -179,6 +192,13 @@ class FewDescriptorsTest {
         opened.getLast().receive().only().close();
         assertEquals(-1, guest.receive().getClose().getHandle());
         assertEquals(0, connect());
+    }
+
+    /** Those that are open stay. */
+    private void limitDescriptors(final String limit) throws Exception {
+        final Process prlimit = new ProcessBuilder(
+            "prlimit", "--pid", Long.toString(host.pid()), "--nofile=" + limit + ":").inheritIO().start();
+        assertEquals(0, prlimit.waitFor());
     }
 
     private void useUpDescriptors() {

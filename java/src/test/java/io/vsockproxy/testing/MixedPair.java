@@ -13,15 +13,23 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * A host and a guest in this process, each with settings of its own, and a listening application on each side; in a
  * directory of its own. {@link #expectNothingLeft} compares with what there was when it had been made.
+ *
+ * <p>As the extension of a class of tests, it serves all of them: after each, what that is {@link #closing} is closed, and
+ * nothing may be left.
  */
-public final class MixedPair implements AutoCloseable {
+public final class MixedPair implements AutoCloseable, AfterEachCallback, AfterAllCallback {
     private final Path directory;
     private final Endpoint hostServer;
     private final Endpoint guestServer;
@@ -29,6 +37,7 @@ public final class MixedPair implements AutoCloseable {
     private final VsockProxy guest;
     private final LogCapture log;
     private final int descriptorsBefore;
+    private final List<Endpoint> closing = new ArrayList<>();
 
     /** With the same settings on both sides. */
     public MixedPair(final Extensions both) {
@@ -56,6 +65,23 @@ public final class MixedPair implements AutoCloseable {
     public Endpoint[] connect(final Role from) {
         final Path path = from == Role.GUEST ? ProxyPair.guestForward(directory) : ProxyPair.hostForward(directory);
         return new Endpoint[] {Endpoint.connect(path), (from == Role.GUEST ? hostServer : guestServer).accept()};
+    }
+
+    /** Has these closed after the test. */
+    public void closing(final Endpoint... ends) {
+        closing.addAll(List.of(ends));
+    }
+
+    @Override
+    public void afterEach(final ExtensionContext context) {
+        closing.forEach(Endpoint::close);
+        closing.clear();
+        expectNothingLeft();
+    }
+
+    @Override
+    public void afterAll(final ExtensionContext context) {
+        close();
     }
 
     /** What the proxy on that side holds. */
