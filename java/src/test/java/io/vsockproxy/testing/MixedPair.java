@@ -26,8 +26,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * A host and a guest in this process, each with settings of its own, and a listening application on each side; in a
  * directory of its own. {@link #expectNothingLeft} compares with what there was when it had been made.
  *
- * <p>As the extension of a class of tests, it serves all of them: after each, what that is {@link #closing} is closed, and
- * nothing may be left.
+ * <p>As the extension of a class of tests, it serves all of them: after each, what it said to be {@link #closing} is
+ * closed, and nothing may be left.
  */
 public final class MixedPair implements AutoCloseable, AfterEachCallback, AfterAllCallback {
     private final Path directory;
