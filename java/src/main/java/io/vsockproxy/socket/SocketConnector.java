@@ -10,6 +10,7 @@ import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
@@ -93,8 +94,7 @@ public final class SocketConnector implements AutoCloseable {
             return null;
         }
         final SocketConnector connector = new SocketConnector(loop, socket, address, timeoutNs, completion);
-        connector.wait(result);
-        return connector;
+        return connector.wait(result) ? connector : null;
     }
 
     /** Gives up without a word to the completion. Idempotent, and without effect once it was told. */
@@ -122,16 +122,26 @@ public final class SocketConnector implements AutoCloseable {
         }
     }
 
-    /** Waits for what a call of connect has begun, or for when to try again. */
-    private void wait(final int result) {
+    /**
+     * Waits for what a call of connect has begun, or for when to try again.
+     *
+     * @return false when epoll cannot watch it (ENOSPC: fs.epoll.max_user_watches), which the completion has been told.
+     */
+    private boolean wait(final int result) {
         final long leftNs = Math.max(0, deadlineNs - System.nanoTime());
         if (result == -Errno.EAGAIN) {
             loop.schedule(timer, Math.min(retryNs, leftNs));
             retryNs = nextRetryNs(retryNs);
         } else {
-            registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
+            try {
+                registration = loop.register(socket.fd(), Constants.EPOLLOUT, events -> onWritable());
+            } catch (final PosixException e) {
+                fail(e.errno());
+                return false;
+            }
             loop.schedule(timer, leftNs);
         }
+        return true;
     }
 
     /** How long to wait after a wait of {@code lastNs} was not enough. */
