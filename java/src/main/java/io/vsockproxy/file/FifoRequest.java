@@ -7,39 +7,57 @@ package io.vsockproxy.file;
 import io.vsockproxy.posix.Memory;
 
 /**
- * A read or a write of a {@link LocalFifo} that waits.
+ * A read or a write of a {@link LocalFifo} that waits. Pooled: used again for another when it is over.
  */
 final class FifoRequest {
-    final LocalFifo fifo;
-    final long cookie;
+    LocalFifo fifo;
+    long cookie;
     /** Bytes wanted, or to be written. */
-    final int length;
+    int length;
     /** Whether it waits for nothing but room for its answer. */
-    final boolean nonBlocking;
+    boolean nonBlocking;
     /** What is to be written; null for a read. */
-    final Memory data;
+    Memory data;
     /** Of a write, how much was written before {@link #data}'s first byte, and since then. */
     int written;
-    boolean isOver;
-    private final int base;
+    private int base;
 
-    FifoRequest(final LocalFifo fifo, final long cookie, final int length, final boolean nonBlocking) {
-        this.fifo = fifo;
-        this.cookie = cookie;
-        this.length = length;
-        this.nonBlocking = nonBlocking;
-        data = null;
-        base = 0;
+    FifoRequest read(
+        final LocalFifo newFifo, final long newCookie, final int newLength, final boolean isNonBlocking) {
+        fifo = newFifo;
+        cookie = newCookie;
+        length = newLength;
+        nonBlocking = isNonBlocking;
+        return this;
     }
 
-    FifoRequest(final LocalFifo fifo, final long cookie, final int length, final int written, final Memory data) {
-        this.fifo = fifo;
-        this.cookie = cookie;
-        this.length = length;
-        this.written = written;
-        this.data = data;
+    /**
+     * @param alreadyWritten bytes that are not in {@code newData} any more.
+     * @param newData        what is left to be written.
+     */
+    FifoRequest write(
+        final LocalFifo newFifo,
+        final long newCookie,
+        final int newLength,
+        final int alreadyWritten,
+        final Memory newData) {
+        fifo = newFifo;
+        cookie = newCookie;
+        length = newLength;
+        written = alreadyWritten;
+        base = alreadyWritten;
+        data = newData;
+        return this;
+    }
+
+    /** Refers to nothing any more. */
+    FifoRequest clear() {
+        fifo = null;
+        data = null;
         nonBlocking = false;
-        base = written;
+        written = 0;
+        base = 0;
+        return this;
     }
 
     /** Bytes that are still to be written. */

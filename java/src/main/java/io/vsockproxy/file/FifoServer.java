@@ -17,7 +17,7 @@ import io.vsockproxy.posix.PollEvents;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayDeque;
-import java.util.Iterator;
+import java.util.ArrayList;
 import java.util.function.BooleanSupplier;
 import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
@@ -55,6 +55,8 @@ public final class FifoServer implements AutoCloseable {
     private final FileAttributes attributes = new FileAttributes();
     private final BufferPool buffers = new BufferPool(MAX_FREE_BUFFER_LENGTH);
     private final Long2ObjectHashMap<FifoRequest> waiting = new Long2ObjectHashMap<>();
+    /** To be used again; no more than have ever waited at once. */
+    private final ArrayList<FifoRequest> free = new ArrayList<>();
     private final ArrayDeque<LocalFifo> waitingForRoom = new ArrayDeque<>();
     private final EndOfTurnTask resumption = new EndOfTurnTask() {
         @Override
@@ -131,9 +133,7 @@ public final class FifoServer implements AutoCloseable {
             responses.readWithoutData(cookie, Errno.EAGAIN);
         } else {
             final int length = count < 0 || count > limits.maxReadLength() ? limits.maxReadLength() : (int) count;
-            final FifoRequest request = new FifoRequest(fifo, cookie, length, nonBlocking);
-            begin(request);
-            fifo.reads.add(request);
+            fifo.reads.add(begin(unused().read(fifo, cookie, length, nonBlocking)));
             if (!fifo.waitsForRoom) {
                 serveReads(fifo);
             }
@@ -169,9 +169,7 @@ public final class FifoServer implements AutoCloseable {
         }
         data.buffer().putBytes(0, buffer, index + written, left);
         pendingWriteLength += left;
-        final FifoRequest request = new FifoRequest(fifo, cookie, length, written, data);
-        begin(request);
-        fifo.writes.add(request);
+        fifo.writes.add(begin(unused().write(fifo, cookie, length, written, data)));
         fifo.updateInterest();
     }
 
@@ -200,25 +198,32 @@ public final class FifoServer implements AutoCloseable {
     public void cancel(final long cookie) {
         final FifoRequest request = waiting.get(cookie);
         if (request != null) {
-            (request.data == null ? request.fifo.reads : request.fifo.writes).remove(request);
-            request.fifo.updateInterest();
+            final LocalFifo fifo = request.fifo;
+            (request.data == null ? fifo.reads : fifo.writes).remove(request);
+            fifo.updateInterest();
             giveUp(request);
         }
     }
 
     /** The other side is done with it, and with what it has asked for. */
     public void close(final LocalFifo fifo) {
-        fifo.reads.forEach(this::giveUp);
-        fifo.writes.forEach(this::giveUp);
+        while (!fifo.reads.isEmpty()) {
+            giveUp(fifo.reads.remove());
+        }
+        while (!fifo.writes.isEmpty()) {
+            giveUp(fifo.writes.remove());
+        }
         abandon(fifo);
     }
 
     /** Closes one of a session that has ended: nothing is answered any more. */
     public void abandon(final LocalFifo fifo) {
-        fifo.reads.forEach(this::end);
-        fifo.writes.forEach(this::end);
-        fifo.reads.clear();
-        fifo.writes.clear();
+        while (!fifo.reads.isEmpty()) {
+            end(fifo.reads.remove());
+        }
+        while (!fifo.writes.isEmpty()) {
+            end(fifo.writes.remove());
+        }
         waitingForRoom.remove(fifo);
         fifo.close();
     }
@@ -266,32 +271,37 @@ public final class FifoServer implements AutoCloseable {
         if (isOver.getAsBoolean()) {
             return;
         }
-        boolean empty = false;
-        final Iterator<FifoRequest> requests = fifo.reads.iterator();
-        while (requests.hasNext()) {
-            final FifoRequest request = requests.next();
-            if (!empty) {
-                // No more room than is needed, which others wait for.
-                final int available = available(fifo);
-                if (available > 0 && !responses.claimRead(Math.min(request.length, available))) {
-                    fifo.waitsForRoom = true;
-                    waitingForRoom.add(fifo);
-                    return;
-                }
-                final long result = available > 0 ? readClaimed(fifo, request, available) : available;
-                empty = result == 0 || result == -Errno.EAGAIN;
-                if (!empty) {
-                    requests.remove();
-                    end(request);
-                    if (result < 0) {
-                        responses.readWithoutData(request.cookie, (int) -result);
-                    }
-                }
+        while (!fifo.reads.isEmpty()) {
+            final FifoRequest request = fifo.reads.peek();
+            // No more room than is needed, which others wait for.
+            final int available = available(fifo);
+            if (available > 0 && !responses.claimRead(Math.min(request.length, available))) {
+                fifo.waitsForRoom = true;
+                waitingForRoom.add(fifo);
+                return;
             }
-            if (empty && request.nonBlocking) {
-                requests.remove();
-                end(request);
+            final long result = available > 0 ? readClaimed(fifo, request, available) : available;
+            if (result == 0 || result == -Errno.EAGAIN) {
+                refuseNonBlocking(fifo);
+                return;
+            }
+            fifo.reads.remove();
+            if (result < 0) {
+                responses.readWithoutData(request.cookie, (int) -result);
+            }
+            end(request);
+        }
+    }
+
+    /** Nothing is there: those that do not wait for bytes are answered, and the others keep their order. */
+    private void refuseNonBlocking(final LocalFifo fifo) {
+        for (int left = fifo.reads.size(); left > 0; left--) {
+            final FifoRequest request = fifo.reads.remove();
+            if (request.nonBlocking) {
                 responses.readWithoutData(request.cookie, Errno.EAGAIN);
+                end(request);
+            } else {
+                fifo.reads.add(request);
             }
         }
     }
@@ -317,41 +327,43 @@ public final class FifoServer implements AutoCloseable {
             request.written += (int) Math.max(0, result);
             if (result < 0 || request.left() == 0) {
                 fifo.writes.remove();
-                end(request);
                 responses.written(
                     request.cookie, request.written > 0 ? 0 : (int) Math.max(0, -result), request.written);
+                end(request);
                 request = fifo.writes.peek();
             }
         }
     }
 
-    private void begin(final FifoRequest request) {
+    private FifoRequest unused() {
+        return free.isEmpty() ? new FifoRequest() : free.remove(free.size() - 1);
+    }
+
+    private FifoRequest begin(final FifoRequest request) {
         requestCount++;
         waiting.put(request.cookie, request);
+        return request;
     }
 
     /** It is answered that it was interrupted, or what was done of it. */
     private void giveUp(final FifoRequest request) {
-        end(request);
         if (request.data == null) {
             responses.readWithoutData(request.cookie, Errno.EINTR);
         } else {
             responses.written(request.cookie, request.written > 0 ? 0 : Errno.EINTR, request.written);
         }
+        end(request);
     }
 
-    /** It is over. A request that was given up already counts no more. */
+    /** It is over, and not to be touched any more: the next one uses it again. */
     private void end(final FifoRequest request) {
-        if (request.isOver) {
-            return;
-        }
-        request.isOver = true;
         requestCount--;
         waiting.remove(request.cookie, request);
         if (request.data != null) {
             pendingWriteLength -= request.keptLength();
             buffers.release(request.data);
         }
+        free.add(request.clear());
     }
 
     /** FIONREAD, or {@code -errno}. */

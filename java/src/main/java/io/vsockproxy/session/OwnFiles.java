@@ -31,7 +31,6 @@ final class OwnFiles {
     /** Where other requests have an offset. */
     private static final long DONT_WAIT = 1;
 
-    private final Session session;
     private final PeerExtension extension;
     private final Outbox outbox;
     private final StreamTable streams;
@@ -47,7 +46,6 @@ final class OwnFiles {
         final Outbox outbox,
         final StreamTable streams,
         final PeerExtension extension) {
-        this.session = session;
         this.extension = extension;
         this.outbox = outbox;
         this.streams = streams;
@@ -214,6 +212,6 @@ final class OwnFiles {
     }
 
     private void sendReady(final long handle, final long token, final int events) {
-        session.guarded(() -> outbox.sendNotice(Notice.READY, handle, token, events));
+        extension.sendFifoNotice(Notice.READY, handle, token, events);
     }
 }

@@ -19,6 +19,7 @@ import io.vsockproxy.wire.Notice;
  * opened it is known whether the peer is of our kind, and that holds for all streams of the session.
  */
 final class PeerExtension {
+    private final Session session;
     private final Extensions settings;
     private final Outbox outbox;
     private final StreamTable streams;
@@ -35,11 +36,13 @@ final class PeerExtension {
      * @param takesFifos whether there is a mount for FIFOs that are open for both.
      */
     PeerExtension(
+        final Session session,
         final Extensions settings,
         final Outbox outbox,
         final StreamTable streams,
         final long growthBudget,
         final boolean takesFifos) {
+        this.session = session;
         this.takesFifos = takesFifos;
         this.settings = settings;
         this.outbox = outbox;
@@ -156,6 +159,17 @@ final class PeerExtension {
     void stopSending(final Stream stream, final boolean shut) {
         if (greeted) {
             outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0, shut ? Notice.SHUT : 0);
+        }
+    }
+
+    /** Sends a notice about a FIFO; as {@link Session#guarded}, without an object for each. */
+    void sendFifoNotice(final int notice, final long subject, final long amount, final int bits) {
+        if (!session.hasEnded()) {
+            try {
+                outbox.sendNotice(notice, subject, amount, bits);
+            } catch (final ProtocolException e) {
+                session.end(e.getMessage());
+            }
         }
     }
 

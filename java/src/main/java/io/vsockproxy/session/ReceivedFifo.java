@@ -10,6 +10,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.PollEvents;
 import java.util.ArrayList;
+import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 import org.agrona.collections.LongHashSet;
@@ -33,33 +34,14 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         PollEvents.READABLE | PollEvents.WRITABLE | PollEvents.ERROR | PollEvents.HANG_UP;
     private static final int GONE = PollEvents.ERROR | PollEvents.HANG_UP;
 
-    /** A request that counts among those that may wait. */
-    private record Asked(ReceivedFiles files, FuseRequest request) { }
-
-    private static final RemoteFiles.UntimedCompletion READ_ANSWER =
-        (context, errno, value, buffer, offset, length) -> {
-            final Asked asked = (Asked) context;
-            asked.files.endWait();
-            if (errno != 0) {
-                asked.request.replyError(errno);
-            } else {
-                asked.request.replyData(buffer.addressOffset() + offset, length);
-            }
-        };
-    private static final RemoteFiles.Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
-        final Asked asked = (Asked) context;
-        asked.files.endWait();
-        if (errno != 0) {
-            asked.request.replyError(errno);
-        } else {
-            asked.request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
-        }
-    };
-
     private final ReceivedFiles files;
     private final RemoteFiles remote;
     private final Long2ObjectHashMap<FuseRequest> polls = new Long2ObjectHashMap<>();
     private final LongHashSet wakers = new LongHashSet();
+    /** The answer to a read that counted among those that may wait. */
+    private final RemoteFiles.UntimedCompletion readAnswer = this::onRead;
+    /** To a write. */
+    private final RemoteFiles.Completion writeAnswer = this::onWritten;
     private long lastToken;
 
     ReceivedFifo(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
@@ -81,7 +63,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     @Override
     public void read(final FuseRequest request, final long offset, final int length) {
         if (isOrphaned() || !files.mayWait() || !remote.pread(
-            handle, Math.min(length, MAX_READ_LENGTH), waitBit(request), READ_ANSWER, new Asked(files, request))) {
+            handle, Math.min(length, MAX_READ_LENGTH), waitBit(request), readAnswer, request)) {
             request.replyError(refusal());
             return;
         }
@@ -102,7 +84,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
             return true;
         }
         if (!remote.pwrite(
-            handle, waitBit(request), buffer, index, length, WRITE_ANSWER, new Asked(files, request))) {
+            handle, waitBit(request), buffer, index, length, writeAnswer, request)) {
             files.waitForRoom();
             return false;
         }
@@ -179,6 +161,38 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         wakeAll();
     }
 
+    private void onRead(
+        final Object context,
+        final int errno,
+        final long value,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length) {
+        files.endWait();
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyData(buffer.addressOffset() + offset, length);
+        }
+    }
+
+    private void onWritten(
+        final Object context,
+        final int errno,
+        final long value,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length) {
+        files.endWait();
+        final FuseRequest request = (FuseRequest) context;
+        if (errno != 0) {
+            request.replyError(errno);
+        } else {
+            request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
+        }
+    }
+
     private void endPolls() {
         final ArrayList<FuseRequest> left = new ArrayList<>(polls.values());
         polls.clear();
@@ -189,16 +203,11 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     }
 
     private void wakeAll() {
-        final long[] told = new long[wakers.size()];
-        int count = 0;
         final LongHashSet.LongIterator each = wakers.iterator();
         while (each.hasNext()) {
-            told[count++] = each.nextValue();
+            files.wake(each.nextValue());
         }
         wakers.clear();
-        for (final long waker : told) {
-            files.wake(waker);
-        }
     }
 
     /** In the place of an offset. */

@@ -32,6 +32,7 @@ final class ReceivedFiles {
     private final Session session;
     private final Outbox outbox;
     private final StreamTable streams;
+    private final PeerExtension extension;
     private final RemoteFiles remote;
     private final ChannelCommons channels;
     private final HandleTable<PeerFile> files = new HandleTable<>();
@@ -47,6 +48,7 @@ final class ReceivedFiles {
         final Session session,
         final Outbox outbox,
         final StreamTable streams,
+        final PeerExtension extension,
         final RemoteFiles remote) {
         this.mount = resources.mount();
         this.channels = resources.channels();
@@ -56,6 +58,7 @@ final class ReceivedFiles {
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
+        this.extension = extension;
         this.remote = remote;
     }
 
@@ -190,13 +193,12 @@ final class ReceivedFiles {
 
     /** Asks the owner what can be done with a FIFO. */
     void sendWatch(final long handle, final long token, final int events, final boolean wakes) {
-        session.guarded(
-            () -> outbox.sendNotice(Notice.WATCH, handle, token, wakes ? events | Notice.WAKE : events));
+        extension.sendFifoNotice(Notice.WATCH, handle, token, wakes ? events | Notice.WAKE : events);
     }
 
     /** Has the owner answer a request soon. */
     void sendCancel(final long cookie) {
-        session.guarded(() -> outbox.sendNotice(Notice.CANCEL, cookie, 0, 0));
+        extension.sendFifoNotice(Notice.CANCEL, cookie, 0, 0);
     }
 
     /** Has whoever polls look again. */

@@ -95,13 +95,14 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             inbox = new Inbox(this, resources.loop(), link, limits);
             streams = new StreamTable(resources, this, inbox, outbox, counters, name);
             extension = new PeerExtension(
-                resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2, resources.mount() != null);
+                this, resources.extensions(), outbox, streams, limits.maxSessionQueueLength() / 2,
+                resources.mount() != null);
             streams.extension(extension);
             files = new OwnFiles(resources, this, outbox, streams, extension);
             connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
             remoteFiles = new RemoteFiles(
                 this, outbox, limits, resources.loop(), counters, extension::isAgreed);
-            receivedFiles = new ReceivedFiles(resources, this, outbox, streams, remoteFiles);
+            receivedFiles = new ReceivedFiles(resources, this, outbox, streams, extension, remoteFiles);
             extension.files(files, receivedFiles);
             export = new DescriptorExport(
                 resources, this, streams, files, extension, link.carriesDescriptors(), descriptorChannel);

@@ -81,7 +81,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldCarryBytesBothWays(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         assertEquals(Constants.O_RDWR, standIn.statusFlags() & Constants.O_ACCMODE);
         assertEquals(4, write(standIn, "here"));
@@ -108,7 +108,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldLeaveToItsOwnerWhatNobodyHasAskedFor(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint[] ends = PROXIES.connect(from);
         final Endpoint standIn = PROXIES.pass(ends[0], ends[1], fifo);
         fifo.write("the owner's own");
@@ -124,7 +124,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldHaveAReaderWaitForBytes(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final byte[] bytes = new byte[100];
         final CompletableFuture<Integer> reader = Background.start(() -> read(standIn, bytes));
@@ -138,7 +138,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldGiveEachOfManyReadersBytesOfItsOwn(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final byte[][] bytes = new byte[READERS][1];
         final List<CompletableFuture<Integer>> readers = new ArrayList<>();
@@ -159,7 +159,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldHeedWhetherTheStandInIsNonBlockingAtTheTime(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         assertFalse(standIn.isNonBlocking());
         standIn.setNonBlocking();
@@ -179,7 +179,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldShowWhatCanBeDone(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         assertFalse(standIn.isReadable());
         assertTrue(standIn.isWritable());
@@ -207,7 +207,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldTellOfEachChangeWhoWaitsForChangesOnly(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         standIn.setNonBlocking();
         fifo.write("x");
@@ -232,7 +232,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldHaveAWriterWaitForRoom(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final byte[] much = Pattern.bytes(9, 5 * PIPE_LENGTH);
         final CompletableFuture<Integer> writer =
@@ -254,7 +254,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldReadMoreThanOneRequestCanWithoutWaitingForTheRest(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final int length = 1 << 20;
         if (Syscalls.fcntl(fifo.fd(), Constants.F_SETPIPE_SZ, length) < length) {
             assumeTrue(false, "no larger pipes here");
@@ -274,7 +274,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldLoseNoByteToSignals(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final byte[] bytes = Pattern.bytes(4, 3000);
         final Process reader = python(
@@ -292,7 +292,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldLeaveToOthersWhatAKilledReaderWaitedFor(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final Process reader = new ProcessBuilder(
             "sh", "-c", "echo; exec cat < /proc/" + ProcessHandle.current().pid() + "/fd/" + standIn.fd())
@@ -307,7 +307,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldGiveBackTheVeryFifo(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint[] ends = PROXIES.connect(from);
         final Endpoint standIn = PROXIES.pass(ends[0], ends[1], fifo);
         final Endpoint back = PROXIES.pass(ends[1], ends[0], standIn);
@@ -326,7 +326,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldShowItsOwnersAttributesButForTheType(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         assertEquals(FileCalls.mode(fifo) & PERMISSIONS, FileCalls.mode(standIn) & PERMISSIONS);
         assertEquals(Constants.S_IFREG, FileCalls.mode(standIn) & Constants.S_IFMT);
@@ -342,7 +342,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldTakeNothingForAMapping(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         // After a write, the kernel believes that there is a file of that size.
         assertEquals(4, write(standIn, "kept"));
@@ -357,7 +357,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldHoldUpNothingElseWhileReadersWait(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         final List<CompletableFuture<Integer>> readers = new ArrayList<>();
         for (int i = 0; i < WAITING_READERS; i++) {
@@ -378,7 +378,7 @@ class FifoTest {
     @ParameterizedTest
     @EnumSource
     void shouldCloseItAtItsOwnerWhenTheLastStandInIsClosed(final Role from) throws Exception {
-        final Endpoint fifo = fifo();
+        final Endpoint fifo = PROXIES.fifo();
         final Endpoint[] ends = PROXIES.connect(from);
         final Map<Role, Integer> before = new EnumMap<>(Role.class);
         for (final Role side : Role.values()) {
@@ -397,12 +397,6 @@ class FifoTest {
             PROXIES.proxy(side).awaitDescriptorCount(before.get(side));
         }
         assertEquals("ok", fifo.readText(2));
-    }
-
-    private static Endpoint fifo() throws IOException, InterruptedException {
-        final Path path = Files.createTempDirectory(PROXIES.directory(), "fifo").resolve("fifo");
-        assertEquals(0, new ProcessBuilder("mkfifo", "-m", "640", path.toString()).start().waitFor());
-        return PROXIES.closing(Endpoint.open(path, Constants.O_RDWR));
     }
 
     /** Writes until there is no more room: how much went. */

@@ -7,6 +7,7 @@ package io.vsockproxy.testing;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.vsockproxy.Role;
+import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -101,6 +102,13 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         final Path path = Files.createTempFile(directory, "file", "");
         Files.write(path, content);
         return closing(Endpoint.open(path, flags));
+    }
+
+    /** A new FIFO, open for reading and writing; closed after the test. */
+    public Endpoint fifo() throws IOException, InterruptedException {
+        final Path path = Files.createTempDirectory(directory, "fifo").resolve("fifo");
+        assertEquals(0, new ProcessBuilder("mkfifo", "-m", "640", path.toString()).start().waitFor());
+        return closing(Endpoint.open(path, Constants.O_RDWR));
     }
 
     /** Has each closed after the test. */
