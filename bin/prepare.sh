@@ -173,6 +173,9 @@ stop_quiet_process() {
     fi
 }
 
+# Maven's output without its progress. Warnings stay, as they end the build: -q would hide which they are.
+package=(mvn -B -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -f "$root/pom.xml" package)
+
 # Builds, unless nothing has changed since the last time.
 build() {
     local log=$root/java/target/build.log
@@ -180,7 +183,7 @@ build() {
         mkdir -p "$root/java/target"
         : > "$log"
         begin_build
-        run_quietly "building" "$log" mvn -B -q -f "$root/pom.xml" package -Dmaven.test.skip=true
+        run_quietly "building" "$log" "${package[@]}" -Dmaven.test.skip=true
         end_build
     fi
     share_classes
