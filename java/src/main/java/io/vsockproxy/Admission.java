@@ -13,20 +13,22 @@ import org.agrona.collections.Int2ObjectHashMap;
 /**
  * Which peers may have a session, and which local sockets each may ask to be connected to. Loop's thread only.
  *
- * <p>The hypervisor says which CID a guest has, and a guest cannot choose it; but after a migration it may have
- * another. So it is looked up anew with each connection.
+ * <p>The hypervisor assigns each guest's CID; a guest cannot choose it, but a migration may change it. So it is looked
+ * up anew for each connection.
  */
 final class Admission implements AutoCloseable {
     private final List<String> commonPaths;
     private final AllowedPaths common;
     private final boolean everyone;
-    /** What each guest that is admitted may connect to; its sessions have hold of that. */
+    /**
+     * What each admitted guest may connect to. Its sessions refer to the same object, so that a change reaches them.
+     */
     private Int2ObjectHashMap<AllowedPaths> byCid = new Int2ObjectHashMap<>();
 
     /**
-     * @param commonPaths allowed to every peer that is admitted.
-     * @param guests      admitted, by their CIDs, each with what it is allowed besides the common paths; null for every
-     *                    one.
+     * @param commonPaths what every admitted peer may connect to.
+     * @param guests      the guests to admit, by CID, each with the paths it is allowed besides the common ones; null
+     *                    admits every guest.
      */
     Admission(final List<String> commonPaths, final Map<Integer, List<String>> guests) {
         this.commonPaths = commonPaths;
@@ -38,8 +40,8 @@ final class Admission implements AutoCloseable {
     }
 
     /**
-     * Admits these from now on, and no others; sessions under way are allowed what is now allowed to their guests, and
-     * those of guests that are not admitted any more are allowed nothing.
+     * Admits these guests from now on, and no others. Running sessions get their guest's new permissions at once; those
+     * of guests no longer admitted may connect to nothing.
      */
     void guests(final Map<Integer, List<String>> guests) {
         final Int2ObjectHashMap<AllowedPaths> before = byCid;
@@ -58,12 +60,12 @@ final class Admission implements AutoCloseable {
         before.values().forEach(AllowedPaths::close);
     }
 
-    /** What a peer without a CID, on a unix-socket link, may connect to. It stays this object's. */
+    /** What a peer without a CID (on a unix-socket link) may connect to. Owned by this object. */
     AllowedPaths paths() {
         return common;
     }
 
-    /** What the peer at {@code cid} may connect to, which stays this object's; null when it may have no session. */
+    /** What the peer at {@code cid} may connect to, owned by this object; null when it may have no session. */
     AllowedPaths paths(final int cid) {
         if (everyone) {
             return common;
@@ -71,7 +73,7 @@ final class Admission implements AutoCloseable {
         return byCid.get(cid);
     }
 
-    /** Whether the peers to whom these paths were given are still admitted. */
+    /** Whether the peer whose sessions were given these paths is still admitted. */
     boolean admits(final AllowedPaths paths) {
         return everyone || byCid.containsValue(paths);
     }

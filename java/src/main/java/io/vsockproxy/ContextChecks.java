@@ -11,16 +11,16 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Whether everything that a proxy needs is in its context, and holds together.
+ * Checks that a proxy's context is complete and consistent.
  */
 final class ContextChecks {
     private static final long MIN_VSOCK_BUFFER_LENGTH = 64 << 10;
-    /** Receive credit travels as 32 bits (struct virtio_vsock_hdr), and the kernel's own sums with it. */
+    /** Receive credit travels in 32 bits (struct virtio_vsock_hdr), and the kernel adds it up in 32 bits too. */
     private static final long MAX_VSOCK_BUFFER_LENGTH = 1 << 30;
     private static final int MAX_WORKER_THREADS = 1024;
     private static final int MAX_SESSIONS = 65_536;
     private static final long MAX_SPIN_NS = TimeUnit.SECONDS.toNanos(1);
-    /** A year, far from where sums of such times overflow. */
+    /** A year: far below where sums of such times would overflow. */
     private static final long MAX_TIME_NS = TimeUnit.DAYS.toNanos(365);
 
     private ContextChecks() {
@@ -29,7 +29,7 @@ final class ContextChecks {
     /**
      * Checks everything.
      *
-     * @throws IllegalArgumentException when something is missing, out of its range or in contradiction.
+     * @throws IllegalArgumentException when something is missing, out of range or contradictory.
      */
     static void check(final VsockProxy.Context context) {
         checkAddress(context);
@@ -85,7 +85,7 @@ final class ContextChecks {
         pathsByCid.values().forEach(paths -> paths.forEach(path -> checkAllowed("guests", path)));
     }
 
-    /** What the other side may ask for is compared as it is spelled; nobody there knows this process's directory. */
+    /** Paths the other side asks for are compared literally, and it cannot know this process's working directory. */
     private static void checkAllowed(final String name, final String path) {
         SocketAddress.checkPath(path);
         if (!path.startsWith("/") && !SocketAddress.isAbstract(path)) {
@@ -94,7 +94,7 @@ final class ContextChecks {
     }
 
     private static void checkPaths(final VsockProxy.Context context) {
-        // Of a variable that was not set: the working directory would be mounted on.
+        // Empty when it comes from an unset shell variable; mounting would then cover the working directory.
         if (context.filesDirectory() != null && context.filesDirectory().toString().isEmpty()) {
             throw new IllegalArgumentException("filesDirectory=: it has no name");
         }

@@ -16,11 +16,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * Shows the proxy's counters in their file: what has changed is to be seen a tenth of a second later.
+ * Publishes the proxy's counters in their file, a tenth of a second after they have changed.
  *
- * <p>The events themselves only count in plain fields. After the first turn of the loop that did anything a timer is
- * set; when it is due, everything is added up and stored. So a busy proxy does that ten times a second, and an idle one
- * not at all. Allocates nothing. Confined to the loop's thread.
+ * <p>Events are only counted in plain fields. The first turn of the loop after a publication sets a timer; when it is
+ * due, everything is added up and stored. So a busy proxy publishes ten times a second, and an idle one not at all.
+ * Allocates nothing. Confined to the loop's thread.
  */
 final class CounterPublisher implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(CounterPublisher.class.getName());
@@ -37,8 +37,8 @@ final class CounterPublisher implements AutoCloseable {
     private boolean broken;
 
     /**
-     * @param source adds what there is now.
-     * @throws java.io.UncheckedIOException when the file cannot be made.
+     * @param source adds the current values of everything that still exists to the object it is given.
+     * @throws java.io.UncheckedIOException when the file cannot be created.
      */
     CounterPublisher(final EventLoop loop, final Path path, final Consumer<CounterValues> source) {
         this.loop = loop;
@@ -47,7 +47,7 @@ final class CounterPublisher implements AutoCloseable {
         file = new CounterFile(path);
     }
 
-    /** The loop has turned. */
+    /** To be called after each turn of the loop. */
     void onTurn() {
         if (due) {
             due = false;
@@ -57,12 +57,12 @@ final class CounterPublisher implements AutoCloseable {
         }
     }
 
-    /** A session is not among those that the source adds any more. */
+    /** Keeps the counts of a session that the source will no longer include. */
     void onSettled(final Session session) {
         session.counters().addTo(past);
     }
 
-    /** Shows the last values. */
+    /** Publishes the final values, then closes the file. */
     @Override
     public void close() {
         loop.cancel(timer);

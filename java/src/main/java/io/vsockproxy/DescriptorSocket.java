@@ -20,10 +20,10 @@ import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
 
 /**
- * Where the connections beside the links come from that carry descriptors: the host listens on a unix socket, to which
- * the guest connects whenever it has a new link.
+ * Makes the connections that carry descriptors beside the links: the host listens on a unix socket, to which the guest
+ * connects whenever it has a new link.
  *
- * <p>Nothing says for which link a connection is meant, so a host with such a socket serves one guest at a time.
+ * <p>Nothing tells which link a connection belongs to, so a host with such a socket serves one guest at a time.
  * Confined to the loop's thread.
  */
 final class DescriptorSocket implements AutoCloseable {
@@ -38,15 +38,15 @@ final class DescriptorSocket implements AutoCloseable {
     private final SocketAddress address;
     private final Timer reconnect = new Timer(this::connect);
     private SocketConnector connector;
-    /** Has been accepted before the link that it is meant for. */
+    /** A connection that was accepted before the link it belongs to; or null. */
     private OwnedFd waiting;
     private DescriptorChannel channel;
     private boolean failing;
 
     /**
-     * @param listening takes ownership of it; null for the side that connects.
-     * @param reserve   what accepted connections may not use up.
-     * @param timeoutNs how long an entry in a frame may wait for its descriptor.
+     * @param listening the host's listening socket, of which it takes ownership; null on the side that connects.
+     * @param reserve   spare descriptors that accepted connections may not use up.
+     * @param timeoutNs how long an entry in a frame may wait for its descriptor, in ns.
      */
     DescriptorSocket(
         final EventLoop loop,
@@ -67,7 +67,7 @@ final class DescriptorSocket implements AutoCloseable {
         }
     }
 
-    /** The connection for a session that begins. */
+    /** The connection for a new session, which owns it. It may get its socket later. */
     DescriptorChannel open(final String sessionName) {
         channel = new DescriptorChannel(loop, sessionName, timeoutNs);
         if (waiting != null) {
@@ -81,7 +81,7 @@ final class DescriptorSocket implements AutoCloseable {
         return channel;
     }
 
-    /** Descriptors that it has. */
+    /** How many descriptors it holds open. */
     int descriptorCount() {
         return (listener == null ? 0 : listener.descriptorCount()) + (waiting == null ? 0 : 1);
     }
@@ -96,7 +96,7 @@ final class DescriptorSocket implements AutoCloseable {
         if (channel != null && channel.failure() == null && !channel.isAttached()) {
             channel.attach(socket);
         } else {
-            // The guest has a new link, of which this side has not heard yet.
+            // The guest already has a new link, which this side has yet to accept.
             CloseHelper.close(waiting);
             waiting = socket;
         }

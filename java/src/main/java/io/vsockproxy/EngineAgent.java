@@ -7,39 +7,43 @@ package io.vsockproxy;
 import org.agrona.concurrent.Agent;
 
 /**
- * The engine of an {@linkplain VsockProxy#embed embedded} proxy, for a component to turn on a thread of its own: by
- * Agrona's AgentInvoker, AgentRunner or CompositeAgent, or by calling the three methods itself, {@link #onStart} first.
+ * The engine of an {@linkplain VsockProxy#embed embedded} proxy, which a component runs on a thread of its own: with
+ * Agrona's AgentInvoker, AgentRunner or CompositeAgent, or by calling the methods itself, {@link #onStart} first.
  *
- * <p>All from one thread. After {@link #onClose}, or {@link VsockProxy#close}, a turn does nothing. A turn within a
- * turn, from a callback or on another thread, is an IllegalStateException, and so is a second start.
+ * <p>All methods are called on one thread. After {@link #onClose}, or {@link VsockProxy#close}, a turn does nothing. A
+ * turn within a turn, whether from a callback or on another thread, throws IllegalStateException, and so does a second
+ * start.
  */
 public interface EngineAgent extends Agent {
     /**
-     * Binds the sockets, or begins to connect.
+     * Starts the proxy: a host binds its sockets, a guest begins to connect.
      *
-     * @throws io.vsockproxy.posix.PosixException when that cannot be (EADDRINUSE, EACCES).
+     * @throws io.vsockproxy.posix.PosixException when a socket cannot be bound (EADDRINUSE, EACCES).
      */
     @Override
     void onStart();
 
-    /** One turn that only looks: deals with what is ready, and returns how much that was. Never blocks. */
+    /**
+     * One turn that never blocks: deals with whatever is ready, and returns how many events, commands and timers that
+     * was.
+     */
     @Override
     int doWork();
 
     /**
-     * One turn that waits until there is something to do.
+     * One turn that waits until there is something to do, and deals with it.
      *
-     * @param maxWaitNs how long at most, in ns; 0 only looks, negative has no limit. {@link VsockProxy#wakeUp} ends the
-     *                  wait.
-     * @return how much was dealt with.
+     * @param maxWaitNs the longest wait, in ns; 0 does not wait, a negative one has no limit. {@link VsockProxy#wakeUp}
+     *                  ends the wait.
+     * @return how many events, commands and timers were dealt with.
      */
     int doWork(long maxWaitNs);
 
     /**
-     * Closes every session, removes the sockets and the mount; from a callback, as soon as the turn has ended.
-     * Idempotent.
+     * Closes every session and removes the sockets and the mount. Called from a callback, it takes effect when the turn
+     * has ended. Idempotent.
      *
-     * @throws IllegalStateException on another thread than the one that is turning it just now.
+     * @throws IllegalStateException when another thread is in the middle of a turn.
      */
     @Override
     void onClose();

@@ -9,13 +9,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to
- * {@code remote} there. Either path may be an @ and a name in the abstract namespace (unix(7)).
+ * A unix socket here that stands for one on the other side: each connection to {@code local} is connected to {@code
+ * remote} there. Either path may be an @ followed by a name in the abstract namespace (unix(7)).
  *
- * @param local  path of the socket to listen on.
- * @param remote path that the other side must allow.
- * @param cid    context identifier, unsigned, of the guest of an AF_VSOCK host that is meant; connections wait for it.
- *               {@link #LAST_PEER}: a guest's host, a host's guest that came last.
+ * @param local  path of the socket to listen on here.
+ * @param remote path of the socket to connect to there; the other side must allow it.
+ * @param cid    for an AF_VSOCK host, the context identifier (unsigned) of the guest to connect to; connections wait
+ *               until it is there. {@link #LAST_PEER} means whichever guest connected last, and is what a guest uses
+ *               for its host.
  */
 public record Forward(String local, String remote, int cid) {
     /** No guest's CID: VMADDR_CID_ANY. */
@@ -26,7 +27,7 @@ public record Forward(String local, String remote, int cid) {
     /**
      * Checks both paths.
      *
-     * @throws IllegalArgumentException when one of them cannot be that of a unix socket: 1 to 107 bytes in UTF-8, no
+     * @throws IllegalArgumentException when one of them is not the path of a unix socket: 1 to 107 bytes in UTF-8, no
      *                                  NUL.
      */
     public Forward {
@@ -34,7 +35,7 @@ public record Forward(String local, String remote, int cid) {
         SocketAddress.checkPath(remote);
     }
 
-    /** To the peer that came last; throws as the other one. */
+    /** Forwards to the peer that connected last. Throws as the canonical constructor does. */
     public Forward(final String local, final String remote) {
         this(local, remote, LAST_PEER);
     }
@@ -42,7 +43,7 @@ public record Forward(String local, String remote, int cid) {
     /**
      * Parses {@code LOCAL=REMOTE} or {@code LOCAL=CID:REMOTE}; the first equals sign separates them.
      *
-     * @throws IllegalArgumentException whose message says what is wrong with it.
+     * @throws IllegalArgumentException when it is neither, or a path or CID is invalid; the message says what is wrong.
      */
     public static Forward parse(final String text) {
         final int separator = text.indexOf('=');

@@ -16,8 +16,8 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * The sockets that stand for sockets of peers. A connection waits in its socket's backlog until there is the peer that
- * it is meant for. Loop's thread only.
+ * The local sockets that stand for sockets of peers. A connection waits in its socket's backlog until the peer it is
+ * meant for is connected. Confined to the loop's thread.
  */
 final class Forwards implements AutoCloseable {
     private record Peer(Session session, int cid) { }
@@ -27,12 +27,12 @@ final class Forwards implements AutoCloseable {
     private final ArrayList<Forward> forwards = new ArrayList<>();
     /** One for each forward. */
     private final ArrayList<SocketListener> listeners = new ArrayList<>();
-    /** In the order in which they came. */
+    /** In the order in which they connected. */
     private final ArrayList<Peer> peers = new ArrayList<>();
     private boolean closing;
 
     /**
-     * @param reserve descriptors that connections may not use up.
+     * @param reserve spare descriptors that accepted connections may not use up.
      */
     Forwards(final EventLoop loop, final DescriptorReserve reserve) {
         this.loop = loop;
@@ -42,7 +42,7 @@ final class Forwards implements AutoCloseable {
     /**
      * Serves {@code forward}.
      *
-     * @param socket listens on its local path. Takes ownership.
+     * @param socket the socket that listens on its local path. Takes ownership.
      */
     void add(final Forward forward, final OwnedFd socket) {
         final DirectBuffer remote = new UnsafeBuffer(forward.remote().getBytes(StandardCharsets.UTF_8));
@@ -53,28 +53,28 @@ final class Forwards implements AutoCloseable {
     }
 
     /**
-     * A peer has come.
+     * A peer has connected: connections that wait for it are accepted from now on.
      *
-     * @param cid where it is; {@link Forward#LAST_PEER} when it has none.
+     * @param cid the peer's CID; {@link Forward#LAST_PEER} when it has none.
      */
     void onConnected(final Session session, final int cid) {
         peers.add(new Peer(session, cid));
         update();
     }
 
-    /** A peer has gone. */
+    /** A peer's session has ended. */
     void onEnded(final Session session) {
         peers.removeIf(peer -> peer.session == session);
         update();
     }
 
-    /** Accepts nothing more. */
+    /** Accepts no more connections. */
     void pause() {
         closing = true;
         update();
     }
 
-    /** Descriptors that it has. */
+    /** How many descriptors its listeners hold open. */
     int descriptorCount() {
         int count = 0;
         for (int i = 0; i < listeners.size(); i++) {
@@ -108,7 +108,7 @@ final class Forwards implements AutoCloseable {
         }
     }
 
-    /** Null when it is not there. */
+    /** The session that serves {@code forward}; null when that peer is not connected. */
     private Session peerOf(final Forward forward) {
         for (int i = peers.size() - 1; i >= 0; i--) {
             if (forward.cid() == Forward.LAST_PEER || forward.cid() == peers.get(i).cid) {

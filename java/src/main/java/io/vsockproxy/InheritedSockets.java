@@ -16,17 +16,17 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Listening sockets that somebody else has made for this proxy, each used where the proxy is told to listen on its
- * address. Owns those that were not taken.
+ * Listening sockets that were handed to this proxy ready made (socket activation). Each is used where the proxy would
+ * otherwise create one for the same address. Owns those that have not been taken.
  */
 final class InheritedSockets implements AutoCloseable {
     private final Map<LinkAddress, OwnedFd> byAddress = new HashMap<>();
 
     /**
-     * Takes ownership of the context's listening sockets, also when it throws.
+     * Takes ownership of the context's listening sockets, even when it throws.
      *
-     * @throws IllegalArgumentException when one is no listening stream socket of AF_UNIX or AF_VSOCK, or has another
-     *                                  address: nobody would ever serve it.
+     * @throws IllegalArgumentException when one is not a listening AF_UNIX or AF_VSOCK stream socket, or its address is
+     *                                  none of this proxy's, so that nobody would ever serve it.
      */
     InheritedSockets(final VsockProxy.Context context) {
         final List<OwnedFd> sockets = context.listeningSockets();
@@ -38,7 +38,7 @@ final class InheritedSockets implements AutoCloseable {
                     throw new IllegalArgumentException("handed over to be listened on: " + address
                         + ", which is not, or not once, among this proxy's addresses " + addresses);
                 }
-                // For accept(2), which may find that a connection has gone again.
+                // So that accept(2) does not block when a pending connection has gone away again.
                 Syscalls.fcntl(
                     socket.fd(), Constants.F_SETFL,
                     Syscalls.fcntl(socket.fd(), Constants.F_GETFL, 0) | Constants.O_NONBLOCK);
@@ -50,7 +50,7 @@ final class InheritedSockets implements AutoCloseable {
         }
     }
 
-    /** The socket that listens on {@code address}, which is the caller's then; or null. */
+    /** The socket that listens on {@code address}, of which ownership passes to the caller; or null. */
     OwnedFd take(final LinkAddress address) {
         return byAddress.remove(address);
     }
@@ -61,7 +61,7 @@ final class InheritedSockets implements AutoCloseable {
         byAddress.clear();
     }
 
-    /** Where the proxy will listen. */
+    /** All addresses that the proxy will listen on. */
     private static Set<LinkAddress> listeningAddresses(final VsockProxy.Context context) {
         final Set<LinkAddress> addresses = new HashSet<>();
         if (context.role() == Role.HOST) {

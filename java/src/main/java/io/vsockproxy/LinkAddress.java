@@ -10,7 +10,7 @@ import io.vsockproxy.posix.SocketAddress;
  * Where a host listens, or a guest connects: {@code vsock:CID:PORT}, {@code vsock:PORT} (any CID, to listen on) or
  * {@code unix:PATH}. The port is {@value #DEFAULT_PORT} where {@code vsock:} has none.
  *
- * @param path of a unix socket, or, behind an @, its name in the abstract namespace; null for a vsock address.
+ * @param path of a unix socket, or an @ followed by its name in the abstract namespace; null for a vsock address.
  * @param cid  context identifier of a vsock address, unsigned; {@link #ANY_CID} for any.
  * @param port of a vsock address, unsigned.
  */
@@ -18,7 +18,7 @@ public record LinkAddress(String path, int cid, int port) {
     /**
      * Checks the path.
      *
-     * @throws IllegalArgumentException when it cannot be that of a unix socket: 1 to 107 bytes in UTF-8, no NUL.
+     * @throws IllegalArgumentException when it is not the path of a unix socket: 1 to 107 bytes in UTF-8, no NUL.
      */
     public LinkAddress {
         if (path != null) {
@@ -29,27 +29,27 @@ public record LinkAddress(String path, int cid, int port) {
     /** The port that the protocol's other implementations use. */
     public static final int DEFAULT_PORT = 9900;
 
-    /** VMADDR_CID_ANY. */
+    /** VMADDR_CID_ANY: any CID, to listen on. */
     public static final int ANY_CID = -1;
 
     private static final String UNIX = "unix:";
     private static final String VSOCK = "vsock:";
     private static final long MAX_UNSIGNED = 0xFFFF_FFFFL;
 
-    /** A unix socket; throws as the constructor. */
+    /** The address of a unix socket. Throws as the constructor does. */
     public static LinkAddress unix(final String path) {
         return new LinkAddress(path, 0, 0);
     }
 
-    /** An AF_VSOCK address. */
+    /** An AF_VSOCK address; {@code cid} and {@code port} are unsigned. */
     public static LinkAddress vsock(final int cid, final int port) {
         return new LinkAddress(null, cid, port);
     }
 
     /**
-     * Parses an address.
+     * Parses {@code vsock:CID:PORT}, {@code vsock:PORT} or {@code unix:PATH}.
      *
-     * @throws IllegalArgumentException whose message says what is wrong with it.
+     * @throws IllegalArgumentException when it is none of these; the message says what is wrong.
      */
     public static LinkAddress parse(final String text) {
         if (text.startsWith(UNIX)) {
@@ -73,9 +73,9 @@ public record LinkAddress(String path, int cid, int port) {
     /**
      * Parses a guest's context identifier.
      *
-     * @param where begins the message of the exception.
-     * @return the CID, unsigned; never {@link #ANY_CID}, which is nobody's.
-     * @throws IllegalArgumentException when it is none.
+     * @param where how the message of the exception begins.
+     * @return the CID, unsigned; never {@link #ANY_CID}, which no guest can have.
+     * @throws IllegalArgumentException when it is not a number in that range.
      */
     public static int guestCid(final String where, final String digits) {
         try {
@@ -90,12 +90,12 @@ public record LinkAddress(String path, int cid, int port) {
             where + "CID '" + digits + "' is not a number from 0 to " + (MAX_UNSIGNED - 1));
     }
 
-    /** Whether it is a unix socket. */
+    /** Whether this is the address of a unix socket. */
     public boolean isUnix() {
         return path != null;
     }
 
-    /** Whether it names one place, rather than any CID. */
+    /** Whether one can connect to it: it does not stand for any CID. */
     public boolean isConnectable() {
         return isUnix() || cid != ANY_CID;
     }

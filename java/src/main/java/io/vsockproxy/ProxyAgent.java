@@ -40,17 +40,18 @@ import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
 
 /**
- * What a proxy does, turn by turn of its loop: accepts guests or connects to the host, and forwards local connections.
+ * The proxy itself, run turn by turn: accepts guests or connects to the host, begins and ends their sessions, and
+ * forwards local connections.
  *
- * <p>Confined to the thread that calls {@link #doWork}, but for {@link #wakeUp} and {@link #submit}.
+ * <p>Confined to the thread that calls {@link #doWork}, except {@link #wakeUp}, {@link #submit} and {@link #execute}.
  */
 final class ProxyAgent implements EngineAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
-    /** In a minute. */
+    /** Lines per minute. */
     private static final int MAX_LOG_LINES = 64;
     private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
     private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
-    /** How many received files are opened at once; each waits for this loop only. */
+    /** How many files of the mount are closed at once. Each close waits for this loop only. */
     private static final int MOUNT_WORKER_THREADS = 2;
     private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
@@ -61,19 +62,22 @@ final class ProxyAgent implements EngineAgent {
     private final FileWorkers mountWorkers;
     private final FuseMount mount;
     private final SessionResources resources;
-    /** What peers and applications may cause as often as they like: guests and connections refused, streams lost. */
+    /**
+     * For events that peers and applications can cause as often as they like: refused guests and connections, lost
+     * streams.
+     */
     private final RepeatedLog log = new RepeatedLog(LOGGER, MAX_LOG_LINES);
     private final SessionLog sessionLog;
-    /** Null where nobody wants to see any. */
+    /** Null when no counters file is configured. */
     private final CounterPublisher counters;
     private final Admission admission;
     private final InheritedSockets inheritedSockets;
     private final ArrayList<Session> sessions = new ArrayList<>();
-    /** Have ended, but some of their readers may still be catching up. */
+    /** Sessions that have ended, but whose local readers may still be catching up. */
     private final ArrayList<Session> endedSessions = new ArrayList<>();
-    /** Why it cannot go on. */
+    /** Why the proxy cannot go on, to be thrown at the end of the turn; or null. */
     private RuntimeException failure;
-    /** What was thrown first as it closed, with the rest suppressed: a RuntimeException or an Error; or null. */
+    /** The first RuntimeException or Error thrown while closing, with later ones suppressed; or null. */
     private Throwable closeFailure;
     private final Forwards forwards;
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
@@ -96,7 +100,7 @@ final class ProxyAgent implements EngineAgent {
     private volatile boolean closed;
 
     /**
-     * @param ready is completed, with a line for people, when the proxy serves.
+     * @param ready completed, with a human-readable line, when the proxy serves.
      */
     ProxyAgent(final VsockProxy.Context context, final CompletableFuture<String> ready) {
         this.context = context;
@@ -106,7 +110,8 @@ final class ProxyAgent implements EngineAgent {
             loop = parts.add(new EventLoop(context.spinLimitNs(), this::onError));
             sessionLog = new SessionLog(loop, context.role() == Role.GUEST);
             workers = parts.add(new FileWorkers(loop, context.fileWorkerThreads()));
-            // Apart from those that wait for disks: opening what has come in only waits for this loop.
+            // Separate from the workers that wait for disks: closing a file of the mount waits for this loop, never for
+            // a disk.
             mountWorkers = parts.add(new FileWorkers(loop, MOUNT_WORKER_THREADS));
             final StreamCommons commons = parts.add(new StreamCommons(loop, context.limits().maxPacketLength()));
             admission = parts.add(
@@ -203,12 +208,12 @@ final class ProxyAgent implements EngineAgent {
     }
 
     private void showLife() {
-        // First: what it throws, the error handler is told, and the next time may be better.
+        // Scheduled before the task runs, so that it runs again even if it throws.
         loop.schedule(liveness, context.livenessIntervalNs());
         context.livenessTask().run();
     }
 
-    /** Brings every session to an orderly end, for no longer than the context says. */
+    /** Brings every session to an orderly end, for at most the context's drain timeout. */
     void drain() {
         final long deadlineNs = System.nanoTime() + context.drainTimeoutNs();
         draining = true;
@@ -224,7 +229,7 @@ final class ProxyAgent implements EngineAgent {
         }
     }
 
-    /** Drops ended sessions that nobody waits for any more. */
+    /** Drops ended sessions whose readers have taken everything. */
     private void forgetSettled() {
         endedSessions.removeIf(session -> {
             if (session.isSettled()) {
@@ -237,7 +242,7 @@ final class ProxyAgent implements EngineAgent {
         });
     }
 
-    /** Ended ones have no more places than those that go on: peers come and go as they like. */
+    /** Keeps no more ended sessions than may be running: a peer may come and go as often as it likes. */
     private void closeOldestEnded() {
         if (endedSessions.size() > maxSessions()) {
             final Session oldest = endedSessions.get(0);
@@ -249,9 +254,9 @@ final class ProxyAgent implements EngineAgent {
         }
     }
 
-    /** Adds how it is now; what has happened in sessions that were dropped comes on top. */
+    /** Adds the current values. The counts of sessions that were dropped are added by the publisher. */
     private void addTo(final CounterValues values) {
-        // No lambdas: this is done again and again.
+        // No lambdas: this runs ten times a second and must not allocate.
         for (int i = 0; i < sessions.size(); i++) {
             sessions.get(i).addTo(values);
         }
@@ -283,17 +288,20 @@ final class ProxyAgent implements EngineAgent {
         return sessions.isEmpty() && endedSessions.isEmpty();
     }
 
-    /** Any thread: has {@code command} run on the loop's thread; false when it will not be. */
+    /** Any thread: has {@code command} run on the loop's thread; returns false when it will not be run. */
     synchronized boolean submit(final Runnable command) {
         return !closed && loop.execute(command);
     }
 
-    /** Any thread: has a component's {@code command} run on the loop's thread; false when it will not be. */
+    /**
+     * Any thread: has a component's {@code command} run on the loop's thread, guarded as its callbacks are; returns
+     * false when it will not be run.
+     */
     boolean execute(final Runnable command) {
         return submit(() -> resources.channels().call(command));
     }
 
-    /** Connects a component to {@code path} at the peer that came last. */
+    /** Connects a component to {@code path} at the peer that connected last. */
     void connect(final String path, final ChannelHandler handler) {
         if (sessions.isEmpty()) {
             resources.channels().call(() -> handler.onConnectFailed(Errno.ENOTCONN));
@@ -306,7 +314,7 @@ final class ProxyAgent implements EngineAgent {
     public void onClose() {
         if (loop.isTurning()) {
             loop.checkThread();
-            // Somewhere up the stack, memory that would be gone is still in use.
+            // Called from a callback: memory that closing would free is still in use up the stack.
             closesAfterTurn = true;
             return;
         }
@@ -318,7 +326,8 @@ final class ProxyAgent implements EngineAgent {
         }
         ready.cancel(false);
         loop.cancel(reconnect);
-        // Before they are closed: who finds one that nobody listens on puts its own in its place.
+        // Paths are removed while their sockets still listen. Another proxy replaces a socket that nobody listens on
+        // with its own, and once closed, its inode number may be reused: the two could not be told apart.
         listeningSockets.forEach(socket -> close(socket::remove));
         close(linkConnector);
         close(hostAddress);
@@ -327,7 +336,7 @@ final class ProxyAgent implements EngineAgent {
         close(forwards);
         new ArrayList<>(sessions).forEach(session -> close(session::close));
         endedSessions.forEach(session -> close(session::close));
-        // Every component is told what has become of what it asked for.
+        // So that every component hears the outcome of what it asked for.
         close(loop::runPending);
         close(mount);
         close(counters);
@@ -341,7 +350,7 @@ final class ProxyAgent implements EngineAgent {
         throwCloseFailure();
     }
 
-    /** Whatever it throws, the rest is closed as well. */
+    /** Closes one part; what it throws is kept, so that the other parts are closed as well. */
     private void close(final AutoCloseable closeable) {
         try {
             CloseHelper.close(closeable);
@@ -350,7 +359,7 @@ final class ProxyAgent implements EngineAgent {
         }
     }
 
-    /** What an error handler throws ends the proxy; but then it does end, and the handler is told of what is left. */
+    /** What the error handler itself throws ends the proxy, but must not stop the closing: then it is only kept. */
     private void onError(final Throwable thrown) {
         try {
             context.errorHandler().onError(thrown);
@@ -399,7 +408,7 @@ final class ProxyAgent implements EngineAgent {
     }
 
     private int maxSessions() {
-        // Which guest a connection for descriptors comes from cannot be told.
+        // With several guests there would be no telling which one a connection for descriptors comes from.
         return descriptorSocket == null ? context.maxSessions() : 1;
     }
 
@@ -431,7 +440,7 @@ final class ProxyAgent implements EngineAgent {
         reconnectDelayNs = Math.min(reconnectDelayNs * 2, MAX_RECONNECT_NS);
     }
 
-    /** A connection to the other side, of which it takes ownership: a session begins. */
+    /** A connection to the other side, of which this takes ownership: begins a session, or refuses it. */
     private void onLink(final OwnedFd socket) {
         if (draining) {
             socket.close();
@@ -452,7 +461,7 @@ final class ProxyAgent implements EngineAgent {
         try {
             cid = SocketName.peer(socket.fd()).cid();
         } catch (final PosixException e) {
-            // It has gone before it came.
+            // The peer has already gone.
             socket.close();
             onLinkLost();
             return;
@@ -473,7 +482,7 @@ final class ProxyAgent implements EngineAgent {
         begin(socket, paths, cid, " (CID " + unsignedCid + ")");
     }
 
-    /** It comes again every second. */
+    /** Rate-limited: a guest that is refused comes again every second. */
     private void logRefusedGuest(final String reason) {
         log.log(Level.WARNING, context.address() + ": refused a guest, " + reason, loop.nowNs());
     }
@@ -481,7 +490,7 @@ final class ProxyAgent implements EngineAgent {
     /**
      * Any thread.
      *
-     * @throws IllegalStateException when it serves every guest.
+     * @throws IllegalStateException when this proxy serves every guest, because its context names none.
      */
     void checkNamesGuests() {
         if (context.guests() == null) {
@@ -522,7 +531,7 @@ final class ProxyAgent implements EngineAgent {
             try {
                 listenForApplications();
             } catch (final RuntimeException e) {
-                // Not thrown here, where the loop would log it and go on.
+                // Not thrown here, in a handler: the loop would only report it and go on.
                 failure = e;
                 return;
             }
@@ -543,7 +552,8 @@ final class ProxyAgent implements EngineAgent {
 
     private void onLinkLost() {
         if (context.role() == Role.GUEST && !draining) {
-            // A host that closes what it has just accepted, as it refuses this guest, is not to be asked all the time.
+            // Only a link that has lasted resets the delay: a host that refuses this guest accepts and closes at once,
+            // and must not be asked all the time.
             if (loop.nowNs() - connectedNs > MAX_RECONNECT_NS) {
                 reconnectDelayNs = MIN_RECONNECT_NS;
             }
@@ -551,7 +561,7 @@ final class ProxyAgent implements EngineAgent {
         }
     }
 
-    /** A guest's link is worth one of the spare descriptors. */
+    /** Always true: unlike an application's connection, the link may use one of the reserved descriptors. */
     private boolean isConfigured(final int fd) {
         configure(fd);
         return true;
@@ -576,7 +586,7 @@ final class ProxyAgent implements EngineAgent {
     private OwnedFd listen(final LinkAddress address) {
         final OwnedFd inherited = inheritedSockets.take(address);
         if (inherited != null) {
-            // Its path, and who may connect to it, are their affair who made it.
+            // Whoever created it is responsible for its path and its permissions.
             return inherited;
         }
         if (!address.isUnix()) {

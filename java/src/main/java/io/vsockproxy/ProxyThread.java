@@ -12,8 +12,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * The thread of a launched proxy: turns its agent until it is told to stop, and drains it then. Any thread may call
- * these methods.
+ * The thread of a launched proxy: runs its agent until it is told to stop, then drains and closes it. Its methods may
+ * be called from any thread.
  */
 final class ProxyThread implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(ProxyThread.class.getName());
@@ -28,8 +28,8 @@ final class ProxyThread implements AutoCloseable {
     private volatile Throwable failure;
 
     /**
-     * @param cpu   that the thread stays on, or {@link VsockProxy#ANY_CPU}.
-     * @param ready is told when the agent cannot start.
+     * @param cpu   the processor that the thread stays on, or {@link VsockProxy#ANY_CPU}.
+     * @param ready completed exceptionally when the agent cannot start.
      */
     ProxyThread(final ProxyAgent agent, final int cpu, final CompletableFuture<String> ready) {
         this.agent = agent;
@@ -48,9 +48,9 @@ final class ProxyThread implements AutoCloseable {
     }
 
     /**
-     * Waits until it has ended.
+     * Waits until the thread has ended.
      *
-     * @throws RuntimeException what ended it, when it was not {@link #close}; an Error likewise.
+     * @throws RuntimeException what ended it, when that was not {@link #close}; an Error is thrown likewise.
      */
     void awaitEnd() throws InterruptedException {
         ended.await();
@@ -62,7 +62,7 @@ final class ProxyThread implements AutoCloseable {
         }
     }
 
-    /** Has it end, and waits for that. */
+    /** Tells the thread to end, and waits until it has. */
     @Override
     public void close() {
         if (thread == Thread.currentThread()) {
@@ -92,7 +92,7 @@ final class ProxyThread implements AutoCloseable {
                 failure = e;
             }
         } finally {
-            // Whatever has happened, whoever waits for the end waits no longer.
+            // Whatever has happened, nobody must wait for the end any longer.
             ended.countDown();
         }
     }

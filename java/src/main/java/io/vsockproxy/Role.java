@@ -5,12 +5,12 @@
 package io.vsockproxy;
 
 /**
- * Which side of the virtual machine's boundary a proxy is on. Handles and cookies that it makes up are positive on the
- * host and negative on the guest.
+ * Which side of the virtual machine's boundary a proxy is on. Handles and cookies assigned by the host are positive,
+ * those assigned by the guest negative.
  */
 public enum Role {
     /** Listens for guests, any number of them. */
     HOST,
-    /** Connects to the host, again and again while there is none. */
+    /** Connects to the host, and keeps trying while there is none. */
     GUEST
 }

@@ -7,18 +7,18 @@ package io.vsockproxy;
 import io.vsockproxy.channel.Peer;
 
 /**
- * Is told when another side comes and goes. On the engine's thread; must not block.
+ * Hears when a peer's session begins and ends. Called on the engine's thread; must not block.
  */
 public interface SessionListener {
-    /** A session has begun: its peer may be asked for connections. */
+    /** A session has begun: connections can be made to its peer. */
     default void onConnected(final Peer peer) {
     }
 
     /**
-     * The session is over. Its channels are told as well, later in this turn or in the next; a guest connects anew by
-     * itself.
+     * The session is over. The handlers of its channels are told as well, later in this turn or in the next one. A
+     * guest reconnects by itself.
      *
-     * @param reason for people.
+     * @param reason human-readable.
      */
     default void onEnded(final Peer peer, final String reason) {
     }

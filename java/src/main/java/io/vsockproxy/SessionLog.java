@@ -13,16 +13,16 @@ import java.lang.System.Logger.Level;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Logs that sessions begin and end. A guest that its host does not serve gets a session every second, which the host
- * closes without a word: of those only the first is told of, and then the one that lasts. Confined to the loop's
- * thread.
+ * Logs the beginning and end of sessions. A guest that its host does not serve gets a new session every second, which
+ * the host closes without a word: of those only the first is logged, and then the first that lasts. Confined to the
+ * loop's thread.
  */
 final class SessionLog {
     private static final Logger LOGGER = System.getLogger(SessionLog.class.getName());
-    /** Who has not been turned away for so long is served. */
+    /** A guest that has not been turned away after this time is being served. */
     private static final long LASTING_NS = TimeUnit.SECONDS.toNanos(1);
 
-    /** In a minute: four beginnings and ends a second. */
+    /** Lines per minute: four beginnings and four ends a second. */
     private static final int MAX_LINES = 480;
 
     private final EventLoop loop;
@@ -38,7 +38,7 @@ final class SessionLog {
         this.isGuest = isGuest;
     }
 
-    /** A session has begun, which {@code line} says. */
+    /** A session has begun; {@code line} is what to log. */
     void onBegun(final String line) {
         log(line, turnedAway);
         if (turnedAway) {
@@ -64,7 +64,7 @@ final class SessionLog {
         if (isNoNews) {
             LOGGER.log(Level.DEBUG, line);
         } else {
-            // A guest may come and go as often as it likes.
+            // Rate-limited: a guest may come and go as often as it likes.
             log.log(Level.INFO, line, loop.nowNs());
         }
     }

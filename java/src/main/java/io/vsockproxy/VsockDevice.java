@@ -11,12 +11,12 @@ import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * What {@code /dev/vsock} tells about this machine, without a socket.
+ * What {@code /dev/vsock} tells about this machine; asking it needs no socket. Any thread.
  *
  * <p>Source: vsock(7), include/uapi/linux/vm_sockets.h, vsock_dev_do_ioctl in net/vmw_vsock/af_vsock.c.
  */
 public final class VsockDevice {
-    /** Where the kernel has it. */
+    /** Where the device usually is. */
     public static final String PATH = "/dev/vsock";
 
     /** _IO(7, 0xb9). */
@@ -26,7 +26,7 @@ public final class VsockDevice {
     }
 
     /**
-     * This machine's context identifier, as seen from its host; that of the host (2) on one with guests only.
+     * This machine's context identifier, as its host sees it; on a machine that only has guests, that of a host, 2.
      *
      * @return the CID, unsigned, so never negative; VMADDR_CID_ANY, 4294967295, when no transport to a host or a guest
      *     is loaded; or {@code -errno}: ENOENT without AF_VSOCK, ENOTTY when {@code path} is something else.

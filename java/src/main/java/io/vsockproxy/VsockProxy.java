@@ -42,16 +42,17 @@ import org.agrona.ErrorHandler;
  * }
  * }</pre>
  *
- * <p>One thread turns it: its own ({@link #launch}), or the component's ({@link #embed}). All methods here may be
- * called from any thread. Proxies share nothing with each other; there may be any number in one process.
+ * <p>One thread, the <em>engine's thread</em>, runs the proxy: its own ({@link #launch}), or a component's ({@link
+ * #embed}). All methods here may be called from any thread. Proxies share nothing with each other; there may be any
+ * number in one process.
  */
 public final class VsockProxy implements AutoCloseable {
     /** For {@link Context#cpu(int)}: wherever the scheduler puts the loop. */
     public static final int ANY_CPU = -1;
 
     /**
-     * For {@link Context#vsockBufferLength(long)}, in bytes: 2 MiB, because some kernels reset a connection whose
-     * unread packets outgrow it.
+     * The default of {@link Context#vsockBufferLength(long)}, in bytes: 2 MiB. It is large because some kernels reset a
+     * connection whose unread packets outgrow the buffer.
      */
     public static final long DEFAULT_VSOCK_BUFFER_LENGTH = 2 << 20;
 
@@ -68,15 +69,17 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Starts a proxy on a thread of its own, a daemon.
+     * Starts a proxy on a thread of its own, a daemon thread.
      *
-     * @param context is concluded by this, and must not be changed afterwards.
-     * @throws IllegalArgumentException when the context does not hold together.
-     * @throws PosixException           when the kernel has no descriptors or memory for it. What its thread runs into
-     *                                  later, like EADDRINUSE, {@link #ready} tells.
+     * @param context is checked and concluded by this call, and must not be changed afterwards.
+     * @throws IllegalArgumentException when the context is incomplete or contradictory.
+     * @throws PosixException           when the kernel has no descriptors or memory for it. What goes wrong later on
+     *                                  its thread, such as EADDRINUSE, fails {@link #ready}.
      * @throws RuntimeException         when {@link Context#filesDirectory} cannot be mounted or {@link
-     *                                  Context#countersFile} not be made; the message says why. Nothing stays open.
-     * @throws UnsatisfiedLinkError     when the native library cannot be loaded: what was tried, and the remedy.
+     *                                  Context#countersFile} cannot be created; the message says why. Nothing stays
+     *                                  open.
+     * @throws UnsatisfiedLinkError     when the native library cannot be loaded; the message says what was tried, and
+     *                                  the remedy.
      */
     public static VsockProxy launch(final Context context) {
         final VsockProxy proxy = new VsockProxy(context.conclude(), false);
@@ -85,17 +88,17 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Makes a proxy that the component turns, on a thread of its choice: see {@link #agent}. Everything else is as for
-     * {@link #launch}.
+     * Creates a proxy that a component runs on a thread of its choice, by way of {@link #agent}. Parameters and
+     * exceptions are those of {@link #launch}.
      */
     public static VsockProxy embed(final Context context) {
         return new VsockProxy(context.conclude(), true);
     }
 
     /**
-     * What turns an embedded proxy.
+     * The engine of an embedded proxy, for the component to run.
      *
-     * @throws IllegalStateException when it was launched, and has a thread of its own.
+     * @throws IllegalStateException when this proxy was launched, and so has a thread of its own.
      */
     public EngineAgent agent() {
         if (thread != null) {
@@ -105,21 +108,23 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Completes, with a line for people, when the proxy serves: the host at once, the guest when its link is up and its
-     * sockets listen. Fails when that cannot be, and is cancelled when the proxy is closed before.
+     * Completes with a human-readable line when the proxy serves: a host at once, a guest when its link is up and its
+     * sockets listen. Fails with the reason when the proxy cannot start, and is cancelled when it is closed before it
+     * serves.
      */
     public CompletableFuture<String> ready() {
         return ready;
     }
 
     /**
-     * Connects to the unix socket, or the component, at {@code path} on the other side, which must allow it: a guest's
-     * host, a host's guest that came last. ({@link io.vsockproxy.channel.Peer#connect} is for a particular one.)
+     * Connects to the unix socket, or the component, at {@code path} on the other side, which must allow it. A guest
+     * connects to its host, a host to the guest that connected last; {@link io.vsockproxy.channel.Peer#connect}
+     * connects to a particular one.
      *
      * @param path    1 to 107 bytes in UTF-8, no NUL.
-     * @param handler is told the outcome, once, on the engine's thread.
-     * @return false when the proxy is closed, or has 4,096 commands to run already: the handler will not be told.
-     * @throws IllegalArgumentException when {@code path} cannot be the path of a unix socket.
+     * @param handler hears the outcome once, on the engine's thread.
+     * @return false when the proxy is closed, or 4,096 commands are waiting already; the handler is then never called.
+     * @throws IllegalArgumentException when {@code path} is not a valid path of a unix socket.
      */
     public boolean connect(final String path, final ChannelHandler handler) {
         SocketAddress.checkPath(path);
@@ -127,10 +132,10 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Has {@code command} run on the engine's thread, where channels and files may be used; commands of one thread in
-     * their order. What it throws goes to the error handler.
+     * Has {@code command} run on the engine's thread, where channels and files may be used. Commands from one thread
+     * run in the order in which they were given. What a command throws goes to the error handler.
      *
-     * @return false when the proxy is closed, or has 4,096 commands to run already: it will not be run.
+     * @return false when the proxy is closed, or 4,096 commands are waiting already; the command is then never run.
      */
     public boolean execute(final Runnable command) {
         return agent.execute(command);
@@ -138,12 +143,13 @@ public final class VsockProxy implements AutoCloseable {
 
     /**
      * Has an AF_VSOCK host serve these guests from now on, in place of those of {@link Context#guests(Map)}. Sessions
-     * of others end; a guest that stays keeps its connections, and may from now on ask for those that are now named.
+     * of other guests end. A guest that is still served keeps its connections; its new list of paths applies to what it
+     * asks for from now on.
      *
      * @param pathsByCid as for {@link Context#guests(Map)}.
-     * @return false when the proxy is closed, or has 4,096 commands to run already: nothing has changed.
-     * @throws IllegalArgumentException when one cannot be the path of a unix socket.
-     * @throws IllegalStateException    when its context names no guests: it serves every one.
+     * @return false when the proxy is closed, or 4,096 commands are waiting already; nothing has changed then.
+     * @throws IllegalArgumentException when one of the paths is not a valid path of a unix socket.
+     * @throws IllegalStateException    when the proxy's context names no guests, so that it serves every one.
      */
     public boolean guests(final Map<Integer, List<String>> pathsByCid) {
         final Map<Integer, List<String>> guests = copy(pathsByCid);
@@ -157,7 +163,7 @@ public final class VsockProxy implements AutoCloseable {
             .collect(Collectors.toUnmodifiableMap(Map.Entry::getKey, entry -> List.copyOf(entry.getValue())));
     }
 
-    /** Ends the present or the next wait of {@link EngineAgent#doWork(long)} at once. */
+    /** Ends the current wait of {@link EngineAgent#doWork(long)}, or if there is none, the next one, at once. */
     public void wakeUp() {
         agent.wakeUp();
     }
@@ -165,8 +171,8 @@ public final class VsockProxy implements AutoCloseable {
     /**
      * Waits until a launched proxy has ended.
      *
-     * @throws RuntimeException      what ended it, when it was not {@link #close}; an Error likewise.
-     * @throws IllegalStateException when it is embedded: it ends where the component stops turning it.
+     * @throws RuntimeException      what ended it, when that was not {@link #close}; an Error is thrown likewise.
+     * @throws IllegalStateException when the proxy is embedded: the component itself decides when that ends.
      */
     public void awaitEnd() throws InterruptedException {
         if (thread == null) {
@@ -176,11 +182,18 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * Stops a launched proxy: accepts nothing more, brings each session to an orderly end for up to {@link
-     * Context#drainTimeoutNs}, then closes what is left, removes the sockets, and waits for the thread. An embedded
-     * proxy is closed right here and at once, so on the thread that turns it, or after that has stopped (from a
-     * callback, as soon as the turn has ended); {@link EngineAgent#onClose} is the same. Idempotent. Not from a
-     * callback of a launched proxy, which would wait for itself.
+     * Stops the proxy. Idempotent.
+     *
+     * <p>A launched proxy accepts nothing more, brings each session to an orderly end for up to {@link
+     * Context#drainTimeoutNs}, then closes what is left, removes the sockets, and ends its thread, for which this
+     * method waits. So it must not be called from one of its callbacks, which would wait for themselves.
+     *
+     * <p>An embedded proxy is closed at once, on the calling thread: that must be the thread that runs it, or the
+     * component must have stopped running it. Called from a callback, it takes effect when the turn has ended. {@link
+     * EngineAgent#onClose} does the same.
+     *
+     * @throws IllegalStateException when called from a callback of a launched proxy, or while another thread is in the
+     * middle of an embedded proxy's turn.
      */
     @Override
     public void close() {
@@ -192,8 +205,8 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * What a proxy is to do. Fluent setters; {@link #conclude} checks it all once. For one proxy and one thread: after
-     * it has been given to a proxy, it is only read.
+     * What a proxy is to do: fluent setters, and {@link #conclude}, which checks everything once. Each context is for
+     * one proxy, and for one thread until the proxy has it; from then on it is only read.
      */
     public static final class Context {
         private Role role;
@@ -246,10 +259,10 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Lets the other side ask for a connection to the unix socket {@code path}, exactly as it is spelled here. None
-         * by default.
+         * Lets the other side ask for a connection to the unix socket {@code path}; it must spell the path exactly as
+         * given here. None by default.
          *
-         * @param path absolute, 1 to 107 bytes in UTF-8, no NUL; or behind an @, a name in the abstract namespace.
+         * @param path absolute, 1 to 107 bytes in UTF-8, no NUL; or an @ followed by a name in the abstract namespace.
          */
         public Context allowConnect(final String path) {
             allowedPaths.add(path);
@@ -262,24 +275,24 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Has an AF_VSOCK host serve these guests, and no others. By default it serves every one.
+         * Has an AF_VSOCK host serve these guests, and no others. By default it serves every guest.
          *
-         * @param pathsByCid for each guest's context identifier, unsigned, the unix sockets that it may ask for a
-         *                   connection to, besides those that all may ask for: as in {@link #allowConnect}. Without an
-         *                   entry, no guest is served.
+         * @param pathsByCid for each guest's context identifier (unsigned), the unix sockets it may ask to be connected
+         *                   to besides those of {@link #allowConnect}, spelled as there. With an empty map, no guest is
+         *                   served.
          */
         public Context guests(final Map<Integer, List<String>> pathsByCid) {
             guests = copy(pathsByCid);
             return this;
         }
 
-        /** The guests that are served, with their paths; null for every one. */
+        /** The guests that are served, with their paths; null when every guest is. */
         public Map<Integer, List<String>> guests() {
             return guests;
         }
 
         /**
-         * How many bytes the kernel is to hold for an AF_VSOCK link each way, 64 KiB to 1 GiB; {@link
+         * How many bytes the kernel may buffer in each direction of an AF_VSOCK link: 64 KiB to 1 GiB, {@link
          * #DEFAULT_VSOCK_BUFFER_LENGTH} by default.
          */
         public Context vsockBufferLength(final long length) {
@@ -287,16 +300,18 @@ public final class VsockProxy implements AutoCloseable {
             return this;
         }
 
-        /** How many bytes the kernel is to hold for an AF_VSOCK link each way. */
+        /** How many bytes the kernel may buffer in each direction of an AF_VSOCK link. */
         public long vsockBufferLength() {
             return vsockBufferLength;
         }
 
         /**
-         * Lets the other side connect to {@code name} as if it were the path of a unix socket here; a component
-         * answers. None by default.
+         * Lets the other side connect to {@code name} as if it were the path of a unix socket here; a component answers
+         * in its place. None by default.
          *
-         * @param name 1 to 107 bytes in UTF-8, no NUL. Nothing of that name has to be in the file system.
+         * @param name 1 to 107 bytes in UTF-8, no NUL. Nothing of that name need exist in the file system.
+         *
+         * @throws IllegalArgumentException when the name has an acceptor already.
          */
         public Context accept(final String name, final ChannelAcceptor acceptor) {
             if (acceptors.putIfAbsent(name, acceptor) != null) {
@@ -305,65 +320,67 @@ public final class VsockProxy implements AutoCloseable {
             return this;
         }
 
-        /** Components that the other side may ask to be connected to, by name. */
+        /** The components that the other side may connect to, by name. */
         public Map<String, ChannelAcceptor> acceptors() {
             return Collections.unmodifiableMap(acceptors);
         }
 
-        /** Is told of sessions; nobody by default. */
+        /** Who hears when sessions begin and end, on the engine's thread; nobody by default. */
         public Context sessionListener(final SessionListener listener) {
             this.sessionListener = listener;
             return this;
         }
 
-        /** Who is told of sessions. */
+        /** Who hears when sessions begin and end. */
         public SessionListener sessionListener() {
             return sessionListener;
         }
 
         /**
-         * Is told, on the engine's thread, of exceptions that callbacks of components throw, and of faults of the
-         * engine itself; the proxy goes on. By default they are logged (System.Logger, as errors).
+         * What is called, on the engine's thread, with exceptions that callbacks of components throw and with faults of
+         * the engine itself; the proxy goes on. By default they are logged as errors (System.Logger). What the handler
+         * itself throws ends the proxy.
          */
         public Context errorHandler(final ErrorHandler handler) {
             this.errorHandler = handler;
             return this;
         }
 
-        /** Who is told of exceptions. */
+        /** What is called with exceptions. */
         public ErrorHandler errorHandler() {
             return errorHandler;
         }
 
-        /** Has a local unix socket stand for one on the other side. None by default. */
+        /** Listens on a unix socket here that stands for one on the other side. None by default. */
         public Context forward(final Forward forward) {
             forwards.add(forward);
             return this;
         }
 
-        /** Local sockets that stand for sockets on the other side. */
+        /** The sockets here that stand for sockets on the other side. */
         public List<Forward> forwards() {
             return List.copyOf(forwards);
         }
 
         /**
-         * A unix socket beside the link for descriptors that are no sockets, pipes or regular files: the host listens
-         * on it, the guest connects to it, and the host serves one guest at a time. For links that do not carry them:
-         * AF_VSOCK, or a unix socket with something in between. None by default.
+         * The path of a unix socket beside the link that carries descriptors other than sockets, pipes and regular
+         * files: the host listens on it, the guest connects to it, and the host then serves one guest at a time. For
+         * links that do not carry such descriptors: AF_VSOCK, or a unix socket with a relay in between. None by
+         * default.
          */
         public Context descriptorSocket(final String path) {
             this.descriptorSocket = path;
             return this;
         }
 
-        /** The unix socket beside the link for descriptors, or null. */
+        /** The path of the unix socket for descriptors, or null. */
         public String descriptorSocket() {
             return descriptorSocket;
         }
 
         /**
-         * A directory, made if need be, to mount regular files on that the other side passes to applications. None by
-         * default: they are refused. Components take files without it.
+         * The directory (created if missing) on which to mount a file system for regular files that the other side
+         * passes to applications. None by default: such files are then refused. Components receive files without it.
          */
         public Context filesDirectory(final Path directory) {
             this.filesDirectory = directory;
@@ -371,82 +388,82 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Whether processes of other users may open (through /proc) and examine files that were passed to them; false
-         * by default. Reading and writing a descriptor that one has is open to all anyway.
+         * Whether processes of other users may examine files that were passed to them, and open them again through
+         * /proc; false by default. Whoever holds a descriptor may read and write it in any case.
          */
         public Context filesAllowOther(final boolean allow) {
             this.filesAllowOther = allow;
             return this;
         }
 
-        /** Whether processes of other users may open and examine files. */
+        /** Whether processes of other users may examine and reopen files. */
         public boolean filesAllowOther() {
             return filesAllowOther;
         }
 
-        /** The directory for regular files, or null. */
+        /** The directory on which regular files are mounted, or null. */
         public Path filesDirectory() {
             return filesDirectory;
         }
 
-        /** What each peer is held to; {@link SessionLimits#DEFAULTS} by default. */
+        /** What each peer may use up; {@link SessionLimits#DEFAULTS} by default. */
         public Context limits(final SessionLimits newLimits) {
             this.limits = newLimits;
             return this;
         }
 
-        /** What each peer is held to. */
+        /** What each peer may use up. */
         public SessionLimits limits() {
             return limits;
         }
 
-        /** What is agreed with a peer of our kind; {@link Extensions#DEFAULTS} by default. */
+        /** What to agree on with a peer that knows the protocol's extension; {@link Extensions#DEFAULTS} by default. */
         public Context extensions(final Extensions newExtensions) {
             this.extensions = newExtensions;
             return this;
         }
 
-        /** What is agreed with a peer of our kind. */
+        /** What to agree on with a peer that knows the protocol's extension. */
         public Extensions extensions() {
             return extensions;
         }
 
-        /** How many file requests may be waiting for disks at once, each on a thread; 4 by default, 1 to 1024. */
+        /** How many file requests may wait for disks at once, each on a thread of its own: 1 to 1024, 4 by default. */
         public Context fileWorkerThreads(final int threads) {
             this.fileWorkerThreads = threads;
             return this;
         }
 
-        /** How many file requests may be waiting for disks at once. */
+        /** How many file requests may wait for disks at once. */
         public int fileWorkerThreads() {
             return fileWorkerThreads;
         }
 
         /**
-         * How long, in ns, the loop looks for something to do before it sleeps, while there is much to do; 0, the
-         * default, never; 1 s at most. Buys latency with CPU time: 100 us is a good value.
+         * How long, in ns, the busy engine spins, looking for more to do, before it sleeps: up to 1 s; 0, the default,
+         * never spins. Spinning buys latency with CPU time: 100 us is a good value.
          */
         public Context spinLimitNs(final long newSpinLimitNs) {
             this.spinLimitNs = newSpinLimitNs;
             return this;
         }
 
-        /** How long the loop looks for something to do before it sleeps, in ns. */
+        /** How long the busy engine spins before it sleeps, in ns. */
         public long spinLimitNs() {
             return spinLimitNs;
         }
 
         /**
-         * The processor, numbered from 0 as in sched_setaffinity(2), that the loop's thread and the file workers, which
-         * it starts, stay on; {@link #ANY_CPU}, the default, leaves that to the scheduler. The thread that turns an
-         * embedded proxy is the component's, to place as it likes: this is not for it.
+         * The processor, numbered from 0 as in sched_setaffinity(2), that a launched proxy's thread and the file
+         * workers it starts stay on; {@link #ANY_CPU}, the default, leaves that to the scheduler. Ignored by an
+         * embedded proxy: its thread is the component's to place.
          */
         public Context cpu(final int newCpu) {
             this.cpu = newCpu;
             return this;
         }
 
-        /** The processor that the loop's thread stays on, or {@link #ANY_CPU}. */
+        /** The processor that the engine's thread stays on, or {@link #ANY_CPU}. */
         public int cpu() {
             return cpu;
         }
@@ -465,24 +482,24 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * A socket that listens already on one of this proxy's addresses, and is used instead of making one;
-         * its path is not removed in the end. Takes ownership, also where the proxy is then not made.
+         * A socket that listens already on one of this proxy's addresses, to be used instead of creating one; its path
+         * is not removed at the end. The proxy takes ownership, even when it then cannot be created.
          */
         public Context listeningSocket(final OwnedFd socket) {
             listeningSockets.add(socket);
             return this;
         }
 
-        /** Sockets that listen already. */
+        /** The sockets that listen already. */
         public List<OwnedFd> listeningSockets() {
             return List.copyOf(listeningSockets);
         }
 
         /**
-         * Has the engine's thread run {@code task} at the start and every {@code intervalNs}, as a sign that it is not
-         * stuck; none by default.
+         * Has the engine's thread run {@code task} at the start and then every {@code intervalNs}, as a sign that it is
+         * not stuck; none by default.
          *
-         * @param task must not block.
+         * @param task must not block. What it throws goes to the error handler.
          */
         public Context livenessTask(final long intervalNs, final Runnable task) {
             this.livenessIntervalNs = intervalNs;
@@ -501,22 +518,22 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * How long, in ns, a proxy that stops may take to send what applications have written and to deliver what it
-         * has received; 5 s by default, 0 for not at all, a year at most. An embedded proxy does not wait.
+         * How long, in ns, a launched proxy that is stopping may take to send what applications have written and to
+         * deliver what it has received: 0 (stop at once) to a year, 5 s by default. An embedded proxy never waits.
          */
         public Context drainTimeoutNs(final long timeoutNs) {
             this.drainTimeoutNs = timeoutNs;
             return this;
         }
 
-        /** How long a proxy that stops may take to send and deliver what it has, in ns. */
+        /** How long a proxy that is stopping may take to send and deliver what it has, in ns. */
         public long drainTimeoutNs() {
             return drainTimeoutNs;
         }
 
         /**
-         * A file in which other processes can see what this proxy does, while it runs; none by default. One that is
-         * there is replaced.
+         * A file of counters in which other processes can watch what this proxy does; none by default. An existing file
+         * is replaced.
          *
          * @see io.vsockproxy.counters.CounterFileReader
          */
@@ -530,7 +547,7 @@ public final class VsockProxy implements AutoCloseable {
             return countersFile;
         }
 
-        /** How many guests a host serves at once; 64 by default, 1 to 65,536. One more is refused. */
+        /** How many guests a host serves at once: 1 to 65,536, 64 by default. Further ones are refused. */
         public Context maxSessions(final int newMaxSessions) {
             this.maxSessions = newMaxSessions;
             return this;
@@ -542,10 +559,10 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Checks that everything is there and holds together; for {@link VsockProxy#launch} and {@link
-         * VsockProxy#embed}, which call it.
+         * Checks that this context is complete and consistent. {@link VsockProxy#launch} and {@link VsockProxy#embed}
+         * call it.
          *
-         * @throws IllegalArgumentException when it does not; listening sockets are closed then.
+         * @throws IllegalArgumentException when it is not; the listening sockets are then closed.
          * @throws IllegalStateException    when this context was concluded before.
          * @throws IllegalAccessError       when the JVM was started without a flag, which the message names.
          */

@@ -6,7 +6,7 @@
 /**
  * Starting a proxy from Java: its configuration, its addresses, its thread.
  *
- * <p>A {@link io.vsockproxy.VsockProxy}'s methods may be called from any thread; the proxy's own state lives on the one
- * thread that turns it.
+ * <p>A {@link io.vsockproxy.VsockProxy}'s methods may be called from any thread; the proxy's own state is confined to
+ * the one thread that runs it.
  */
 package io.vsockproxy;

@@ -5,16 +5,17 @@
 package io.vsockproxy.channel;
 
 /**
- * Stands for a name that the other side may connect to.
+ * Accepts connections that the other side makes to a name of this side's.
  */
 @FunctionalInterface
 public interface ChannelAcceptor {
     /**
-     * Somebody on the other side connects. On the engine's thread; must not block.
+     * Somebody on the other side connects. Called on the engine's thread; must not block.
      *
-     * @param peer which other side.
+     * @param peer the other side.
      * @param name the name that was connected to.
-     * @return what is to deal with the channel, which is told next; null refuses it (ECONNREFUSED).
+     * @return the new channel's handler, whose {@link ChannelHandler#onConnected} is called next; null refuses the
+     *     connection (ECONNREFUSED).
      */
     ChannelHandler onConnect(Peer peer, String name);
 }

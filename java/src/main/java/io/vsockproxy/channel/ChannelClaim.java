@@ -8,24 +8,25 @@ import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A place in a ring to write a message to, where it is sent from: a flyweight that one caller uses again and again.
+ * A place in a ring to write a message to, from where it is sent without another copy: a flyweight that one caller uses
+ * again and again.
  *
  * <p>Confined to the thread that claims.
  */
 public final class ChannelClaim {
-    /** Whose the ring is. For the engine. */
+    /** The owner of the ring. For the engine only. */
     public interface Owner {
-        /** The first {@code length} bytes of the claim are to be sent. */
+        /** Sends the first {@code length} bytes of the claim. */
         void commit(ChannelClaim claim, int length);
 
-        /** Nothing is to be sent. */
+        /** Gives the claim up: nothing is sent. */
         void abort(ChannelClaim claim);
     }
 
     private final UnsafeBuffer buffer = new UnsafeBuffer(0, 0);
     private Owner owner;
 
-    /** The claimed bytes, from index 0 to its capacity; empty when there is no claim. */
+    /** The claimed bytes: index 0 to the capacity of this buffer, which is 0 when there is no open claim. */
     public MutableDirectBuffer buffer() {
         return buffer;
     }
@@ -35,7 +36,7 @@ public final class ChannelClaim {
         return buffer.capacity();
     }
 
-    /** Whether there is a claim to commit or to abort. */
+    /** Whether there is a claim that has been neither committed nor aborted. */
     public boolean isOpen() {
         return owner != null;
     }
@@ -53,7 +54,7 @@ public final class ChannelClaim {
      * Sends the first {@code length} of the claimed bytes, at least 1.
      *
      * @throws IllegalStateException    when there is no claim.
-     * @throws IllegalArgumentException when {@code length} is more than was claimed.
+     * @throws IllegalArgumentException when {@code length} is less than 1 or more than was claimed.
      */
     public void commit(final int length) {
         if (length < 1 || length > buffer.capacity()) {
@@ -73,13 +74,13 @@ public final class ChannelClaim {
         present().abort(this);
     }
 
-    /** For the engine: makes this the claim of {@code length} bytes at {@code address}. */
+    /** For the engine only: makes this the claim of {@code length} bytes at {@code address}. */
     public void wrap(final Owner newOwner, final long address, final int length) {
         owner = newOwner;
         buffer.wrap(address, length);
     }
 
-    /** For the engine: the claim is over. */
+    /** For the engine only: ends the claim. */
     public void unwrap() {
         owner = null;
         buffer.wrap(0, 0);

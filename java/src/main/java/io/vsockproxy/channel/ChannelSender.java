@@ -7,32 +7,32 @@ package io.vsockproxy.channel;
 import org.agrona.DirectBuffer;
 
 /**
- * Sends on a {@link Channel} from any thread, any number of them at once.
+ * Sends on a {@link Channel} from any thread; any number of threads may do so at once.
  *
- * <p>Messages go through a ring of their own (many producers, one consumer), from where the engine's thread copies them
- * once into the outbound ring as that has room. Those of one thread keep their order.
+ * <p>Messages go through a ring of their own (many producers, one consumer), from which the engine's thread copies them
+ * once into the outbound ring as soon as that has room. Messages from one thread keep their order.
  */
 public interface ChannelSender extends AutoCloseable {
     /**
      * Sends {@code length} bytes, all or none of them. They are copied into the ring before this returns.
      *
-     * @param buffer has the bytes; it stays the caller's.
-     * @param offset of the first, in bytes from the buffer's start.
-     * @param length 1 to {@link #maxLength}, in bytes.
-     * @return {@code length}; {@link Channel#WOULD_BLOCK}: the ring is full, try again later (there is no callback: the
-     *     engine makes room as fast as the other side takes it); {@link Channel#CLOSED}.
+     * @param buffer contains the bytes; borrowed for this call only.
+     * @param offset of the first byte in the buffer.
+     * @param length 1 to {@link #maxLength} bytes.
+     * @return {@code length}; or {@link Channel#WOULD_BLOCK}: the ring is full, so try again later (there is no
+     *     callback; the engine empties the ring as fast as the other side takes the bytes); or {@link Channel#CLOSED}.
      * @throws IllegalArgumentException  when {@code length} is not in that range.
      * @throws IndexOutOfBoundsException when the buffer has no such bytes.
      */
     int offer(DirectBuffer buffer, int offset, int length);
 
     /**
-     * Claims {@code length} bytes of the ring, to be written in place; commit or abort soon, as what other threads send
-     * later waits behind it, and so do {@link #shutdownOutput} and {@link #close}. Of a claim that is never given up,
-     * nobody is told; {@link Channel#reset} does not wait for it, nor does the end of the peer's side or of the
-     * session. Committed after that, it goes nowhere.
+     * Claims {@code length} bytes of the ring, to be written in place. Commit or abort it soon: whatever other threads
+     * send later waits behind it, and so do {@link #shutdownOutput} and {@link #close}. A claim that stays open is
+     * never reported to anyone. {@link Channel#reset} does not wait for it, nor does the end of the peer's side or of
+     * the session; committed after that, it is dropped.
      *
-     * @param claim this thread's.
+     * @param claim an object that only this thread uses.
      * @return as {@link #offer}.
      */
     int tryClaim(int length, ChannelClaim claim);
@@ -40,16 +40,16 @@ public interface ChannelSender extends AutoCloseable {
     /** The longest single message, in bytes. */
     int maxLength();
 
-    /** As {@link Channel#resume}, at the engine's next turn. */
+    /** As {@link Channel#resume}, but takes effect at the engine's next turn. */
     void resume();
 
-    /** As {@link Channel#shutdownOutput}, once everything offered before has been sent. */
+    /** As {@link Channel#shutdownOutput}, but takes effect once everything offered before has been sent. */
     void shutdownOutput();
 
     /** Whether the channel is neither closed nor closing. */
     boolean isOpen();
 
-    /** As {@link Channel#close}, once everything offered before has been sent. Idempotent. */
+    /** As {@link Channel#close}, but takes effect once everything offered before has been sent. Idempotent. */
     @Override
     void close();
 }

@@ -5,7 +5,7 @@
 package io.vsockproxy.channel;
 
 /**
- * What a descriptor that an application passes turns out to be.
+ * The kinds of descriptor that an application can pass.
  */
 public enum DescriptorClass {
     /** A stream socket that can be read and written. */
@@ -21,8 +21,9 @@ public enum DescriptorClass {
     /** A regular file that can be read or written. */
     REGULAR_FILE,
     /**
-     * Anything else: a directory, device, eventfd, listening socket, a FIFO opened for both, an O_PATH descriptor. Only
-     * another unix socket can carry it to a component.
+     * Anything else: a directory, a device, an eventfd, a listening socket, a FIFO open for reading and writing, an
+     * O_PATH descriptor. It reaches a component only over a unix socket: the link itself, or the descriptor socket
+     * beside it.
      */
     OTHER
 }

@@ -5,24 +5,28 @@
 package io.vsockproxy.channel;
 
 /**
- * One other side, as long as the session with it lasts. Confined to the engine's thread.
+ * The other side of one session. Confined to the engine's thread.
  */
 public interface Peer {
     /** For the log: {@code guest 3}. */
     String name();
 
-    /** Whether the session goes on. */
+    /** Whether the session still exists. */
     boolean isConnected();
 
     /**
      * Connects to the unix socket, or the component, at {@code path} on the other side, which must allow it.
      *
      * @param path    1 to 107 bytes in UTF-8, no NUL.
-     * @param handler is told the outcome, maybe before this returns.
-     * @throws IllegalArgumentException when {@code path} cannot be the path of a unix socket.
+     * @param handler hears the outcome, possibly before this method returns.
+     * @throws IllegalArgumentException when {@code path} is not a valid path of a unix socket.
      */
     void connect(String path, ChannelHandler handler);
 
-    /** Ends the session at the end of this turn, and every channel and stream of it; a guest connects anew. */
+    /**
+     * Ends the session with all of its channels and streams, at the end of this turn. A guest then reconnects.
+     *
+     * @param reason human-readable, for the log and {@link io.vsockproxy.SessionListener#onEnded}.
+     */
     void disconnect(String reason);
 }

@@ -14,10 +14,11 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * What is wrong, in the words of whoever typed it: options for the library's properties, likely spellings, no classes.
+ * Words error messages for whoever typed the command line: they name options rather than the library's properties,
+ * suggest likely spellings, and mention no classes.
  */
 final class Complaints {
-    /** Which option sets the property that a message of the library's begins with. */
+    /** The option that sets a property, by the property's name, with which the library's messages begin. */
     private static final Map<String, String> OPTIONS = Map.ofEntries(
         Map.entry("maxFrameLength", "--max-frame"),
         Map.entry("maxHandles", "--max-handles"),
@@ -39,7 +40,7 @@ final class Complaints {
         Map.entry("drainTimeoutNs", "--drain-timeout"),
         Map.entry("vsockBufferLength", "--vsock-buffer"));
 
-    /** What to say where a command is due. */
+    /** The message when a command is missing. */
     static final String COMMANDS = "say host, guest, stat or info";
 
     private static final int MAX_SUGGESTIONS = 3;
@@ -47,13 +48,13 @@ final class Complaints {
     private Complaints() {
     }
 
-    /** The message of an exception about a value, with the option that it was given by. */
+    /** The message of an exception about a value, with the option that set it in front. */
     static String withOption(final String message) {
         final String option = OPTIONS.get(message.substring(0, Math.max(0, message.indexOf('='))));
         return option == null ? message : option + ": " + message;
     }
 
-    /** The message of an exception about the command line, with what may have been meant. */
+    /** The message of an exception about the command line, with suggestions of what may have been meant. */
     static String withSuggestions(final ParameterException problem) {
         if (problem instanceof UnmatchedArgumentException unmatched) {
             if (!unmatched.isUnknownOption() && !problem.getCommandLine().getSubcommands().isEmpty()) {

@@ -27,9 +27,10 @@ final class GuestFile {
     }
 
     /**
-     * Adds what the file says to {@code pathsByCid}.
+     * Adds the guests in the file to {@code pathsByCid}.
      *
-     * @throws IllegalArgumentException whose message names the line that is wrong, or says why it cannot be read.
+     * @throws IllegalArgumentException when the file cannot be read or a line is wrong; the message says why, or names
+     *                                  the line.
      */
     static void read(final Path file, final Map<Integer, List<String>> pathsByCid) {
         final List<String> lines;
@@ -43,7 +44,7 @@ final class GuestFile {
             if (line.isEmpty() || line.startsWith("#")) {
                 continue;
             }
-            // The path is all the rest: it may have spaces.
+            // The path is the whole rest of the line: it may contain spaces.
             final String[] words = line.split("\\s+", 2);
             final String where = "guest file " + file + ", line " + (i + 1) + ": ";
             final List<String> paths =

@@ -7,20 +7,20 @@ package io.vsockproxy.cli;
 import java.lang.reflect.Proxy;
 
 /**
- * SIGHUP, by which daemons are told to read their configuration again.
+ * SIGHUP, which tells daemons to read their configuration again.
  *
- * <p>By reflection, as the JDK's interface to signals (module jdk.unsupported) is none that javac lets pass without a
- * warning.
+ * <p>Uses reflection, because javac warns about any direct use of the JDK's interface to signals (sun.misc.Signal in
+ * module jdk.unsupported), and warnings are errors here.
  */
 final class HangUpSignal {
     private HangUpSignal() {
     }
 
     /**
-     * Has {@code task} run at each SIGHUP from now on, in place of the JVM's shutdown. The JVM has a thread for each
-     * signal; they take turns, so that what came of an earlier one never replaces what came of a later one.
+     * Runs {@code task} at each SIGHUP from now on, instead of shutting the JVM down. The JVM starts a thread for each
+     * signal; they take turns, so that the outcome of an earlier signal never replaces that of a later one.
      *
-     * @throws IllegalStateException when this JVM knows no signals.
+     * @throws IllegalStateException when this JVM has no support for signals.
      */
     static void handle(final Runnable task) {
         try {

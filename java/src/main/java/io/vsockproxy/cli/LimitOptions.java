@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * The options that say what each peer is held to. Each default is that of {@link SessionLimits} or {@link Extensions}.
+ * The options for the limits of each peer. Their defaults are those of {@link SessionLimits} and {@link Extensions}.
  */
 final class LimitOptions {
     private static final SessionLimits LIMITS = SessionLimits.DEFAULTS;
@@ -144,13 +144,13 @@ final class LimitOptions {
     }
 
     /**
-     * What is agreed with a peer of our kind.
+     * What to agree on with a peer that knows the protocol's extension.
      *
      * @throws IllegalArgumentException when a value is out of its range.
      */
     Extensions extensions(final boolean enabled) {
         final int windowLength = toInt("--window", window);
-        // Whoever asks for a large window alone means that it is to be had.
+        // A larger --window without --max-window raises the maximum as well.
         final int maxWindowLength = maxWindow == null
             ? Math.max(windowLength, EXTENSIONS.maxWindowLength()) : toInt("--max-window", maxWindow);
         return new Extensions(
@@ -164,7 +164,7 @@ final class LimitOptions {
         return (int) value;
     }
 
-    /** Bytes: a number, maybe with K, M or G for powers of 1024. */
+    /** Parses a size into bytes: a number, optionally with K, M or G for powers of 1024. */
     static final class Size implements ITypeConverter<Long> {
         private static final Pattern FORM = Pattern.compile("(\\d{1,12})([KMG]?)");
 
@@ -180,12 +180,12 @@ final class LimitOptions {
                 case "G" -> 30;
                 default -> 0;
             };
-            // The largest that there is is too large for every option, and is not taken for a small one.
+            // Saturates instead of wrapping around to a small number: the largest long is too large for every option.
             return Math.min(Long.parseLong(matcher.group(1)), Long.MAX_VALUE >> shift) << shift;
         }
     }
 
-    /** Nanoseconds: a number with ms, s or m; seconds where it has none. */
+    /** Parses a time into nanoseconds: a number with ms, s or m, or without a unit in seconds. */
     static final class Time implements ITypeConverter<Long> {
         private static final BigDecimal MAX = BigDecimal.valueOf(Long.MAX_VALUE);
         private static final Pattern FORM = Pattern.compile("(\\d{1,9}(?:\\.\\d{1,9})?)(ms|s|m)?");

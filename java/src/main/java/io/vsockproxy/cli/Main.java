@@ -23,14 +23,14 @@ public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;
 
-    /** The command line's entry. */
+    /** The entry point of the command line. */
     public static void main(final String[] arguments) {
         final CommandLine commandLine = commandLine();
         int exitCode;
         try {
             exitCode = commandLine.execute(arguments);
         } catch (final LinkageError e) {
-            // The native library, or a flag that the JVM lacks: the message has the remedy.
+            // The native library could not be loaded, or the JVM lacks a flag; the message names the remedy.
             commandLine.getErr().println("vsock-proxy: " + e.getMessage());
             exitCode = CommandLine.ExitCode.SOFTWARE;
         }
@@ -39,11 +39,11 @@ public final class Main implements Runnable {
         }
     }
 
-    /** What the arguments are given to. */
+    /** The parser of the command line. */
     static CommandLine commandLine() {
         return new CommandLine(new Main())
             .setCaseInsensitiveEnumValuesAllowed(true)
-            // What begins with an @ is the abstract name of a socket, not a file with more arguments.
+            // An argument that begins with @ is a socket's abstract name, not a file with more arguments.
             .setExpandAtFiles(false)
             .setParameterExceptionHandler(Main::complain);
     }

@@ -29,12 +29,12 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * What host and guest have in common: options, running until a signal, exit codes.
+ * What the host and guest commands have in common: options, running until a signal, exit codes.
  */
 abstract class ProxyCommand implements Callable<Integer> {
     private static final int SPIN_MICROS = 100;
     private static final int FAILED = 1;
-    /** Longer than any launch takes, a mount's included. */
+    /** Longer than any launch takes, including a mount. */
     private static final long LAUNCH_TIMEOUT_S = 10;
 
     /** The value of an option. */
@@ -153,7 +153,7 @@ abstract class ProxyCommand implements Callable<Integer> {
     /** The address as it was given. */
     abstract String address();
 
-    /** Adds the options that this role alone has. */
+    /** Applies the options that only this role has. */
     void configure(final VsockProxy.Context context) {
     }
 
@@ -169,7 +169,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         final CompletableFuture<VsockProxy> launched = new CompletableFuture<>();
         try {
             manager = serviceManager(context);
-            // First: what is made from here on, like a mount, has to be taken away again.
+            // Before the launch: whatever that creates, like a mount, has to be removed again when a signal comes.
             Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(manager, launched), "vsock-proxy-stop"));
             proxy = VsockProxy.launch(context);
             launched.complete(proxy);
@@ -189,20 +189,23 @@ abstract class ProxyCommand implements Callable<Integer> {
             proxy.awaitEnd();
             return CommandLine.ExitCode.OK;
         } catch (final CancellationException e) {
-            // It was told to stop before it served.
+            // It was told to stop before it was ready.
             return CommandLine.ExitCode.OK;
         } catch (final InterruptedException | RuntimeException | Error e) {
             return fail(e);
         }
     }
 
-    /** SIGTERM and SIGINT start the JVM's shutdown, which would end with 128 + signal: this, a hook, ends it with 0. */
+    /**
+     * The shutdown hook. SIGTERM and SIGINT shut the JVM down, which would then exit with 128 + signal; this makes it
+     * 0.
+     */
     private void stop(final ServiceManager manager, final CompletableFuture<VsockProxy> launched) {
         final VsockProxy proxy;
         try {
             proxy = launched.get(LAUNCH_TIMEOUT_S, TimeUnit.SECONDS);
         } catch (final CancellationException | ExecutionException | InterruptedException | TimeoutException e) {
-            // There is none to be stopped.
+            // The launch has failed or takes too long: there is no proxy to stop.
             return;
         }
         manager.stopping();
@@ -268,7 +271,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         return number;
     }
 
-    /** Where everything shares one processor, whatever is waited for needs it. */
+    /** With a single processor, spinning would keep it from whoever is waited for. */
     private static int defaultSpinMicros() {
         return Runtime.getRuntime().availableProcessors() > 1 ? SPIN_MICROS : 0;
     }

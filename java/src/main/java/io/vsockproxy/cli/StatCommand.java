@@ -20,7 +20,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code vsock-proxy stat}: what another process keeps in its file of counters.
+ * {@code vsock-proxy stat}: shows the counters that another process keeps in its file.
  */
 @Command(
     name = "stat",
@@ -68,7 +68,7 @@ final class StatCommand implements Callable<Integer> {
         }
     }
 
-    /** Whether standard output is one; System.console() is never null from JDK 22 on. */
+    /** Whether standard output is a terminal. System.console() does not tell: from JDK 22 on it is never null. */
     private static boolean isTerminal() {
         try {
             final String output = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
@@ -78,12 +78,12 @@ final class StatCommand implements Callable<Integer> {
         }
     }
 
-    /** Shows them all; opened anew each time, because a restarted proxy makes another file. */
+    /** Shows all counters. The file is opened anew each time, because a restarted proxy creates another one. */
     private Shown show(final PrintWriter out, final Shown before) throws IOException {
         try (CounterFileReader reader = new CounterFileReader(file)) {
             final Map<String, Value> values = reader.values();
             final long pid = reader.pid();
-            // The file stays when its proxy has gone, however it went.
+            // The file outlives its proxy, however that ended.
             out.println("process " + pid + (ProcessHandle.of(pid).isPresent() ? "" : ", which does not run any more"));
             values.forEach((label, value) -> {
                 final Value earlier = before.pid == pid ? before.values.get(label) : null;

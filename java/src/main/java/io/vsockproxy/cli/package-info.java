@@ -4,8 +4,8 @@
  */
 
 /**
- * The command line: arguments, exit codes, signals. A client of the public API like any other, which uses nothing else
- * (PublicApiTest).
+ * The command line: arguments, exit codes, signals. A client of the public API, which uses nothing else (PublicApiTest
+ * checks that).
  *
  * <p>Runs on the JVM's main thread.
  */

@@ -7,21 +7,23 @@ package io.vsockproxy.config;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What is agreed with a peer that understands the protocol's extension, and how long a silent peer is borne.
+ * What to agree on with a peer that knows the protocol's extension, and how long a silent peer is tolerated.
  *
- * @param enabled             whether to greet, and to heed the peer's greeting.
- * @param windowLength        bytes of one stream that the peer may have sent and an application here not taken, at
- *                            first.
- * @param maxWindowLength     the same at most, for a stream whose reader keeps up.
- * @param heartbeatIntervalNs how long the peer may be silent before it is asked for a sign of life; 0 for never. Four
- *                            times that without one ends the session.
- * @param linkTimeoutNs       how long writing to the link may make no progress before the session ends; 0 for ever.
- *                            This goes for every peer.
+ * @param enabled             whether to send a greeting, and to act on the peer's. What follows, except {@code
+ *                            linkTimeoutNs}, counts only when both sides have greeted.
+ * @param windowLength        how many bytes of one stream the peer may initially have sent that the application here
+ *                            has not taken: 1 to 2^30.
+ * @param maxWindowLength     what this window may grow to for a stream whose reader keeps up, in bytes: {@code
+ *                            windowLength} to 2^30.
+ * @param heartbeatIntervalNs how long the peer may be silent before it is asked for a sign of life, in ns; 0 never
+ *                            asks. The session ends after four times as long without one. A year at most.
+ * @param linkTimeoutNs       how long writing to the link may make no progress before the session ends, in ns; 0 for
+ *                            ever; a year at most. This applies to every peer.
  */
 public record Extensions(
     boolean enabled, int windowLength, int maxWindowLength, long heartbeatIntervalNs, long linkTimeoutNs) {
     /**
-     * Checks each.
+     * Checks that each is in its range.
      *
      * @throws IllegalArgumentException when one is out of its range, which the message gives.
      */
@@ -36,7 +38,7 @@ public record Extensions(
     public static final Extensions DEFAULTS = new Extensions(
         true, 256 << 10, 4 << 20, TimeUnit.SECONDS.toNanos(15), TimeUnit.SECONDS.toNanos(60));
 
-    /** The defaults, but for the extension itself, which is neither offered nor heeded. */
+    /** The defaults, but with the extension neither offered nor accepted. */
     public static final Extensions OFF = new Extensions(
         false, DEFAULTS.windowLength, DEFAULTS.maxWindowLength, 0, DEFAULTS.linkTimeoutNs);
 }

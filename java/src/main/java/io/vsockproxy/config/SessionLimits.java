@@ -8,30 +8,34 @@ import io.vsockproxy.posix.ControlData;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What one peer may use up, and for how long things may take. Lengths are bytes, times nanoseconds. {@link
- * #toBuilder} is the way to others than {@link #DEFAULTS}.
+ * What one peer may use up, and how long things may take. Lengths are in bytes, times in nanoseconds. To change some of
+ * the {@link #DEFAULTS}, use {@link #toBuilder}.
  *
- * @param maxFrameLength          a larger frame ends the session; a proxy wants {@link #MIN_FRAME_LENGTH} at least.
- * @param maxHandles              descriptors and connections open at once; one more is refused, and closes the stream
- *                                that it came on.
+ * @param maxFrameLength          a larger frame ends the session; a proxy needs at least {@link #MIN_FRAME_LENGTH}.
+ * @param maxHandles              descriptors and connections open at once. A further connection is refused; a further
+ *                                descriptor is refused and closes the stream it came on.
  * @param maxDescriptorsPerFrame  a frame with more ends the session.
- * @param maxPendingConnects      connection attempts under way at once, each way; one more is answered EAGAIN.
- * @param maxPendingFileRequests  file requests not yet answered, each way; one more is answered EAGAIN.
- * @param maxPendingFileWriteLength bytes of pwrites that wait for a disk here; one beyond them is answered EAGAIN.
- * @param maxFileReadLength       a longer pread is served short.
- * @param maxStreamQueueLength    what may wait for one local reader before the link is read no further; a packet counts
- *                                64 bytes more than its own, a descriptor 4 KiB.
- * @param maxSessionQueueLength   what may wait for all of them before the link is read no further.
- * @param maxDescriptorsInFlight  received descriptors that wait, with the bytes that they go with, for local readers; a
+ * @param maxPendingConnects      connection attempts under way at once, in each direction; a further one is answered
+ *                                with EAGAIN.
+ * @param maxPendingFileRequests  unanswered file requests, in each direction; a further one is answered with EAGAIN.
+ * @param maxPendingFileWriteLength bytes of pwrites that wait for a disk here; a pwrite beyond them is answered with
+ *                                  EAGAIN.
+ * @param maxFileReadLength       a longer pread is shortened to this.
+ * @param maxStreamQueueLength    bytes that may wait for one local reader before the link is no longer read. A packet
+ *                                counts 64 bytes more than it has, a descriptor 4 KiB.
+ * @param maxSessionQueueLength   bytes, counted likewise, that may wait for all local readers before the link is no
+ *                                longer read.
+ * @param maxDescriptorsInFlight  received descriptors that may wait for local readers, with the bytes they came with; a
  *                                message beyond them is not read from the link until some have been taken.
- * @param stallTimeoutNs          how long the link may go unread before a local reader that has taken nothing for as
- *                                long is closed: the one with too much queued, or else the one that has been slow for
- *                                longest.
- * @param lingerTimeoutNs         how long a closed stream waits for a local reader that takes nothing.
- * @param connectTimeoutNs        how long connecting a local socket may take.
- * @param inboundWindowLength     the inbound buffer in ordinary running.
- * @param outboundLength          the outbound ring, a power of two; half of it at most is filled from local sources.
- * @param readLength              the most read from a local stream at once.
+ * @param stallTimeoutNs          how long the link may go unread before a stream whose local reader has taken nothing
+ *                                for as long is closed: the one with too much queued, or else the one that has been
+ *                                slow for longest.
+ * @param lingerTimeoutNs         how long a closed stream waits for a local reader that takes nothing, before what it
+ *                                has left is dropped.
+ * @param connectTimeoutNs        how long connecting to a local socket may take.
+ * @param inboundWindowLength     length of the inbound buffer in normal operation; a longer frame makes it grow.
+ * @param outboundLength          length of the outbound ring, a power of two; local sources fill at most half of it.
+ * @param readLength              the most that is read from a local stream at once.
  */
 public record SessionLimits(
     int maxFrameLength,
@@ -51,12 +55,12 @@ public record SessionLimits(
     int outboundLength,
     int readLength) {
 
-    /** A year, far from where sums of such times overflow. */
+    /** A year: far below where sums of such times would overflow. */
     static final long MAX_TIMEOUT_NS = TimeUnit.DAYS.toNanos(365);
 
     /**
-     * The answer to a read of a mebibyte, which is what a kernel asks a mount for at once: with less than that it would
-     * take the file to end there.
+     * In bytes. The answer to a read of 1 MiB, the most that the kernel asks a mount for at once, must fit into a
+     * frame: the kernel would take a shorter answer for the end of the file.
      */
     public static final int MIN_FRAME_LENGTH = (1 << 20) + 64;
 
@@ -80,7 +84,7 @@ public record SessionLimits(
         256 << 10);
 
     /**
-     * Checks each.
+     * Checks that each is in its range.
      *
      * @throws IllegalArgumentException when one is out of its range, which the message gives.
      */
@@ -106,7 +110,7 @@ public record SessionLimits(
         check("readLength", readLength, 1, 1 << 30);
     }
 
-    /** How much of the outbound ring local sources may fill. */
+    /** How much of the outbound ring local sources may fill, in bytes. */
     public int outboundDataLimit() {
         return outboundLength / 2;
     }
@@ -118,18 +122,22 @@ public record SessionLimits(
         }
     }
 
-    /** The longest packet that there can be room for. */
+    /** The longest datagram or seqpacket that can be carried, in bytes. */
     public int maxPacketLength() {
         return outboundDataLimit() - (64 << 10);
     }
 
-    /** What makes limits like these, to change some of them: {@code DEFAULTS.toBuilder().maxHandles(100).build()}. */
+    /**
+     * A builder that starts with these limits, to change some of them: {@code
+     * DEFAULTS.toBuilder().maxHandles(100).build()}.
+     */
     public Builder toBuilder() {
         return new Builder(this);
     }
 
     /**
-     * Makes limits from others. Each method changes one, which {@link SessionLimits} describes. Confined to one thread.
+     * Builds limits that differ from others. Each setter changes the limit of the same name, which {@link
+     * SessionLimits} describes. Confined to one thread.
      */
     public static final class Builder {
         private int maxFrameLength;
@@ -249,7 +257,7 @@ public record SessionLimits(
         }
 
         /**
-         * The limits.
+         * The limits as they are now set.
          *
          * @throws IllegalArgumentException when one is out of its range, which the message gives.
          */

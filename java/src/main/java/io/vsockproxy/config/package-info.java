@@ -4,9 +4,9 @@
  */
 
 /**
- * What a proxy is told that concerns more than itself: what each peer may use up, what is agreed with it, and who may
- * connect to the proxy's sockets. Values, which never change, and check themselves when they are made.
+ * Configuration that several packages share: what each peer may use up, what to agree on with it, and who may connect
+ * to the proxy's sockets. Immutable values, which check themselves when they are created.
  *
- * <p>Public API, for {@link io.vsockproxy.VsockProxy.Context}. Any thread.
+ * <p>Public API, used with {@link io.vsockproxy.VsockProxy.Context}. Any thread.
  */
 package io.vsockproxy.config;

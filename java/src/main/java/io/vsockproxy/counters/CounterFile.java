@@ -25,15 +25,16 @@ import org.agrona.concurrent.status.CountersManager;
 import org.agrona.concurrent.status.CountersReader;
 
 /**
- * A mapped file that holds a proxy's counters. It is made under another name and then renamed, so a reader always finds
- * a whole one, and who still reads that of an earlier proxy is not disturbed. It stays when the proxy has ended.
+ * A mapped file that holds a proxy's counters. It is created under another name and then renamed, so a reader always
+ * finds a complete file, and one that still reads an earlier proxy's file is not disturbed. The file stays when the
+ * proxy has ended.
  *
  * <pre>
  *   0        8                     16      64                                         64 + metadata
  *   | magic | metadata length, int | pid  ... | metadata: CountersManager's, a label each | values, 128 bytes each |
  * </pre>
  *
- * <p>Native byte order. Confined to one thread; readers are other threads or processes.
+ * <p>In native byte order. Confined to one thread; readers may be other threads or processes.
  */
 public final class CounterFile implements AutoCloseable {
     static final long MAGIC = 0x3153544e43505356L;
@@ -49,9 +50,9 @@ public final class CounterFile implements AutoCloseable {
     private final Map<CounterId, AtomicCounter> counters = new EnumMap<>(CounterId.class);
 
     /**
-     * Makes the file, in place of one that is there.
+     * Creates the file, replacing an existing one.
      *
-     * @throws UncheckedIOException when that cannot be; also when there is something else, like a device.
+     * @throws UncheckedIOException when it cannot be created, or when something other than a regular file is there.
      */
     public CounterFile(final Path path) {
         final int metadataLength = IDS.size() * CountersReader.METADATA_LENGTH;
@@ -64,8 +65,8 @@ public final class CounterFile implements AutoCloseable {
                 throw new FileSystemException(path.toString(), null, "It is no regular file");
             }
             Files.deleteIfExists(temporary);
-            // Written, as only that is told that the disk is full; who writes to a mapping is killed. Never to what
-            // somebody has just put there, like a link to another file.
+            // Written with write(2), which reports a full disk, where a store to the mapping would raise SIGBUS.
+            // CREATE_NEW, so as not to write through a link that somebody has just put there.
             Files.write(temporary, new byte[HEADER_LENGTH + metadataLength + valuesLength],
                 StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             mapped = IoUtil.mapExistingFile(temporary.toFile(), "counters");
@@ -99,10 +100,10 @@ public final class CounterFile implements AutoCloseable {
         }
     }
 
-    /** Shows these values from now on; false when that cannot be, as somebody has cut the file, or its disk is full. */
+    /** Stores these values for readers to see; false when somebody has truncated the file or its disk is full. */
     public boolean show(final CounterValues values) {
         try {
-            // Looked at first, as compiled code may throw the error below only when this method has returned.
+            // Checked first, because compiled code may throw the error below only after this method has returned.
             if (file.length() < mapping.capacity()) {
                 return false;
             }
@@ -111,7 +112,7 @@ public final class CounterFile implements AutoCloseable {
             }
             return true;
         } catch (final IOException | InternalError e) {
-            // The error is what the JVM makes of SIGBUS.
+            // The JVM turns SIGBUS into an InternalError.
             return false;
         }
     }

@@ -18,19 +18,19 @@ import org.agrona.concurrent.UnsafeBuffer;
 import org.agrona.concurrent.status.CountersReader;
 
 /**
- * Reads the {@link CounterFile} of a proxy, of this or another process, while it is written.
+ * Reads the {@link CounterFile} of a proxy in this or another process, while it is being written.
  *
- * <p>By the labels in the file, so that counters of another version are shown too. For one thread at a time.
+ * <p>It goes by the labels in the file, so that counters of another version are shown too. For one thread at a time.
  */
 public final class CounterFileReader implements AutoCloseable {
-    /** The type id of a counter that says how it is now. */
+    /** The type id of a gauge. */
     private static final int GAUGE = 0;
 
     /**
-     * One counter as it was.
+     * One counter, as it was when read.
      *
-     * @param value the number.
-     * @param gauge whether it says how it is now, rather than how often something has happened.
+     * @param value the counter's value, in the unit that its label names.
+     * @param gauge whether it is a current value, rather than a count of what has happened so far.
      */
     public record Value(long value, boolean gauge) { }
 
@@ -42,7 +42,7 @@ public final class CounterFileReader implements AutoCloseable {
     /**
      * Maps the file.
      *
-     * @throws IOException when it is not there, may not be read, or is no file of counters.
+     * @throws IOException when it is missing, unreadable, or not a file of counters.
      */
     public CounterFileReader(final Path path) throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
@@ -66,13 +66,13 @@ public final class CounterFileReader implements AutoCloseable {
             new UnsafeBuffer(buffer, valuesIndex, length - valuesIndex), StandardCharsets.US_ASCII);
     }
 
-    /** The process that writes it, or has. */
+    /** The id of the process that writes the file, or has written it. */
     public long pid() {
         return pid;
     }
 
     /**
-     * All counters by label ({@link CounterId#label}), in the file's order, each as it is now.
+     * The current value of every counter by label ({@link CounterId#label}), in the file's order.
      *
      * @throws IllegalStateException when this is closed.
      */

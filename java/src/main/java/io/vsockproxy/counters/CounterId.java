@@ -5,12 +5,12 @@
 package io.vsockproxy.counters;
 
 /**
- * The counters of a proxy. A counter's id in the file is its ordinal, and its type id is 0 for what is now, 1 for what
- * has happened since the proxy started.
+ * The counters of a proxy. A counter's id in the file is its ordinal; its type id is 0 for a gauge (a current value)
+ * and 1 for a count of what has happened since the proxy started.
  *
- * <p>The live descriptors are a ledger: whoever keeps a descriptor reports it, so together they are what /proc/PID/fd
- * shows beyond what it showed when the proxy had started, or one has leaked. Files that are being closed and links that
- * are being connected are not in it.
+ * <p>The live descriptors form a ledger: every part of the proxy reports the descriptors it holds, so their sum is what
+ * /proc/PID/fd shows beyond what it showed when the proxy had started, or one has leaked. Files that are being closed
+ * and links that are being connected are not included.
  */
 public enum CounterId {
     /** Links to peers. */
@@ -23,9 +23,11 @@ public enum CounterId {
     REMOTE_FILE_HANDLES("handles: files of the other side", true),
     /** Descriptors of links. */
     LINK_DESCRIPTORS("live descriptors: links", true),
-    /** Descriptors of listening sockets, and of connections that wait there for a descriptor of lower number. */
+    /**
+     * Descriptors of listening sockets, and of accepted connections that wait there for a descriptor of a lower number.
+     */
     LISTENER_DESCRIPTORS("live descriptors: listeners", true),
-    /** Descriptors of connections that are being made, each way. */
+    /** Descriptors of connections being made, in both directions. */
     CONNECT_DESCRIPTORS("live descriptors: connects under way", true),
     /** Descriptors of connected stream sockets. */
     STREAM_SOCKET_DESCRIPTORS("live descriptors: stream sockets", true),
@@ -39,61 +41,61 @@ public enum CounterId {
     PIPE_WRITER_DESCRIPTORS("live descriptors: pipes' write ends", true),
     /** Descriptors of files of this side. */
     FILE_DESCRIPTORS("live descriptors: files", true),
-    /** Descriptors that have come over the link and wait for their frame. */
+    /** Descriptors received over the link whose frame has not been processed yet. */
     RECEIVED_DESCRIPTORS("live descriptors: received", true),
-    /** Descriptors that wait, with bytes or for some, for a local reader; those still to be opened among them. */
+    /** Descriptors queued for a local reader, including files that are still to be opened. */
     QUEUED_DESCRIPTORS("live descriptors: waiting for readers", true),
-    /** Descriptors that wait for the link to take them. */
+    /** Descriptors that wait to be sent on the link. */
     OUTGOING_DESCRIPTORS("live descriptors: waiting for the link", true),
-    /** Descriptors of connections beside links, and what waits there. */
+    /** Descriptors of the connections beside links, and those that wait there. */
     BESIDE_DESCRIPTORS("live descriptors: beside links", true),
-    /** Descriptors with which datagram sockets and the sockets of busy streams are watched, while there are any. */
+    /** Descriptors used to watch datagram sockets and the sockets of busy streams, while there are any. */
     WATCH_DESCRIPTORS("live descriptors: watch over sockets", true),
-    /** Descriptors of sockets whose streams are over, and which are closed a moment later. */
+    /** Descriptors of sockets whose streams have ended, to be closed a moment later. */
     CLOSING_DESCRIPTORS("live descriptors: about to be closed", true),
-    /** Bytes that wait for local readers, with what descriptors and packets are charged. */
+    /** Bytes that wait for local readers, including what is charged for packets and descriptors. */
     QUEUED_BYTES("bytes waiting for readers", true),
-    /** Bytes that wait for links to take them. */
+    /** Bytes that wait to be sent on links. */
     OUTGOING_BYTES("bytes waiting for links", true),
-    /** Links that are not read because of what waits for local readers. */
+    /** Links that are not read, because too much waits for local readers. */
     BLOCKED_SESSIONS("links not read because of readers", true),
     /** Sessions begun. */
     SESSIONS_BEGUN("sessions begun", false),
-    /** Guests that were not served. */
+    /** Guests that were refused. */
     GUESTS_REFUSED("guests refused", false),
     /** Frames received. */
     FRAMES_IN("frames in", false),
     /** Frames sent. */
     FRAMES_OUT("frames out", false),
-    /** Bytes of streams received. */
+    /** Stream bytes received. */
     BYTES_IN("bytes in", false),
-    /** Bytes of streams sent. */
+    /** Stream bytes sent. */
     BYTES_OUT("bytes out", false),
-    /** Connects of the peer that the list or a limit did not allow. */
+    /** Connects of peers refused by the list of allowed paths or by a limit. */
     CONNECTS_REFUSED("connects refused", false),
     /** Streams closed because their readers took nothing. */
     STREAMS_STALLED("streams closed: stalled", false),
-    /** Streams that an application reset. */
+    /** Streams reset by an application here. */
     RESETS_OUT("resets out", false),
-    /** Streams that the other side said were reset. */
+    /** Streams reset by the other side. */
     RESETS_IN("resets in", false),
-    /** Times that descriptors were lost because there were no numbers for them. */
+    /** Times that descriptors were lost because this process had no descriptor numbers left for them (MSG_CTRUNC). */
     CONTROL_DATA_TRUNCATED("control data truncated", false),
-    /** Descriptors that came for a stream that could not take them. */
+    /** Descriptors received for a stream that could not deliver them. */
     DESCRIPTORS_UNDELIVERABLE("descriptors undeliverable", false),
-    /** Descriptors of applications that could not be carried. */
+    /** Descriptors passed by applications that could not be carried. */
     DESCRIPTORS_UNCARRIABLE("descriptors uncarriable", false),
-    /** Messages of no known command. */
+    /** Messages without a known command. */
     UNKNOWN_COMMANDS("unknown commands", false),
-    /** Messages for handles that are not known. */
+    /** Messages for unknown handles. */
     UNKNOWN_HANDLES("unknown handles", false),
-    /** Responses that were not waited for. */
+    /** Responses to no pending request. */
     UNASKED_RESPONSES("unasked responses", false),
-    /** Reads of the other side's files that were answered. */
+    /** Answered reads of the other side's files. */
     PREADS("preads answered", false),
-    /** How long those took, all together. */
+    /** How long these took in all, in ns. */
     PREAD_NS("preads, ns in all", false),
-    /** How long the slowest took. */
+    /** How long the slowest of these took, in ns. */
     PREAD_MAX_NS("preads, ns at most", true);
 
     private final String label;
@@ -104,17 +106,17 @@ public enum CounterId {
         this.gauge = gauge;
     }
 
-    /** For people. */
+    /** Human-readable; unique. */
     public String label() {
         return label;
     }
 
-    /** Whether it says how it is now, rather than how often something has happened. */
+    /** Whether it is a current value, rather than a count of what has happened so far. */
     public boolean isGauge() {
         return gauge;
     }
 
-    /** Whether it is part of the ledger. */
+    /** Whether it is part of the ledger of live descriptors. */
     public boolean isDescriptors() {
         return name().endsWith("_DESCRIPTORS");
     }

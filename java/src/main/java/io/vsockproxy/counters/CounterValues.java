@@ -9,40 +9,40 @@ import java.util.Map;
 import org.agrona.collections.MutableLong;
 
 /**
- * A value for each counter, for adding up. Confined to one thread.
+ * One value for each counter, to add up in. Confined to one thread.
  */
 public final class CounterValues {
     private final Map<CounterId, MutableLong> values = new EnumMap<>(CounterId.class);
 
-    /** All of them 0. */
+    /** All values are 0. */
     public CounterValues() {
         for (final CounterId id : CounterId.values()) {
             values.put(id, new MutableLong());
         }
     }
 
-    /** One counter's. */
+    /** The value of one counter. */
     public long get(final CounterId id) {
         return values.get(id).get();
     }
 
-    /** Adds to one. */
+    /** Adds to the value of one counter. */
     public void add(final CounterId id, final long value) {
         values.get(id).addAndGet(value);
     }
 
-    /** Raises one to {@code value}. */
+    /** Raises the value of one counter to {@code value}, if it is lower. */
     public void raise(final CounterId id, final long value) {
         final MutableLong raised = values.get(id);
         raised.set(Math.max(raised.get(), value));
     }
 
-    /** Takes all from others. */
+    /** Copies all values from others. */
     public void set(final CounterValues others) {
         values.forEach((id, value) -> value.set(others.get(id)));
     }
 
-    /** Makes all 0. */
+    /** Sets all values to 0. */
     public void clear() {
         values.values().forEach(value -> value.set(0));
     }

@@ -4,10 +4,10 @@
  */
 
 /**
- * What a proxy does, in numbers that other processes can read while it runs: a mapped file of Agrona counters.
+ * Counters of what a proxy does, which other processes can read while it runs: a mapped file of Agrona counters.
  *
- * <p>{@link io.vsockproxy.counters.CounterValues} gathers them, {@link io.vsockproxy.counters.CounterFile} shows them;
- * both are the loop's thread's. {@link io.vsockproxy.counters.CounterFileReader} is anyone's, and with {@link
- * io.vsockproxy.counters.CounterId} public API.
+ * <p>{@link io.vsockproxy.counters.CounterValues} gathers them and {@link io.vsockproxy.counters.CounterFile} publishes
+ * them, both on the loop's thread. {@link io.vsockproxy.counters.CounterFileReader} and {@link
+ * io.vsockproxy.counters.CounterId} are public API, for any thread.
  */
 package io.vsockproxy.counters;

@@ -9,11 +9,11 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * Ends a wait when a timer is due: a timerfd, to be watched with the descriptors.
+ * Ends the loop's wait when a timer is due: a timerfd, watched like any other descriptor.
  *
- * <p>The kernel would take a timeout for each wait as well, but sets a timer up and takes it down again for that, which
- * costs more than the rest of the wait. This one stays set over many waits. It may go off for a deadline that has been
- * cancelled or put off since; that is harmless and happens once for each time that it is set.
+ * <p>epoll_wait takes a timeout as well, but for that the kernel sets up a timer and takes it down again at every wait,
+ * which costs more than the rest of the wait. This timer stays set over many waits. It may go off for a deadline that
+ * has been cancelled or postponed since; that is harmless, and happens once for each time it is set.
  *
  * <p>Threading: confined to the loop's thread. Owns the timerfd.
  */
@@ -38,9 +38,9 @@ final class Alarm implements AutoCloseable {
     }
 
     /**
-     * Has it go off at {@code dueNs} as System.nanoTime(), or earlier.
+     * Sets the alarm to go off at {@code dueNs} (System.nanoTime()) or earlier.
      *
-     * @return false when that is not in the future, so that there is nothing to wait for.
+     * @return false when that time has passed, so that there is nothing to wait for.
      */
     boolean goOffBy(final long dueNs) {
         if (set && deadlineNs - dueNs <= 0) {
@@ -57,9 +57,9 @@ final class Alarm implements AutoCloseable {
     }
 
     /**
-     * It has gone off.
+     * To be called when the alarm has gone off.
      *
-     * @param counterAddress where 8 bytes may be written.
+     * @param counterAddress address of 8 bytes of scratch memory.
      */
     void onExpired(final long counterAddress) {
         set = false;

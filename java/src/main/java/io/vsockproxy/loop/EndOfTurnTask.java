@@ -5,12 +5,16 @@
 package io.vsockproxy.loop;
 
 /**
- * Work that is put off to the end of a turn of the loop, once however often it was asked for: the one gathered write.
+ * Work that is postponed to the end of a turn of the loop, and done once however often it was asked for: above all the
+ * one write that sends everything gathered in the turn.
  */
 public abstract class EndOfTurnTask {
     private boolean queued;
 
-    /** Does the work. Must not block. Asked for again from here, it runs in the next turn, which then does not wait. */
+    /**
+     * Does the work. Must not block. If it is asked for again from here, it runs in the next turn, which then does not
+     * wait.
+     */
     protected abstract void run();
 
     final boolean queue() {

@@ -19,13 +19,13 @@ import org.agrona.collections.IntArrayList;
 import org.agrona.concurrent.ManyToOneConcurrentArrayQueue;
 
 /**
- * Waits for readiness and calls back: descriptors first, then commands from other threads, then timers, and last what
- * was put off to the end of the turn.
+ * Waits for readiness and calls back. Each turn handles ready descriptors first, then commands from other threads, then
+ * timers, and last the tasks postponed to the end of the turn.
  *
- * <p>Threading: confined to the thread that calls {@link #turn}, but for {@link #execute} and {@link #wakeUp}. A
- * hand-over from another thread is an entry in a many-to-one queue, then a write to an eventfd if the loop was about to
- * sleep: it sets {@code sleeping} before it looks at the queue a last time, they clear it after they have added, so one
- * of the two sees the other.
+ * <p>Threading: confined to the thread that calls {@link #turn}, except the methods that say "any thread". Another
+ * thread hands a command over by adding it to a many-to-one queue, and then writes to an eventfd if the loop was about
+ * to sleep. The loop sets {@code sleeping} before its last look at the queue, and the other thread clears it after
+ * adding, so at least one of the two sees the other (docs/threads.md).
  */
 public final class EventLoop implements AutoCloseable {
     private static final int MAX_EVENTS = 256;
@@ -34,7 +34,7 @@ public final class EventLoop implements AutoCloseable {
     private static final int MAX_COMMANDS_PER_TURN = 256;
     private static final int MAX_PENDING_ROUNDS = 1024;
     private static final long NS_PER_MS = 1_000_000L;
-    /** What epoll says of the alarm; no registration has such a slot. */
+    /** epoll's data for the alarm; no registration has this key. */
     private static final long ALARM_KEY = -1;
 
     private final int epollFd;
@@ -66,8 +66,9 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Creates the epoll instance, its eventfd and its timerfd.
      *
-     * @param spinLimitNs  how long to look for readiness before sleeping, while waits are short; 0 always sleeps.
-     * @param errorHandler is told what a handler, command, timer or task throws; the loop goes on.
+     * @param spinLimitNs  how long to spin, looking for readiness, before sleeping, while waits are short; 0 never
+     *                     spins.
+     * @param errorHandler is called with what a handler, command, timer or task throws; the loop goes on.
      * @throws PosixException when the kernel refuses (EMFILE).
      */
     public EventLoop(final long spinLimitNs, final ErrorHandler errorHandler) {
@@ -88,7 +89,7 @@ public final class EventLoop implements AutoCloseable {
     }
 
     /**
-     * Watches a descriptor, which stays the caller's and must outlive the registration.
+     * Watches a descriptor. Borrows it: it must outlive the registration.
      *
      * @param events as in {@link Registration#interest(int)}.
      * @throws PosixException when epoll cannot watch it (EPERM: a regular file; ENOSPC: fs.epoll.max_user_watches).
@@ -109,14 +110,14 @@ public final class EventLoop implements AutoCloseable {
         return registration;
     }
 
-    /** Runs {@code timer} once, {@code delayNs} from now; a deadline it already had is replaced. */
+    /** Runs {@code timer} once, {@code delayNs} from now, in place of any earlier deadline. */
     public void schedule(final Timer timer, final long delayNs) {
         cancel(timer);
         timer.schedule(System.nanoTime() + delayNs);
         timers.add(timer);
     }
 
-    /** Takes the timer's deadline away, if it has one. */
+    /** Removes the timer's deadline, if it has one. */
     public void cancel(final Timer timer) {
         if (timer.isScheduled()) {
             timers.remove(timer);
@@ -131,7 +132,7 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** System.nanoTime() as it was when this turn's events had come. */
+    /** System.nanoTime() as it was when this turn's wait ended. */
     public long nowNs() {
         return nowNs;
     }
@@ -139,8 +140,8 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Any thread: has {@code command} run on the loop's thread, in the order of the calls from one thread.
      *
-     * @return false when {@value #COMMAND_CAPACITY} commands wait already: try again. After {@link #close} what is
-     *     taken is never run.
+     * @return false when {@value #COMMAND_CAPACITY} commands are waiting already: try again later. After {@link
+     *     #close}, commands may be accepted but are never run.
      */
     public boolean execute(final Runnable command) {
         if (!commands.offer(command)) {
@@ -152,17 +153,18 @@ public final class EventLoop implements AutoCloseable {
         return true;
     }
 
-    /** Any thread: ends the current or next wait at once. */
+    /** Any thread: ends the current wait, or if there is none, the next one, at once. */
     public void wakeUp() {
-        // A command, because a loop on the way to its wait has not said so yet. Where there is no room for one, it has
-        // something to do instead of waiting.
+        // Sends a command, because a loop that is about to wait may not have set sleeping yet. If the queue is full,
+        // the loop has commands to run and will not wait.
         execute(EventLoop::doNothing);
     }
 
     /**
-     * One turn: waits until something is ready, a timer is due or {@code maxWaitNs} is over, and deals with it.
+     * One turn: waits until something is ready, a timer is due or {@code maxWaitNs} have passed, and deals with what
+     * there is.
      *
-     * @param maxWaitNs 0 only looks; negative has no limit.
+     * @param maxWaitNs 0 does not wait; a negative one has no limit.
      * @return how many events, commands, timers and tasks were dealt with.
      * @throws IllegalStateException as {@link #checkNotTurning}.
      */
@@ -176,15 +178,15 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** Whether a turn has begun and not ended: known for sure to the thread that turns only. */
+    /** Whether a turn is under way. Only reliable on the thread that turns the loop. */
     public boolean isTurning() {
         return turning;
     }
 
     /**
-     * Refuses a turn within a turn, which would deal again with what is being dealt with.
+     * Refuses a turn within a turn, which would handle events that are already being handled.
      *
-     * @throws IllegalStateException in a turn: a handler's, or that of another thread.
+     * @throws IllegalStateException when a turn is under way, on this thread (in a handler) or on another.
      */
     public void checkNotTurning() {
         if (turning) {
@@ -208,7 +210,10 @@ public final class EventLoop implements AutoCloseable {
         return work;
     }
 
-    /** Whether the caller turns this loop; unknown, and true, before the first turn. */
+    /**
+     * Any thread: whether the calling thread is the one that turns this loop; true before the first turn, when that is
+     * not known yet.
+     */
     public boolean isOwnThread() {
         final Thread own = thread;
         return own == null || own == Thread.currentThread();
@@ -217,7 +222,7 @@ public final class EventLoop implements AutoCloseable {
     /**
      * Any thread.
      *
-     * @throws IllegalStateException unless the caller turns this loop.
+     * @throws IllegalStateException unless the calling thread is the one that turns this loop.
      */
     public void checkThread() {
         if (!isOwnThread()) {
@@ -226,7 +231,10 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** Runs the commands and tasks that wait, and those that these add in turn, without a look at descriptors. */
+    /**
+     * Runs the waiting commands and end-of-turn tasks, and those that these add in turn, without looking at
+     * descriptors.
+     */
     public void runPending() {
         int rounds = MAX_PENDING_ROUNDS;
         while (rounds-- > 0 && runCommands() + runEndOfTurn() > 0) {
@@ -234,14 +242,14 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
-    /** Closes the loop's own descriptors; the registered ones are their owners'. */
+    /** Closes the loop's own descriptors; the registered ones belong to their owners. */
     @Override
     public void close() {
         if (!closed) {
             closed = true;
             alarm.close();
             while (signalling.get() > 0) {
-                // The eventfd's number will be reused.
+                // Another thread is about to write to the eventfd, whose number may be reused once it is closed.
                 Thread.onSpinWait();
             }
             Syscalls.close(eventFd);
@@ -263,7 +271,7 @@ public final class EventLoop implements AutoCloseable {
         return Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, 0);
     }
 
-    /** Spins if that is worth it, and sleeps if that was not enough. */
+    /** Spins if that is worth it, and sleeps if nothing came meanwhile. */
     private int await(final long maxWaitNs) {
         if (!spinPolicy.everSpins()) {
             return sleep(maxWaitNs);
@@ -292,7 +300,7 @@ public final class EventLoop implements AutoCloseable {
             return poll();
         }
         final int count = Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, waitMs(maxWaitNs));
-        // Seen late by who has a command, it costs a needless wake-up at most: no need to wait for the store.
+        // Without a fence: a thread that sees this store late costs at most one needless wake-up.
         sleeping.lazySet(false);
         return count;
     }
@@ -344,7 +352,7 @@ public final class EventLoop implements AutoCloseable {
                 continue;
             }
             final Registration registration = registrations[(int) key];
-            // An earlier event of this batch may have ended this one, and its slot may even serve another already.
+            // An earlier event of this batch may have ended this registration, and its slot may even have been reused.
             if (registration != null && registration.generation() == (int) (key >>> 32)) {
                 try {
                     registration.dispatch(events);
@@ -404,7 +412,7 @@ public final class EventLoop implements AutoCloseable {
     }
 
     private static void doNothing() {
-        // Whoever sent it wanted the loop to turn.
+        // The command's only purpose is to make the loop turn.
     }
 
     private void signal() {

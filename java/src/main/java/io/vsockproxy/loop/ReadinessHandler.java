@@ -5,14 +5,15 @@
 package io.vsockproxy.loop;
 
 /**
- * What is called when a registered descriptor is ready.
+ * Called when a registered descriptor is ready.
  */
 @FunctionalInterface
 public interface ReadinessHandler {
     /**
      * The descriptor is ready. Must not block.
      *
-     * @param events EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP. The last three may come unasked.
+     * @param events a combination of EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLERR and EPOLLHUP. The last two come even when
+     *               not asked for.
      */
     void onReady(int events);
 }

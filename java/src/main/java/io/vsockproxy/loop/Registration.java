@@ -9,11 +9,11 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * A descriptor's place in an {@link EventLoop}: what it waits for, and who is told.
+ * A descriptor's registration with an {@link EventLoop}: the events it waits for, and the handler that is called.
  *
  * <p>Borrows the descriptor: {@linkplain #cancel cancel} first, close afterwards. Readiness is level-triggered, except
- * that an interest of 0 is registered edge-triggered: EPOLLHUP and EPOLLERR cannot be masked, and would otherwise turn
- * a registration that nobody can act on into a busy loop.
+ * that an interest of 0 is registered edge-triggered: EPOLLHUP and EPOLLERR cannot be masked, and would otherwise keep
+ * the loop busy with a descriptor that nobody can act on. Confined to the loop's thread.
  */
 public final class Registration {
     private final EventLoop loop;
@@ -50,7 +50,7 @@ public final class Registration {
     }
 
     /**
-     * Waits for {@code events} from now on, and for no others; costs a system call only when that changes anything.
+     * Waits for {@code events} from now on, and for no others. Costs a system call only when this changes anything.
      *
      * @param events EPOLLIN, EPOLLOUT, EPOLLRDHUP or 0.
      */
@@ -59,7 +59,7 @@ public final class Registration {
             interest = events;
             final int result =
                 Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, kernelEvents(events), key());
-            // Not check(), whose text would be put together each time.
+            // Not PosixException.check(), for which the message would be built each time.
             if (result < 0) {
                 throw new PosixException("epoll_ctl(MOD) of descriptor " + fd, -result);
             }
@@ -86,8 +86,9 @@ public final class Registration {
     }
 
     /**
-     * As {@link #cancel}, and costs no system call: the caller closes the descriptor right after, and there is no other
-     * one of its open file description, so the kernel forgets it then.
+     * As {@link #cancel}, but without a system call. Only for a caller that closes the descriptor right afterwards and
+     * knows that no other descriptor refers to the same open file description: then the kernel ends the registration by
+     * itself.
      */
     public void end() {
         if (active) {

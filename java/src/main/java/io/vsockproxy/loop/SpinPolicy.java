@@ -7,17 +7,17 @@ package io.vsockproxy.loop;
 import java.util.concurrent.TimeUnit;
 
 /**
- * When to look for readiness again and again, instead of sleeping until it comes: waking an idle CPU takes longer than
- * all the work of a small message.
+ * Decides when to spin, that is to poll for readiness again and again, instead of sleeping: waking an idle CPU takes
+ * longer than all the work for a small message.
  *
- * <p>Spinning pays while waits are short. So it begins after some waits in a row have been short, and ends with the
- * first that it was in vain for. A wait that is slept through takes longer than it would have taken awake, as whoever
- * is waited for sleeps too: it counts as short up to {@value #SLEEP_FACTOR} times the limit. If that was too hopeful,
- * more of them are asked for the next time; so sparse traffic hardly ever spins.
+ * <p>Spinning pays while waits are short. So it begins after several short waits in a row, and ends with the first spin
+ * in vain. A wait spent asleep lasts longer than it would have awake, because the other side sleeps too: it counts as
+ * short up to {@value #SLEEP_FACTOR} times the limit. After each spin in vain, twice as many short waits are required
+ * to begin again; so sparse traffic hardly ever spins.
  *
- * <p>It also ends, for a while, when giving the CPU away (sched_yield between two looks) did not bring it back soon:
- * somebody else has work for it, and each such yield would cost a whole time slice. Who comes once, as every machine's
- * own threads do, costs a few milliseconds; whoever is there again at each attempt is left alone for seconds.
+ * <p>It also pauses when the sched_yield between two polls takes long: another thread wants the CPU, and each further
+ * yield could cost a whole time slice. A thread that wants it once, as the system's own threads do, causes a pause of a
+ * few milliseconds; one that wants it at each attempt doubles the pause up to seconds.
  */
 final class SpinPolicy {
     static final int MIN_SHORT_WAITS = 4;
@@ -26,7 +26,7 @@ final class SpinPolicy {
     static final long CONTENDED_NS = TimeUnit.MICROSECONDS.toNanos(300);
     static final long MIN_PAUSE_NS = TimeUnit.MILLISECONDS.toNanos(5);
     static final long MAX_PAUSE_NS = TimeUnit.SECONDS.toNanos(5);
-    /** Not to meet anybody for so many times the last pause forgets that there was somebody. */
+    /** Without contention for this many times the last pause, the next pause is a short one again. */
     static final int FORGIVE_FACTOR = 8;
 
     private final long limitNs;
@@ -43,12 +43,12 @@ final class SpinPolicy {
         this.limitNs = limitNs;
     }
 
-    /** False when it was told never to spin, so that there is nothing to measure. */
+    /** False when the limit is 0: then there is nothing to measure either. */
     boolean everSpins() {
         return limitNs > 0;
     }
 
-    /** How long to spin before sleeping, now: 0 for not at all. */
+    /** How long to spin before the next sleep, in ns; 0 for not at all. */
     long spinNs(final long nowNs) {
         if (shortWaits < shortWaitsToBegin) {
             return 0;
@@ -62,26 +62,26 @@ final class SpinPolicy {
         return limitNs;
     }
 
-    /** A wait has ended, by something becoming ready, after {@code waitedNs} of nothing but sleep. */
+    /** Something became ready after a sleep of {@code waitedNs}, without spinning. */
     void onSlept(final long waitedNs) {
         shortWaits = waitedNs <= SLEEP_FACTOR * limitNs ? Math.min(shortWaits + 1, shortWaitsToBegin) : 0;
     }
 
-    /** A wait has ended, by something becoming ready, while it was spun. */
+    /** Something became ready while spinning. */
     void onSpun() {
         shortWaitsToBegin = Math.max(shortWaitsToBegin - 1, MIN_SHORT_WAITS);
     }
 
-    /** Nothing became ready for as long as it was spun, or until somebody else wanted the CPU. */
+    /** Nothing became ready while spinning, until the time was up or another thread wanted the CPU. */
     void onSpunInVain() {
         shortWaits = 0;
         shortWaitsToBegin = Math.min(2 * shortWaitsToBegin, MAX_SHORT_WAITS);
     }
 
     /**
-     * One look with a yield took {@code lookNs}.
+     * One poll and yield took {@code lookNs}.
      *
-     * @return false when that shows that somebody else wants the CPU: sleep instead.
+     * @return false when that shows that another thread wants the CPU: sleep instead.
      */
     boolean onLooked(final long lookNs, final long nowNs) {
         if (lookNs < CONTENDED_NS) {

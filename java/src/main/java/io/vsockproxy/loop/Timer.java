@@ -5,7 +5,8 @@
 package io.vsockproxy.loop;
 
 /**
- * One task that an {@link EventLoop} runs once at a deadline, again and again if it is scheduled again.
+ * A task that an {@link EventLoop} runs once at a deadline, and again if it is scheduled again. Confined to the loop's
+ * thread.
  */
 public final class Timer {
     private final Runnable task;

@@ -6,7 +6,7 @@
 /**
  * The event loop: readiness (epoll), timers, work put off to the end of a turn, and commands from other threads.
  *
- * <p>One thread turns a loop and is the only one to call anything here, except {@link
- * io.vsockproxy.loop.EventLoop#execute} and {@link io.vsockproxy.loop.EventLoop#wakeUp}.
+ * <p>One thread turns a loop, and only it may call anything here, except {@link io.vsockproxy.loop.EventLoop#execute},
+ * {@link io.vsockproxy.loop.EventLoop#wakeUp} and the checks of the calling thread.
  */
 package io.vsockproxy.loop;

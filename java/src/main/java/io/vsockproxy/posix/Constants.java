@@ -5,9 +5,9 @@
 package io.vsockproxy.posix;
 
 /**
- * Constants and struct layouts as the C compiler sees them, asked of the shim once.
+ * Constants and struct layouts as the C compiler sees them, read from the shim once.
  *
- * <p>Names are the kernel's own.
+ * <p>Names are the kernel's own. Immutable; any thread.
  */
 public final class Constants {
     public static final int AF_UNIX = of("AF_UNIX");

@@ -7,7 +7,8 @@ package io.vsockproxy.posix;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What {@link Syscalls#recvmsg} wrote beside the bytes: the descriptors that came with them, and the message's flags.
+ * What {@link Syscalls#recvmsg} writes in addition to the bytes: the descriptors received with them, and the message's
+ * flags.
  *
  * <pre>
  *    0                   4                   8
@@ -16,7 +17,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  *   +-------------------+-------------------+--------------------+-- - - --+
  * </pre>
  *
- * <p>The descriptors in it are owned by whoever called recvmsg, until taken. One thread.
+ * <p>Whoever called recvmsg owns the descriptors listed here, until they are taken. One thread.
  */
 public final class ControlData {
     /** The most descriptors that one message may carry: SCM_MAX_FD in the kernel's include/net/scm.h. */
@@ -47,12 +48,12 @@ public final class ControlData {
         return address;
     }
 
-    /** Descriptors that came and have not been {@linkplain #clear cleared}. */
+    /** How many descriptors are listed: those received and not yet {@linkplain #clear cleared}. */
     public int count() {
         return buffer.getInt(COUNT_OFFSET);
     }
 
-    /** Descriptor {@code index}, still owned by this message's receiver. */
+    /** Descriptor {@code index}, still owned by whoever called recvmsg. */
     public int descriptor(final int index) {
         if (index < 0 || index >= count()) {
             throw new IndexOutOfBoundsException("descriptor index=" + index + ", count=" + count());
@@ -61,19 +62,19 @@ public final class ControlData {
     }
 
     /**
-     * Whether the kernel dropped descriptors: too many for the buffer, or none left in this process (EMFILE). Those
-     * that are listed did arrive and must be closed.
+     * Whether the kernel dropped descriptors: too many for the buffer, or no numbers left in this process (EMFILE).
+     * Those listed did arrive, and must be closed.
      */
     public boolean isTruncated() {
         return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_CTRUNC) != 0;
     }
 
-    /** Whether the datagram was longer than the buffer, its rest lost. */
+    /** Whether the datagram was longer than the buffer, and its rest is lost. */
     public boolean isDataTruncated() {
         return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_TRUNC) != 0;
     }
 
-    /** Adds a descriptor to those listed, as if it had come; at most {@link #MAX_DESCRIPTORS}. */
+    /** Adds a descriptor to those listed, as if it had been received. There may be at most {@link #MAX_DESCRIPTORS}. */
     public void add(final int fd) {
         final int count = count();
         if (count >= MAX_DESCRIPTORS) {
@@ -83,12 +84,12 @@ public final class ControlData {
         buffer.putInt(COUNT_OFFSET, count + 1);
     }
 
-    /** Forgets the descriptors, whose ownership has moved elsewhere. */
+    /** Empties the list without closing anything: ownership of the descriptors has moved elsewhere. */
     public void clear() {
         buffer.putInt(COUNT_OFFSET, 0);
     }
 
-    /** Closes every descriptor listed and forgets them. */
+    /** Closes every descriptor listed and empties the list. */
     public void closeAll() {
         final int count = count();
         for (int i = 0; i < count; i++) {

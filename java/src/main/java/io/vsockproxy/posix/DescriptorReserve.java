@@ -10,20 +10,21 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * The descriptor numbers that are kept free for what is needed for a moment only: descriptors that are on their way
- * through, files of the JVM's own.
+ * The descriptor numbers that are kept free for short-lived use: descriptors that only pass through, and the JVM's own
+ * files.
  *
- * <p>The kernel gives out the lowest free number. So as long as nobody keeps a descriptor with a number from
- * {@link #firstSpare} on, all of those are free: a received message's descriptors all find a number, where the kernel
- * would drop those that do not (MSG_CTRUNC) without a word about which. Whoever wants to keep a descriptor asks {@link
- * #isSpare}, and if so closes it again as if the kernel had said EMFILE. Nothing is held, nothing is counted.
+ * <p>The kernel always assigns the lowest free number. So as long as nobody keeps a descriptor numbered {@link
+ * #firstSpare} or higher, all of those numbers are free, and every descriptor of a received message finds one;
+ * otherwise the kernel would drop some (MSG_CTRUNC) without saying which. Whoever wants to keep a descriptor asks
+ * {@link #isSpare} first; if it is spare, it is closed again, as if the kernel had answered EMFILE. The reserve itself
+ * holds and counts nothing.
  *
  * <p>Immutable; any thread.
  */
 public final class DescriptorReserve {
-    /** As many as one message brings, and a few more. */
+    /** As many as one message can bring, and a few more. */
     private static final int MAX_SPARE = ControlData.MAX_DESCRIPTORS + 3;
-    /** Of a lower limit, this part is spare. */
+    /** When the limit is low, this fraction of it is spare. */
     private static final int SPARE_DIVISOR = 8;
     private static final Path LIMITS = Path.of("/proc/self/limits");
     private static final String LIMIT_NAME = "Max open files";
@@ -38,7 +39,7 @@ public final class DescriptorReserve {
         firstSpare = (int) Math.min(Integer.MAX_VALUE, limit - spare);
     }
 
-    /** For the limit that this process has now; without a reserve where /proc does not tell it. */
+    /** The reserve for this process's current limit; an empty one when /proc does not tell the limit. */
     public static DescriptorReserve ofThisProcess() {
         try {
             return new DescriptorReserve(softLimit(Files.readAllLines(LIMITS)));
@@ -52,7 +53,7 @@ public final class DescriptorReserve {
         return firstSpare;
     }
 
-    /** Whether {@code fd} may only be used for a moment. */
+    /** Whether {@code fd} is one of the reserved numbers, and must not be kept. */
     public boolean isSpare(final int fd) {
         return fd >= firstSpare;
     }

@@ -7,7 +7,8 @@ package io.vsockproxy.posix;
 import java.util.Map;
 
 /**
- * The error numbers that this project tells apart, asked of the shim. On the wire they are Linux's.
+ * The error numbers that this project uses, as positive numbers, read from the shim. On the wire, error numbers are
+ * Linux's. Any thread.
  */
 public final class Errno {
     public static final int EPERM = Constants.of("EPERM");

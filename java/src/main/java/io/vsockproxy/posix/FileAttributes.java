@@ -8,10 +8,11 @@ import java.util.concurrent.TimeUnit;
 import org.agrona.DirectBuffer;
 
 /**
- * What statx(2) tells of a file: size, mode, links, blocks and times. Mutable, to be filled again and again.
+ * What statx(2) tells about a file: size, mode, links, blocks and times. Mutable, so that one object can be used again
+ * and again.
  *
- * <p>Times are nanoseconds since 1970, negative before; one out of a {@code long}'s range (before 1677, after 2262) is
- * the nearest within. Where only the size is known, {@link #isComplete} is false and the rest is 0.
+ * <p>Times are nanoseconds since 1970, negative before that; times outside a {@code long}'s range (before 1677, after
+ * 2262) are clamped to it. When only the size is known, {@link #isComplete} is false and the rest is 0.
  */
 public final class FileAttributes {
     private long size;
@@ -60,7 +61,7 @@ public final class FileAttributes {
         return this;
     }
 
-    /** Fills this with a size that is all that is known; returns this. */
+    /** Fills this with a size when nothing else is known; returns this. */
     public FileAttributes setSizeOnly(final long newSize) {
         return set(newSize, 0, 0, 0, 0, 0, 0);
     }
@@ -115,7 +116,7 @@ public final class FileAttributes {
         final long seconds = statx.getLong(offset + Constants.STATX_TIMESTAMP_SECONDS_OFFSET);
         final long nanoseconds = statx.getInt(offset + Constants.STATX_TIMESTAMP_NANOSECONDS_OFFSET);
         final long wholeNs = TimeUnit.SECONDS.toNanos(seconds);
-        // Saturated in either step, like TimeUnit's own conversion.
+        // Both steps saturate, like TimeUnit's own conversion.
         return wholeNs > Long.MAX_VALUE - nanoseconds || wholeNs == Long.MIN_VALUE ? wholeNs : wholeNs + nanoseconds;
     }
 }

@@ -7,7 +7,7 @@ package io.vsockproxy.posix;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * The layout of {@code struct iovec}, tables of which gather pieces of memory into one call.
+ * The layout of {@code struct iovec}. A table of them passes several pieces of memory to one call.
  *
  * <pre>
  *    0                                       8                                      16

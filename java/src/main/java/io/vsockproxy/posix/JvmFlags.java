@@ -7,11 +7,10 @@ package io.vsockproxy.posix;
 import org.agrona.DirectBuffer;
 
 /**
- * The flags that the JVM must be started with: without them, what a caller sees should name them.
+ * The flags that the JVM must be started with, so that error messages can name a missing one.
  *
- * <p>Both differ with where the jars are. On the class path they are granted to {@code ALL-UNNAMED}, on the module path
- * to the modules by name; an executable jar grants them itself, by {@code Add-Exports} and
- * {@code Enable-Native-Access} in its manifest.
+ * <p>Their values depend on where the jars are: {@code ALL-UNNAMED} on the class path, the modules' names on the module
+ * path. An executable jar sets them itself, with {@code Add-Exports} and {@code Enable-Native-Access} in its manifest.
  */
 public final class JvmFlags {
     private static final String INTERNAL_PACKAGE = "jdk.internal.misc";
@@ -20,13 +19,13 @@ public final class JvmFlags {
     }
 
     /**
-     * Checks that Agrona's buffers may use what they are made of, which they themselves would find out in the middle of
-     * things.
+     * Checks that Agrona's buffers may access the JDK package they are built on; otherwise they would fail at their
+     * first use.
      *
      * @throws IllegalAccessError naming the flag that is missing.
      */
     public static void requireExports() {
-        // A type whose loading touches nothing internal yet.
+        // An interface: loading it does not touch the internal package yet.
         final Module agrona = DirectBuffer.class.getModule();
         if (!Object.class.getModule().isExported(INTERNAL_PACKAGE, agrona)) {
             throw new IllegalAccessError(
@@ -36,7 +35,7 @@ public final class JvmFlags {
         }
     }
 
-    /** The flag without which some JVMs refuse to load the shim, and JNA's own library. */
+    /** The flag without which some JVMs refuse to load the shim and JNA's library. */
     public static String enableNativeAccess() {
         return enableNativeAccess(JvmFlags.class.getModule().getName());
     }

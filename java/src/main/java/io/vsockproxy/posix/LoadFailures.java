@@ -12,7 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Why a library could not be loaded, as far as it can be told from outside the dynamic linker, and what to do about it.
+ * Explains why a library could not be loaded, as far as that can be told from outside the dynamic linker, and what to
+ * do about it.
  */
 final class LoadFailures {
     private static final int ELF_MAGIC = 0x7f454c46;
@@ -26,10 +27,10 @@ final class LoadFailures {
     }
 
     /**
-     * What was in the way of loading {@code file}, or null when that is not to be told from here.
+     * Why {@code file} could not be loaded, or null when that cannot be told.
      *
      * @param problem what {@link System#load} threw.
-     * @param file    whose first bytes are read; it may be missing.
+     * @param file    the library, whose first bytes are read; it may be missing.
      */
     static String cause(final Throwable problem, final Path file) {
         final String message = String.valueOf(problem.getMessage());
@@ -51,7 +52,7 @@ final class LoadFailures {
         return isMusl() ? musl() : null;
     }
 
-    /** What is wrong with the file for a JVM of {@code osArch}, or null when nothing is. */
+    /** What is wrong with the file's format for a JVM on {@code osArch}, or null when nothing is. */
     static String format(final Path file, final String osArch) {
         try (DataInputStream in = new DataInputStream(Files.newInputStream(file))) {
             if (in.readInt() != ELF_MAGIC) {

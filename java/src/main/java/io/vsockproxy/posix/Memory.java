@@ -7,10 +7,10 @@ package io.vsockproxy.posix;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A region of anonymous off-heap memory with a known address and an owner who unmaps it.
+ * A region of anonymous off-heap memory with a known address, unmapped by {@link #close}.
  *
- * <p>Pages are zero and take no memory until they are touched, so a region may be large and rarely used. Not
- * thread-safe beyond what the buffer is; {@link #close} must come after the last use.
+ * <p>Pages are zero and take no memory until they are touched, so a region may be large and rarely used. As thread-safe
+ * as its buffer; {@link #close} must come after the last use by any thread.
  */
 public final class Memory implements AutoCloseable {
     private final UnsafeBuffer buffer;
@@ -36,7 +36,7 @@ public final class Memory implements AutoCloseable {
         return new Memory(address, length);
     }
 
-    /** The region, bounds checked at each access. */
+    /** The region; every access is bounds-checked. */
     public UnsafeBuffer buffer() {
         return buffer;
     }
@@ -52,7 +52,7 @@ public final class Memory implements AutoCloseable {
     }
 
     /**
-     * The address of {@code offset}, from where {@code length} bytes may be used.
+     * The address of {@code offset}, checked for {@code length} bytes.
      *
      * @throws IndexOutOfBoundsException when they do not lie inside the region.
      */

@@ -12,11 +12,12 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 
 /**
- * Finds the C shim, loads it and checks that it is of this version.
+ * Finds the C shim, loads it and checks that its version is the right one.
  *
- * <p>It is looked for where the system property {@value #PATH_PROPERTY} says, and nowhere else when that is set; else
- * it is taken from the jar for this platform ({@link NativeResource}) on the class path or the module path, by way of a
- * file that only its owner can reach and that is gone again once it is loaded. Each class loader loads its own.
+ * <p>When the system property {@value #PATH_PROPERTY} is set, the library is loaded from there, and nowhere else.
+ * Otherwise it comes from this platform's jar ({@link NativeResource}) on the class path or module path: it is unpacked
+ * to a file that only this user can access, and that is deleted as soon as it is loaded. Each class loader loads its
+ * own copy.
  */
 final class NativeLibrary {
     /** The shared library's absolute path. */
@@ -25,10 +26,10 @@ final class NativeLibrary {
     /** Where the library from the class path is unpacked; {@code java.io.tmpdir} when not set. */
     static final String TMPDIR_PROPERTY = "vsockproxy.native.tmpdir";
 
-    /** What {@link Syscalls} expects of the shim: raised whenever a signature or its meaning changes. */
+    /** The version of the shim that {@link Syscalls} needs: raised whenever a signature or its meaning changes. */
     static final int ABI_VERSION = 1;
 
-    /** As a pom names it. */
+    /** The jar's name in a pom. */
     static final String ARTIFACT = "io.vsockproxy:vsock-proxy";
     private static final String TMPDIR_REMEDY = "; set -D" + TMPDIR_PROPERTY + " to a directory that exists, may be "
         + "written to and is not mounted noexec, or -D" + PATH_PROPERTY + " to the unpacked library";
@@ -37,12 +38,12 @@ final class NativeLibrary {
     }
 
     /**
-     * Loads the library. For {@link Syscalls}' initialisation, under whose lock that happens once for each class
-     * loader: the library's JNI_OnLoad initialises that class too, so that a lock of our own would be taken in either
-     * order.
+     * Loads the library. Only called by the static initialiser of {@link Syscalls}, whose class initialisation lock
+     * ensures that it happens once in each class loader. A lock of our own could deadlock: the library's JNI_OnLoad
+     * initialises {@link Syscalls} too, so the two locks would be taken in either order.
      *
-     * @throws UnsatisfiedLinkError naming what was tried and the remedy.
-     * @throws IllegalAccessError   when Agrona's buffers lack an export, naming the JVM's flag for it.
+     * @throws UnsatisfiedLinkError when it cannot be loaded; the message names what was tried, and the remedy.
+     * @throws IllegalAccessError   when Agrona's buffers lack an export; the message names the JVM's flag for it.
      */
     static void load() {
         JvmFlags.requireExports();
@@ -70,7 +71,7 @@ final class NativeLibrary {
         }
     }
 
-    /** Returns the version of the jar that it came from, for people; maybe null. */
+    /** Returns the version of the jar it came from, for messages; may be null. */
     private static String loadFromJar(final String classifier, final String parent) {
         final NativeResource resource;
         try {
@@ -106,7 +107,7 @@ final class NativeLibrary {
                 "cannot load the native library from " + file + ": " + e.getMessage() + because(e, file)
                 + (e instanceof IllegalCallerException ? "" : TMPDIR_REMEDY), e);
         } finally {
-            // What is mapped stays mapped, so nothing is left behind however this process ends.
+            // The mapping outlives the file, and nothing is left behind however this process ends.
             delete(file);
             delete(directory);
         }
@@ -117,7 +118,7 @@ final class NativeLibrary {
         return cause == null ? "" : "; " + cause;
     }
 
-    /** The jar that has the library of a platform, as a pom would name it. */
+    /** The jar with a platform's library, as a pom would name it. */
     static String artifact(final String classifier) {
         return ARTIFACT + " with classifier " + classifier;
     }
@@ -137,9 +138,9 @@ final class NativeLibrary {
     }
 
     /**
-     * Compares the library's own account of itself with what the Java side was written for.
+     * Compares what the library reports about itself with what the Java side was written for.
      *
-     * @param libraryVersion of the jar that it came from; null when it came from none.
+     * @param libraryVersion the version of the jar it came from; null when it came from none.
      */
     static void checkLayout(final long abiVersion, final long sizeOfIoVec, final String libraryVersion) {
         if (abiVersion != ABI_VERSION) {

@@ -12,8 +12,8 @@ import java.util.HexFormat;
 import java.util.Properties;
 
 /**
- * The shim as the jar of one platform has it: {@code META-INF/native/<classifier>/libvsockproxy.so}, and beside it
- * {@code libvsockproxy.properties} with its {@code version} and {@code sha256}.
+ * The shim in the jar of one platform: {@code META-INF/native/<classifier>/libvsockproxy.so}, and beside it {@code
+ * libvsockproxy.properties} with its {@code version} and {@code sha256}.
  */
 final class NativeResource {
     static final String FILE_NAME = "libvsockproxy.so";
@@ -31,14 +31,14 @@ final class NativeResource {
     }
 
     /**
-     * Looks for the library where this class came from.
+     * Looks for the library where this class was loaded from.
      *
-     * <p>Asked of the class loader and not of the class: on the module path the platform's jar is a module of its own.
+     * <p>Uses the class loader rather than the class: on the module path, the platform's jar is a module of its own.
      *
      * @param classifier such as {@code linux-x86_64}.
-     * @return null when there is none.
+     * @return the library, or null when there is none.
      * @throws IOException         when a jar cannot be read.
-     * @throws UnsatisfiedLinkError when the jar has no properties, or its library is not the one that they describe.
+     * @throws UnsatisfiedLinkError when the jar lacks the properties, or its library is not the one they describe.
      */
     static NativeResource find(final String classifier) throws IOException {
         final String library = name(classifier);
@@ -74,7 +74,7 @@ final class NativeResource {
         return bytes;
     }
 
-    /** Of the jar, for people; may be null. */
+    /** The jar's version, for messages; may be null. */
     String version() {
         return version;
     }

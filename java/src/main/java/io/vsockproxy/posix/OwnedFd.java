@@ -11,11 +11,11 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Owns one descriptor and closes it exactly once, from whichever thread comes first.
+ * Owns one descriptor and closes it exactly once, whichever threads call {@link #close}.
  *
- * <p>Once closed or released it throws rather than show its old number, which the kernel gives out again at once. It
- * does not stop a thread from closing while another still uses a number that it borrowed: that is the owner's affair.
- * Nothing closes what is forgotten: there is no finaliser.
+ * <p>Once closed or released it throws rather than return its old number, which the kernel reuses at once. It does not
+ * keep one thread from closing the descriptor while another still uses the number it borrowed: the owner must see to
+ * that. There is no finaliser: an object that is dropped without being closed leaks its descriptor.
  */
 public final class OwnedFd implements AutoCloseable {
     private static final int GONE = -1;
@@ -29,7 +29,7 @@ public final class OwnedFd implements AutoCloseable {
     /**
      * Takes ownership of {@code fd}.
      *
-     * @throws IllegalArgumentException when it is negative: an error that was not looked at.
+     * @throws IllegalArgumentException when it is negative, as an unchecked error would be.
      */
     public static OwnedFd of(final int fd) {
         if (fd < 0) {
@@ -39,9 +39,11 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * open(2) of something that exists, close-on-exec. Waits as that does: for whoever opens the other end of a FIFO.
+     * Opens an existing file with open(2), close-on-exec. May block as that does: opening a FIFO waits for the other
+     * end.
      *
-     * @param options of {@link StandardOpenOption}: READ, WRITE, APPEND, TRUNCATE_EXISTING; with none, READ.
+     * @param options any of {@link StandardOpenOption} READ, WRITE, APPEND and TRUNCATE_EXISTING; READ if there are
+     *                none.
      * @throws IllegalArgumentException when there is another option.
      * @throws PosixException           when the kernel refuses: ENOENT, EACCES.
      */
@@ -51,7 +53,7 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Borrows the number; it stays this object's to close.
+     * The descriptor's number, borrowed: this object still owns it.
      *
      * @throws IllegalStateException when closed or released.
      */
@@ -59,7 +61,7 @@ public final class OwnedFd implements AutoCloseable {
         return present(descriptor.get());
     }
 
-    /** Whether there is a descriptor to borrow. */
+    /** Whether it has been neither closed nor released. */
     public boolean isOpen() {
         return descriptor.get() != GONE;
     }
@@ -77,7 +79,7 @@ public final class OwnedFd implements AutoCloseable {
     }
 
     /**
-     * Hands the descriptor, and the duty to close it, to the caller.
+     * Passes ownership of the descriptor to the caller.
      *
      * @throws IllegalStateException when closed or released before.
      */
@@ -85,7 +87,7 @@ public final class OwnedFd implements AutoCloseable {
         return present(descriptor.getAndSet(GONE));
     }
 
-    /** Closes the descriptor, if it is still here. */
+    /** Closes the descriptor, unless it has been closed or released. Idempotent. */
     @Override
     public void close() {
         final int fd = descriptor.getAndSet(GONE);

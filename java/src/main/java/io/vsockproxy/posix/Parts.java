@@ -8,7 +8,7 @@ import java.util.ArrayDeque;
 import org.agrona.CloseHelper;
 
 /**
- * What an object will own that is being made: if the rest of it cannot be made, they are closed, the last one first.
+ * The parts of an object under construction: if the rest cannot be constructed, they are closed, last one first.
  *
  * <pre>
  *   try (Parts parts = new Parts()) {
@@ -21,7 +21,7 @@ import org.agrona.CloseHelper;
 public final class Parts implements AutoCloseable {
     private final ArrayDeque<AutoCloseable> parts = new ArrayDeque<>();
 
-    /** One more, which it returns; nothing when that is null. */
+    /** Adds a part, unless it is null, and returns it. */
     public <T extends AutoCloseable> T add(final T part) {
         if (part != null) {
             parts.push(part);
@@ -29,7 +29,7 @@ public final class Parts implements AutoCloseable {
         return part;
     }
 
-    /** All is made: from now on they are their owner's affair. */
+    /** Construction has succeeded: {@link #close} will not close the parts any more. */
     public void keep() {
         parts.clear();
     }

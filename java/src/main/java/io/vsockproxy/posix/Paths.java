@@ -8,23 +8,23 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.LongToIntFunction;
 
 /**
- * System calls that take a path, for what happens rarely.
+ * System calls that take a path. They allocate, so they are only for rare events.
  */
 public final class Paths {
     private Paths() {
     }
 
-    /** open(2); the descriptor is the caller's, or {@code -errno}. */
+    /** open(2): a descriptor, which the caller owns, or {@code -errno}. */
     public static int open(final String path, final int flags) {
         return withPath(path, address -> Syscalls.open(address, flags, 0));
     }
 
-    /** unlink(2). */
+    /** unlink(2): 0 or {@code -errno}. */
     public static int unlink(final String path) {
         return withPath(path, Syscalls::unlink);
     }
 
-    /** chmod(2). */
+    /** chmod(2): 0 or {@code -errno}. */
     public static int chmod(final String path, final int mode) {
         return withPath(path, address -> Syscalls.chmod(address, mode));
     }

@@ -5,7 +5,7 @@
 package io.vsockproxy.posix;
 
 /**
- * Events of poll(2), which is what they are called by in FUSE and between two proxies. Source: asm-generic/poll.h.
+ * The events of poll(2), in the numbers that FUSE and the protocol between two proxies use. Source: asm-generic/poll.h.
  */
 public final class PollEvents {
     /** POLLIN. */
@@ -20,7 +20,7 @@ public final class PollEvents {
     public static final int READABLE = IN | 0x40;
     /** POLLOUT and POLLWRNORM, which go together. */
     public static final int WRITABLE = OUT | 0x100;
-    /** What the kernel says of a regular file. */
+    /** What the kernel reports for a regular file. */
     public static final int ALWAYS_READY = READABLE | WRITABLE;
 
     private PollEvents() {

@@ -5,7 +5,7 @@
 package io.vsockproxy.posix;
 
 /**
- * A system call failed where that is not an expected outcome.
+ * A system call failed unexpectedly.
  */
 public final class PosixException extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -13,7 +13,7 @@ public final class PosixException extends RuntimeException {
     private final int errno;
 
     /**
-     * @param action what was tried, with its arguments: {@code "bind to /run/x.sock"}.
+     * @param action what was attempted, with its arguments: {@code "bind to /run/x.sock"}.
      * @param errno  positive.
      */
     public PosixException(final String action, final int errno) {
@@ -27,7 +27,7 @@ public final class PosixException extends RuntimeException {
     }
 
     /**
-     * Passes a call's result on.
+     * Returns a call's result if it is not an error.
      *
      * @throws PosixException when {@code result} is {@code -errno}.
      */

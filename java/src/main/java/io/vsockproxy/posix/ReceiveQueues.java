@@ -8,22 +8,22 @@ import java.util.Arrays;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Tells of unix sockets whether descriptors wait in their receive queues, without taking anything out.
+ * Tells whether descriptors wait in the receive queue of a unix socket, without taking anything out of it.
  *
- * <p>The kernel says how many in /proc/self/fdinfo/N, as {@code scm_fds}, since Linux 5.8 (unix_show_fdinfo in
- * net/unix/af_unix.c). It counts a message's descriptors before it queues the message. So when FIONREAD has said that
- * {@code n} bytes are queued, and after that there are no descriptors, those {@code n} bytes are without: descriptors
- * only leave with a receive, and the socket's one owner is the one that asks.
+ * <p>Since Linux 5.8 the kernel shows their number in /proc/self/fdinfo/N, as {@code scm_fds} (unix_show_fdinfo in
+ * net/unix/af_unix.c). It counts a message's descriptors before it queues the message. So if FIONREAD has reported
+ * {@code n} queued bytes, and after that no descriptors are queued, those {@code n} bytes carry none: descriptors leave
+ * the queue only with a receive, and only the caller, as the socket's one owner, receives.
  *
- * <p>The files are kept open, for reading one again takes a quarter of opening it, and leaves no garbage. One always
- * shows what its number stands for when it is read, so none is ever wrong; {@link #forget} only bounds how long one is
- * kept. Of two busy sockets whose numbers ask for the same place, one has it as long as it is busy: taking it from each
- * other would cost more than is saved.
+ * <p>The files are kept open, because reading one again takes a quarter of the time of opening it, and leaves no
+ * garbage. A file shows whatever its number stands for when it is read, so it is never out of date; {@link #forget}
+ * only bounds how long it stays open. When two busy sockets compete for the same slot, the one that has it keeps it as
+ * long as it is busy: replacing each other's files would cost more than is saved.
  *
  * <p>One thread.
  */
 public final class ReceiveQueues implements AutoCloseable {
-    /** For so many sockets, by number, a file can be open. */
+    /** How many files can be open at once; a socket's slot is its number modulo this. */
     private static final int SLOT_COUNT = 64;
     private static final int NONE = -1;
     private static final int MAX_LENGTH = 512;
@@ -37,7 +37,7 @@ public final class ReceiveQueues implements AutoCloseable {
     private int expectedIndex;
 
     /**
-     * @param reserve which descriptors are not to be kept.
+     * @param reserve the descriptor numbers that must not be kept.
      */
     public ReceiveQueues(final DescriptorReserve reserve) {
         this.reserve = reserve;
@@ -48,8 +48,8 @@ public final class ReceiveQueues implements AutoCloseable {
     /**
      * Whether it is certain that no descriptors wait in the receive queue of {@code fd}.
      *
-     * @return false also where the kernel does not tell: before Linux 5.8, without /proc, out of descriptors; and when
-     *     another socket's file is in its place, and has been read since this was asked for such a socket.
+     * @return false also when the kernel does not tell (before Linux 5.8, without /proc, out of descriptors), and when
+     *     another socket has the slot and has used it since the last call for a socket without one.
      */
     public boolean hasNoDescriptors(final int fd) {
         final int slot = fd & (SLOT_COUNT - 1);
@@ -65,7 +65,7 @@ public final class ReceiveQueues implements AutoCloseable {
             return false;
         }
         final int last = IoVec.LENGTH + length - FIELD.length();
-        // Where it was the last time, most likely: what is in front of it hardly changes in length.
+        // Most likely where it was the last time: what precedes it hardly changes in length.
         if (expectedIndex >= IoVec.LENGTH && expectedIndex <= last && matches(buffer, expectedIndex)) {
             return true;
         }
@@ -78,7 +78,7 @@ public final class ReceiveQueues implements AutoCloseable {
         return false;
     }
 
-    /** {@code fd} is about to be closed. */
+    /** To be called before {@code fd} is closed. */
     public void forget(final int fd) {
         final int slot = fd & (SLOT_COUNT - 1);
         if (sockets[slot] == fd) {
@@ -86,7 +86,7 @@ public final class ReceiveQueues implements AutoCloseable {
         }
     }
 
-    /** How many descriptors it has. */
+    /** How many descriptors this holds open. */
     public int descriptorCount() {
         int count = 0;
         for (final int file : files) {

@@ -10,11 +10,11 @@ import java.nio.charset.StandardCharsets;
  * A {@code struct sockaddr_un} or {@code struct sockaddr_vm} in memory, for bind(2) and connect(2).
  */
 public final class SocketAddress implements AutoCloseable {
-    /** Longest path of a unix socket in bytes, its NUL left out. */
+    /** The longest path of a unix socket, in bytes, without its NUL. */
     public static final int MAX_PATH_LENGTH =
         Constants.SIZEOF_SOCKADDR_UN - Constants.SOCKADDR_UN_PATH_OFFSET - 1;
 
-    /** Stands for the NUL in front of an abstract name, as in ss(8), systemd and elsewhere. */
+    /** Stands for the NUL in front of an abstract name, as in ss(8) and systemd. */
     static final char ABSTRACT = '@';
 
     private final Memory memory;
@@ -28,10 +28,11 @@ public final class SocketAddress implements AutoCloseable {
     }
 
     /**
-     * Checks the path of a unix socket, or its abstract name behind an @.
+     * Checks the path of a unix socket, or an @ followed by its abstract name.
      *
-     * @return its bytes.
-     * @throws IllegalArgumentException when it is empty, has a NUL or is longer than {@link #MAX_PATH_LENGTH}.
+     * @return its bytes in UTF-8.
+     * @throws IllegalArgumentException when it is empty, contains a NUL, has no name after the @, or is longer than
+     *                                  {@link #MAX_PATH_LENGTH}.
      */
     public static byte[] checkPath(final String path) {
         final byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
@@ -45,21 +46,21 @@ public final class SocketAddress implements AutoCloseable {
         return bytes;
     }
 
-    /** Whether it is a name in the abstract namespace, not a path in the file system. */
+    /** Whether {@code path} is a name in the abstract namespace rather than a path in the file system. */
     public static boolean isAbstract(final String path) {
         return path.charAt(0) == ABSTRACT;
     }
 
     /**
-     * The address of a unix socket: of a path in the file system, or, where that begins with an @, of the name behind
-     * it in the abstract namespace (unix(7)).
+     * The address of a unix socket: a path in the file system or, after an @, a name in the abstract namespace
+     * (unix(7)). The caller must close it.
      *
      * @throws IllegalArgumentException as {@link #checkPath}.
      */
     public static SocketAddress unix(final String path) {
         final byte[] bytes = checkPath(path);
-        // What is left of a path's 108 bytes ends it. An abstract name is ended by the address's length: a NUL at its
-        // end would be part of it.
+        // A path is terminated by the NULs that fill the rest of its 108 bytes. An abstract name ends with the address:
+        // a NUL at its end would be part of the name.
         final boolean isAbstract = isAbstract(path);
         final SocketAddress address = new SocketAddress(
             path, isAbstract ? Constants.SOCKADDR_UN_PATH_OFFSET + bytes.length : Constants.SIZEOF_SOCKADDR_UN);
@@ -72,7 +73,7 @@ public final class SocketAddress implements AutoCloseable {
     }
 
     /**
-     * The address of an AF_VSOCK socket.
+     * The address of an AF_VSOCK socket. The caller must close it.
      *
      * @param cid  context identifier, unsigned; VMADDR_CID_ANY to bind to any.
      * @param port unsigned.
@@ -85,7 +86,7 @@ public final class SocketAddress implements AutoCloseable {
         return address;
     }
 
-    /** The path of a unix socket, or its abstract name behind an @; null for another address. */
+    /** The path of a unix socket, or an @ followed by its abstract name; null for other addresses. */
     public String path() {
         return path;
     }

@@ -8,11 +8,11 @@ import java.nio.charset.StandardCharsets;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * What a socket, or its peer, is called.
+ * The name of a socket or of its peer.
  *
  * @param family AF_UNIX, AF_VSOCK or another.
- * @param path   of an AF_UNIX socket, as {@link SocketAddress#unix} takes it; null for one without a name, with an
- *               abstract one that has a NUL in it, or of another family.
+ * @param path   of an AF_UNIX socket, as {@link SocketAddress#unix} takes it; null when it has no name or an abstract
+ *               one that contains a NUL, and for other families.
  * @param cid    context identifier of an AF_VSOCK socket, unsigned; else 0.
  * @param port   of an AF_VSOCK socket, unsigned; else 0.
  */
@@ -71,10 +71,10 @@ public record SocketName(int family, String path, int cid, int port) {
         }
         if (isAbstract) {
             bytes[0] = SocketAddress.ABSTRACT;
-            // All of its bytes count.
+            // All bytes of an abstract name count, a NUL among them too.
             return end == bytes.length ? new String(bytes, StandardCharsets.UTF_8) : null;
         }
-        // The kernel counts a NUL at the end, or not (unix(7)).
+        // The length may or may not include a NUL at the end (unix(7)).
         return end == 0 ? null : new String(bytes, 0, end, StandardCharsets.UTF_8);
     }
 }

@@ -16,7 +16,8 @@ public final class SocketOptions implements AutoCloseable {
     /**
      * getsockopt(2) of SOL_SOCKET.
      *
-     * @return the value, or {@code -errno}: ENOTSOCK for what is no socket. (No option asked for here is negative.)
+     * @return the value, or {@code -errno}: ENOTSOCK when {@code fd} is not a socket. (None of the options used here is
+     *     negative.)
      */
     public int get(final int fd, final int name) {
         memory.buffer().putInt(LENGTH_OFFSET, Integer.BYTES);

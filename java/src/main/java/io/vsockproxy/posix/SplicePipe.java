@@ -7,30 +7,30 @@ package io.vsockproxy.posix;
 import org.agrona.DirectBuffer;
 
 /**
- * A pipe of this process's own, through which bytes go from a socket to another descriptor without being read:
- * splice(2) has the kernel hand its pages on where it can, and copy them once where it cannot.
+ * A private pipe through which bytes go from a socket to another descriptor without being read: with splice(2) the
+ * kernel moves the pages where it can, and copies them once where it cannot.
  *
  * <p>Owns both ends. One thread.
  */
 public final class SplicePipe implements AutoCloseable {
-    /** What one holds that takes whatever a link brings, in bytes. */
+    /** The capacity, in bytes, of a pipe for what arrives on a link. */
     public static final int INBOUND_CAPACITY = 1 << 20;
 
     /**
-     * What one holds that takes what an application has written. It is full of 64 pieces already, as every pipe of a
-     * capacity is of so many pages: so if it does not take what is there, that lies in pieces of less than 4 KiB, and
-     * copying it would have been cheaper.
+     * The capacity, in bytes, of a pipe for what an application has written. A pipe of this capacity has 64 slots, one
+     * for each page, and a piece of any length takes one. So when it is full before it has taken all bytes, they lie in
+     * pieces of less than 4 KiB, and copying them would have been cheaper.
      */
     public static final int OUTBOUND_CAPACITY = 1 << 18;
 
-    /** How many descriptors one is. */
+    /** How many descriptors a pipe takes. */
     public static final int DESCRIPTOR_COUNT = 2;
 
     private static final int PIECE_LENGTH = 64 * 1024;
 
     private final OwnedFd readEnd;
     private final OwnedFd writeEnd;
-    /** What is read from the pipe after all. Only address space until then. */
+    /** For bytes that have to be read from the pipe after all. Takes no memory until then. */
     private final Memory piece = Memory.allocate(PIECE_LENGTH);
     private int length;
 
@@ -40,9 +40,9 @@ public final class SplicePipe implements AutoCloseable {
     }
 
     /**
-     * A new one, which is the caller's; null when there are too few descriptors left for it.
+     * Opens a pipe, which the caller owns; null when too few descriptors are left.
      *
-     * @param capacity what it is to hold, in bytes; the kernel may allow less (fs.pipe-max-size,
+     * @param capacity how many bytes it should hold; the kernel may allow less (fs.pipe-max-size,
      *                 fs.pipe-user-pages-soft).
      */
     public static SplicePipe open(final int capacity, final DescriptorReserve reserve) {
@@ -62,17 +62,18 @@ public final class SplicePipe implements AutoCloseable {
         }
     }
 
-    /** How many bytes are in it. */
+    /** How many bytes are in the pipe. */
     public int length() {
         return length;
     }
 
     /**
-     * Takes what {@code fd}, a socket, has to give.
+     * Moves bytes from a socket into the pipe.
      *
-     * @param fd      O_NONBLOCK.
-     * @param maximum bytes.
-     * @return how many bytes; 0 at the end; or {@code -errno}: EAGAIN when there is nothing, or no room for it.
+     * @param fd      the socket, which must be O_NONBLOCK.
+     * @param maximum the most bytes to move.
+     * @return how many bytes were moved; 0 at the end of the stream; or {@code -errno}, which is EAGAIN when there is
+     *     nothing to take or no room for it.
      */
     public int fill(final int fd, final int maximum) {
         final int moved = (int) Syscalls.splice(fd, writeEnd.fd(), maximum, Constants.SPLICE_F_NONBLOCK);
@@ -80,7 +81,9 @@ public final class SplicePipe implements AutoCloseable {
         return moved;
     }
 
-    /** Puts {@code count} bytes at {@code address} into it, while it is nearly empty: at most a page. */
+    /**
+     * Writes {@code count} bytes at {@code address} into the pipe; at most a page, and only while it is nearly empty.
+     */
     public void write(final long address, final int count) {
         final int written = (int) Syscalls.write(writeEnd.fd(), address, count);
         if (written != count) {
@@ -90,11 +93,11 @@ public final class SplicePipe implements AutoCloseable {
     }
 
     /**
-     * Gives what {@code fd} takes of it.
+     * Moves bytes from the pipe to {@code fd}, as many as that takes.
      *
-     * @param fd O_NONBLOCK; /dev/fuse takes an answer as a whole or not at all.
-     * @return how many bytes, maybe 0; or {@code -errno}, EAGAIN excepted. After that the pipe may have lost what was
-     *     to be given, and has to be {@linkplain #discard discarded}.
+     * @param fd where to; must be O_NONBLOCK. (/dev/fuse takes an answer as a whole or not at all.)
+     * @return how many bytes were moved, 0 for EAGAIN; or another {@code -errno}. After an error the pipe may have lost
+     *     the bytes in question, and its contents must be {@linkplain #discard discarded}.
      */
     public int drainTo(final int fd) {
         int taken = 0;
@@ -109,7 +112,9 @@ public final class SplicePipe implements AutoCloseable {
         return taken;
     }
 
-    /** Reads the next bytes into {@link #piece}: how many, more than 0 while {@link #length} is. */
+    /**
+     * Reads the next bytes into {@link #piece}. Returns how many, which is more than 0 as long as {@link #length} is.
+     */
     public int read() {
         final int count = (int) Syscalls.read(readEnd.fd(), piece.address(), Math.min(length, PIECE_LENGTH));
         if (count <= 0) {
@@ -119,15 +124,15 @@ public final class SplicePipe implements AutoCloseable {
         return count;
     }
 
-    /** What {@link #read} has read, from index 0 on. */
+    /** The bytes that {@link #read} has read, from index 0 on. */
     public DirectBuffer piece() {
         return piece.buffer();
     }
 
-    /** Drops what is in it, which after an error of {@link #drainTo} may be less than {@link #length} says. */
+    /** Empties the pipe. After an error of {@link #drainTo} it may contain less than {@link #length} says. */
     public void discard() {
         while (Syscalls.read(readEnd.fd(), piece.address(), PIECE_LENGTH) > 0) {
-            // Into the void.
+            // The bytes are not wanted.
         }
         length = 0;
     }

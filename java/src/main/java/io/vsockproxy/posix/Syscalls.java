@@ -5,15 +5,15 @@
 package io.vsockproxy.posix;
 
 /**
- * The shim's functions, one for each system call, with no policy of their own.
+ * The shim's functions: one for each system call, without any policy.
  *
  * <p>Shapes: a descriptor is an {@code int}; memory crosses as an off-heap {@code address} and a length in bytes. Every
- * method retries EINTR (except {@link #close}, which Linux never wants retried, {@link #epollWait}, which answers 0 for
- * it, and {@link #connect}, whose attempt goes on in the background: it answers {@code -EINTR}) and returns the call's
- * result, or {@code -errno}. Nothing here throws, allocates or keeps state, so any thread may call any method; who may
- * use a descriptor is the caller's affair.
+ * method retries EINTR (except {@link #close}, which must never be retried on Linux, {@link #epollWait}, which returns
+ * 0, and {@link #connect}, whose attempt goes on in the background, so it returns {@code -EINTR}) and returns the
+ * call's result, or {@code -errno}. Nothing here throws, allocates or keeps state, so any thread may call any method;
+ * coordinating the use of a descriptor is up to the callers.
  *
- * <p>Ownership: a method that returns a descriptor, or writes descriptors to memory, hands them to the caller.
+ * <p>Ownership: descriptors that a method returns or writes to memory belong to the caller.
  *
  * <p>Source: the Linux manual page of the same name, section 2, unless a method names another.
  */
@@ -79,16 +79,16 @@ public final class Syscalls {
     /**
      * recvmsg(2) of one buffer with room for {@link ControlData#MAX_DESCRIPTORS} descriptors. Pass MSG_CMSG_CLOEXEC.
      *
-     * @param control where the descriptors that came, and the message's flags, are written: see {@link ControlData}.
-     *                It is always written when the call succeeds. All descriptors of all SCM_RIGHTS headers of the
-     *                message are listed, and belong to the caller, also when the flags say MSG_CTRUNC.
+     * @param control address of a {@link ControlData}, to which the received descriptors and the message's flags are
+     *                written whenever the call succeeds. The descriptors of all SCM_RIGHTS headers of the message are
+     *                listed, and belong to the caller, even when the flags include MSG_CTRUNC.
      * @return bytes received, or {@code -errno}.
      */
     public static native int recvmsg(int fd, long address, int length, int flags, long control);
 
     /**
-     * sendmsg(2) of {@code iovCount} pieces with {@code fdCount} descriptors (0 to 253: no control data for 0), which
-     * stay the caller's.
+     * sendmsg(2) of {@code iovCount} pieces with {@code fdCount} descriptors (0 to 253; without control data for 0),
+     * which still belong to the caller.
      *
      * @param iov         a table of {@link IoVec} entries.
      * @param fdsAddress  {@code fdCount} ints; may be 0 when there are none.
@@ -107,7 +107,7 @@ public final class Syscalls {
     /** epoll_wait(2) into {@code maxEvents} structs of {@code sizeof.epoll_event} bytes; 0 when interrupted. */
     public static native int epollWait(int epfd, long eventsAddress, int maxEvents, int timeoutMs);
 
-    /** poll(2) of one descriptor, which does not wait: which of {@code events} there are, or of POLLERR and POLLHUP. */
+    /** poll(2) of one descriptor, without waiting: the events there are, out of {@code events}, POLLERR and POLLHUP. */
     public static native int poll(int fd, int events);
 
     /** eventfd(2). */
@@ -130,7 +130,10 @@ public final class Syscalls {
     /** close(2), once: the descriptor is gone whatever is returned. */
     public static native int close(int fd);
 
-    /** dup3(2): {@code number} becomes a descriptor of what {@code fd} is one of, and no longer of what it was. */
+    /**
+     * dup3(2): makes {@code number} refer to the same open file description as {@code fd}, instead of what it referred
+     * to before.
+     */
     public static native int dup3(int fd, int number, int flags);
 
     /**
@@ -146,8 +149,8 @@ public final class Syscalls {
     public static native long write(int fd, long address, long length);
 
     /**
-     * splice(2) at the descriptors' own positions; one of the two is a pipe. SPLICE_F_NONBLOCK is about that one: a
-     * socket at the other end is only left alone when it is not ready if it is O_NONBLOCK.
+     * splice(2) at the descriptors' own positions; one of the two is a pipe. SPLICE_F_NONBLOCK applies to the pipe
+     * only: if the other one is a socket, the call may wait for it unless that is O_NONBLOCK.
      */
     public static native long splice(int in, int out, long length, int flags);
 
@@ -158,15 +161,15 @@ public final class Syscalls {
     public static native long pwritev2(int fd, long iov, int iovCount, long offset, int flags);
 
     /**
-     * statx(2) of a descriptor (empty path, AT_EMPTY_PATH added) into a {@code struct statx}. With
-     * AT_STATX_DONT_SYNC it never asks the file's server, so it may be used on the loop.
+     * statx(2) of a descriptor (empty path, AT_EMPTY_PATH added) into a {@code struct statx}. With AT_STATX_DONT_SYNC
+     * it never waits for the file's server, so it may be called on the loop.
      */
     public static native int statx(int fd, int flags, int mask, long statxAddress);
 
     /** fstatfs(2)'s {@code f_type}, or {@code -errno}. */
     public static native long fstatfsType(int fd);
 
-    /** lseek(2); may wait for whoever reads or writes with another copy of the descriptor. */
+    /** lseek(2); may wait for a read or write through another copy of the descriptor. */
     public static native long lseek(int fd, long offset, int whence);
 
     /** ftruncate(2). */

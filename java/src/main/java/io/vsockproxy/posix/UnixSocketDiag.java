@@ -7,8 +7,8 @@ package io.vsockproxy.posix;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Asks the kernel whether the socket that a unix socket is connected to still exists. Nothing else tells: of datagram
- * sockets there is no event, and reading says EAGAIN for ever; of others, closing looks like shutting down.
+ * Asks the kernel whether the socket that a unix socket is connected to still exists. Nothing else tells: datagram
+ * sockets get no event, and reading them returns EAGAIN for ever; for other sockets, close looks like shutdown.
  *
  * <pre>
  *   request:  nlmsghdr (16) | unix_diag_req (24): family, ..., inode at 8, what to show at 12, cookie at 16
@@ -33,7 +33,7 @@ public final class UnixSocketDiag implements AutoCloseable {
     private final OwnedFd socket;
 
     /**
-     * Opens a netlink socket; where the kernel has none for this, {@link #hasLostPeer} always answers false.
+     * Opens a netlink socket. If the kernel does not support that, both questions are always answered with false.
      */
     public UnixSocketDiag() {
         final int fd = Syscalls.socket(
@@ -41,24 +41,24 @@ public final class UnixSocketDiag implements AutoCloseable {
         socket = fd < 0 ? null : OwnedFd.of(fd);
     }
 
-    /** Whether it has a descriptor. */
+    /** Whether it has a netlink socket, which is one descriptor. */
     public boolean isOpen() {
         return socket != null;
     }
 
     /**
-     * Whether the socket with this inode number is connected to one that has been closed.
+     * Whether the socket with this inode number is connected to a socket that has been closed.
      *
-     * @return false also when it is not connected, or cannot be asked for.
+     * @return false also when it is not connected, or the kernel cannot be asked.
      */
     public boolean hasLostPeer(final long inode) {
         return peerInode(inode) == 0;
     }
 
     /**
-     * Whether the socket with this inode number is connected to one that somebody has.
+     * Whether the socket with this inode number is connected to a socket that is open.
      *
-     * @return false also when it cannot be asked for.
+     * @return false also when the kernel cannot be asked.
      */
     public boolean hasOpenPeer(final long inode) {
         return peerInode(inode) > 0;
@@ -72,7 +72,7 @@ public final class UnixSocketDiag implements AutoCloseable {
         memory.close();
     }
 
-    /** 0 for a peer that is closed; -1 when there is none, or nobody to ask. */
+    /** The inode number of the peer: 0 when that is closed, -1 when there is no peer or the kernel cannot be asked. */
     private long peerInode(final long inode) {
         if (socket == null) {
             return -1;
@@ -91,7 +91,7 @@ public final class UnixSocketDiag implements AutoCloseable {
         if (Syscalls.send(socket.fd(), memory.address(), REQUEST_LENGTH, 0) != REQUEST_LENGTH) {
             return -1;
         }
-        // The kernel has answered before send returned.
+        // The kernel answers before send returns.
         final int length = Syscalls.recv(socket.fd(), memory.address(), BUFFER_LENGTH, Constants.MSG_DONTWAIT);
         return length >= ANSWER_LENGTH && buffer.getShort(4) == SOCK_DIAG_BY_FAMILY ? answeredPeer(length) : -1;
     }

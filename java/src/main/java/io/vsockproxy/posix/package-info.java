@@ -4,10 +4,11 @@
  */
 
 /**
- * Owns the C shim's Java face: system calls, their constants and errors, off-heap memory and who closes a descriptor.
- * Calls keep no state and any thread may make them; an object with a buffer belongs to the one thread that uses it.
+ * The Java face of the C shim: system calls, their constants and errors, off-heap memory and the ownership of
+ * descriptors. Calls keep no state, and any thread may make them; an object with a buffer belongs to the one thread
+ * that uses it.
  *
- * <p>Public API of it are {@link io.vsockproxy.posix.OwnedFd}, {@link io.vsockproxy.posix.PosixException} and {@link
- * io.vsockproxy.posix.Errno}; everything else is the engine's own, and changes with it.
+ * <p>{@link io.vsockproxy.posix.OwnedFd}, {@link io.vsockproxy.posix.PosixException} and {@link
+ * io.vsockproxy.posix.Errno} are public API; everything else is internal and may change.
  */
 package io.vsockproxy.posix;

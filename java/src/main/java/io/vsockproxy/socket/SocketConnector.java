@@ -18,22 +18,23 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.IntPredicate;
 
 /**
- * One attempt to connect a socket, that never waits on the loop.
+ * One attempt to connect a socket, without ever blocking the loop.
  *
- * <p>AF_VSOCK answers EINPROGRESS and becomes writable. AF_UNIX connects at once or not at all: a full backlog is
- * EAGAIN, with no event when there is room, so it is tried again until the time is up: after 5 ms, then each time after
- * twice as long, and every 100 ms at last, as there may be a thousand of them that wait for one listener.
+ * <p>An AF_VSOCK socket returns EINPROGRESS and becomes writable once connected. An AF_UNIX socket connects at once or
+ * not at all: a full backlog is EAGAIN, and no event tells when there is room again, so connecting is retried until the
+ * timeout, first after 5 ms and then at intervals that double up to 100 ms, since a thousand sockets may wait for the
+ * same listener. Confined to the loop's thread.
  */
 public final class SocketConnector implements AutoCloseable {
     private static final long FIRST_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(5);
     private static final long LAST_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
-    /** Is told the outcome, once. */
+    /** Called with the outcome, once. */
     public interface Completion {
-        /** Connected; takes ownership. */
+        /** The socket is connected. Takes ownership. */
         void onConnected(OwnedFd socket);
 
-        /** Not connected. */
+        /** The attempt failed. */
         void onFailed(int errno);
     }
 
@@ -63,11 +64,11 @@ public final class SocketConnector implements AutoCloseable {
      * Begins to connect a new stream socket; {@code completion} may be called before this returns.
      *
      * @param family    AF_UNIX or AF_VSOCK.
-     * @param address   must stay open until the completion was told, or the attempt was closed.
-     * @param timeoutNs after which the attempt fails with ETIMEDOUT.
-     * @param configurer sets the new socket's options, or answers false if it may not be used, which is EMFILE;
-     *                   borrows it.
-     * @return the attempt; null when the completion has been told already.
+     * @param address   borrowed: must stay open until the completion has been called or the attempt closed.
+     * @param timeoutNs after how many ns the attempt fails with ETIMEDOUT.
+     * @param configurer borrows the new descriptor and sets its options. Returns false if it must not be used, because
+     *                   it is a reserved number; the attempt then fails with EMFILE.
+     * @return the attempt; null when the completion has been called already.
      */
     public static SocketConnector connect(
         final EventLoop loop,
@@ -97,7 +98,7 @@ public final class SocketConnector implements AutoCloseable {
         return connector.wait(result) ? connector : null;
     }
 
-    /** Gives up without a word to the completion. Idempotent, and without effect once it was told. */
+    /** Gives up without calling the completion. Idempotent, and without effect once that has been called. */
     @Override
     public void close() {
         loop.cancel(timer);
@@ -123,9 +124,10 @@ public final class SocketConnector implements AutoCloseable {
     }
 
     /**
-     * Waits for what a call of connect has begun, or for when to try again.
+     * Waits until the connection that connect(2) has begun is made, or until it is time to try again.
      *
-     * @return false when epoll cannot watch it (ENOSPC: fs.epoll.max_user_watches), which the completion has been told.
+     * @return false when epoll cannot watch the socket (ENOSPC: fs.epoll.max_user_watches); the completion has then
+     *     been called.
      */
     private boolean wait(final int result) {
         final long leftNs = Math.max(0, deadlineNs - System.nanoTime());
@@ -144,7 +146,7 @@ public final class SocketConnector implements AutoCloseable {
         return true;
     }
 
-    /** How long to wait after a wait of {@code lastNs} was not enough. */
+    /** The next interval between attempts, after one of {@code lastNs}. */
     static long nextRetryNs(final long lastNs) {
         return Math.min(2 * lastNs, LAST_RETRY_NS);
     }

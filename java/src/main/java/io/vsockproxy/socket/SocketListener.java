@@ -18,11 +18,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * A listening socket that accepts while it is let, one connection per readiness.
+ * A listening socket that accepts connections unless it is paused, one for each readiness event.
  *
- * <p>Owns the socket. Out of descriptors (EMFILE) it pauses, and looks again after 100 ms: the connections
- * wait in the kernel's backlog meanwhile. One may have got a spare descriptor by then; it waits here, as if it were in
- * the backlog too, until there is another for it.
+ * <p>Owns the socket. When the process is out of descriptors (EMFILE) it stops accepting and tries again every 100 ms;
+ * connections wait in the kernel's backlog meanwhile. One that was accepted on a reserved descriptor is parked here, as
+ * if it were in the backlog too, until there is another descriptor for it. Confined to the loop's thread.
  */
 public final class SocketListener implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(SocketListener.class.getName());
@@ -35,17 +35,17 @@ public final class SocketListener implements AutoCloseable {
     private final Registration registration;
     private final DescriptorReserve reserve;
     private final Timer retry = new Timer(this::retry);
-    /** A connection on a spare descriptor; null, or the listener is paused. */
+    /** An accepted connection on a reserved descriptor, during which nothing else is accepted; or null. */
     private OwnedFd parked;
     private boolean resumed;
-    /** Whether that it accepts nothing has been logged. */
+    /** Whether the current failure to accept has been logged. */
     private boolean failing;
 
     /**
-     * @param socket   listens, and does not block. Takes ownership.
+     * @param socket   a listening, O_NONBLOCK socket. Takes ownership.
      * @param name     for the log.
-     * @param reserve  descriptors that are not to be kept.
-     * @param acceptor takes ownership of each accepted socket.
+     * @param reserve  the descriptor numbers that must not be kept.
+     * @param acceptor is given each accepted socket, and takes ownership of it.
      */
     public SocketListener(
         final EventLoop loop,
@@ -76,7 +76,7 @@ public final class SocketListener implements AutoCloseable {
         update();
     }
 
-    /** Descriptors that it has. */
+    /** How many descriptors this holds open. */
     public int descriptorCount() {
         return parked == null ? 1 : 2;
     }

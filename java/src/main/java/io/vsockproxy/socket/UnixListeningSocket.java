@@ -25,26 +25,26 @@ import java.util.function.Function;
 import org.agrona.DirectBuffer;
 
 /**
- * A listening unix socket. In the file system it is made, maybe in place of one that a dead process left, and removed
- * again; in the abstract namespace it goes when the descriptor is closed.
+ * A listening unix socket. In the file system it is created, if need be in place of one that a dead process has left,
+ * and removed again. In the abstract namespace it disappears when the descriptor is closed.
  *
  * @param path       as {@link SocketAddress#unix} takes it.
- * @param descriptor listens; whoever takes it owns it.
- * @param file       what it made in the file system; null when that could not be found out, or is nothing.
+ * @param descriptor the listening socket. Whoever uses this record must close it; the record does not.
+ * @param file       the identity of the socket's file; null for an abstract name, or when it could not be determined.
  */
 public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) {
     private static final int BACKLOG = 512;
 
-    /** Tells a file from another that is there at the same time. */
+    /** Identifies a file among those that exist at the same time. */
     record FileId(int deviceMajor, int deviceMinor, long inode) { }
 
     /**
-     * Makes a socket and listens.
+     * Creates a socket and listens on it.
      *
-     * @param access who may connect to it, which is of no effect in the abstract namespace: whoever is in this network
-     *               namespace may.
-     * @throws PosixException when that cannot be: EADDRINUSE while somebody else listens there, EACCES, ENOENT,
-     *     EPERM; EINVAL: there is no such group.
+     * @param access who may connect to it. It has no effect in the abstract namespace, where every process of the same
+     *               network namespace may connect.
+     * @throws PosixException EADDRINUSE when somebody else listens there or something else is in the way; EACCES,
+     *                        ENOENT, EPERM; EINVAL when there is no such group.
      */
     public static UnixListeningSocket open(final String path, final SocketAccess access) {
         final OwnedFd socket = newSocket();
@@ -76,8 +76,8 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
     }
 
     /**
-     * Removes the socket from the file system, unless somebody has put something else in its place; before
-     * {@link #descriptor} is closed, which keeps the inode's number from being used again.
+     * Removes the socket from the file system, unless something else is in its place by now. To be called before {@link
+     * #descriptor} is closed: until then the inode's number is not reused.
      */
     public void remove() {
         if (SocketAddress.isAbstract(path)) {
@@ -89,7 +89,7 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
         }
     }
 
-    /** Its group first, and then its mode: at no time may more connect than should. */
+    /** Sets the group before the mode, so that nobody may connect in between who should not. */
     private static void restrict(final String path, final SocketAccess access) {
         if (access.group() != null) {
             changeGroup(Path.of(path), access.group());
@@ -112,7 +112,7 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
         }
     }
 
-    /** Whether it is a socket that nobody listens on; anything else, like a file of that name, is left alone. */
+    /** Whether there is a socket that nobody listens on. Anything else, such as a file of that name, is left alone. */
     private static boolean isAbandoned(final String path, final SocketAddress address) {
         try (OwnedFd probe = newSocket()) {
             return address.connect(probe.fd()) == -Errno.ECONNREFUSED && isSocket(path);
@@ -124,7 +124,7 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
             (statx.getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT) == Constants.S_IFSOCK));
     }
 
-    /** What is there; null when that cannot be found out, or nothing is. */
+    /** What is at {@code path}; null when nothing is, or it cannot be examined. */
     private static FileId fileAt(final String path) {
         return examine(path, Constants.O_NOFOLLOW, statx -> new FileId(
             statx.getInt(Constants.STATX_DEV_MAJOR_OFFSET),

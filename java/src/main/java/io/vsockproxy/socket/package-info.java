@@ -4,7 +4,7 @@
  */
 
 /**
- * How connections come to be, for the link and for local sockets alike: listening, accepting, connecting.
+ * How connections are made, for the link and for local sockets alike: listening, accepting, connecting.
  *
  * <p>Confined to the loop's thread.
  */

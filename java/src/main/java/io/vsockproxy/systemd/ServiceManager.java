@@ -17,10 +17,12 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The service manager that started this process, as sd_notify(3), sd_watchdog_enabled(3) and sd_listen_fds(3) describe
- * it: told that the service is ready, stops or is alive, and asked for listening sockets. Without one, nothing happens.
+ * The service manager that started this process: is told that the service is ready, alive or stopping, and is asked for
+ * listening sockets. Without a manager, all of this does nothing. Source: sd_notify(3), sd_watchdog_enabled(3),
+ * sd_listen_fds(3).
  *
- * <p>Any thread. No message waits for the manager: one that it does not take at once is dropped.
+ * <p>Methods may be called from any thread, and never wait for the manager: a message that it does not take at once is
+ * dropped.
  */
 public final class ServiceManager implements AutoCloseable {
     /** SD_LISTEN_FDS_START: the first of the descriptors handed over. */
@@ -35,16 +37,17 @@ public final class ServiceManager implements AutoCloseable {
     private ServiceManager(final OwnedFd socket, final long watchdogNs) {
         this.socket = socket;
         this.watchdogNs = watchdogNs;
-        // The loop sends it again and again, and allocates nothing for it.
+        // Prepared once: the loop sends it again and again, and must not allocate.
         keepAlive = memory("WATCHDOG=1");
     }
 
     /**
-     * The manager that the environment names, if there is one.
+     * The manager that the environment names, or an object that does nothing when it names none. The caller must close
+     * it.
      *
      * @param environment System.getenv().
-     * @param pid         this process's: variables that are meant for another are left alone.
-     * @throws IllegalArgumentException when NOTIFY_SOCKET, WATCHDOG_USEC or WATCHDOG_PID makes no sense.
+     * @param pid         this process's id: variables that are meant for another process are ignored.
+     * @throws IllegalArgumentException when NOTIFY_SOCKET, WATCHDOG_USEC or WATCHDOG_PID is malformed.
      * @throws PosixException           when its socket cannot be connected.
      */
     public static ServiceManager of(final Map<String, String> environment, final long pid) {
@@ -64,10 +67,10 @@ public final class ServiceManager implements AutoCloseable {
     }
 
     /**
-     * The listening sockets that the manager has made for this process (socket activation), which are the caller's now,
-     * close-on-exec.
+     * The listening sockets that the manager has created for this process (socket activation), close-on-exec. The
+     * caller owns them. To be called once: it closes the inherited numbers.
      *
-     * @throws IllegalArgumentException when LISTEN_FDS or LISTEN_PID makes no sense.
+     * @throws IllegalArgumentException when LISTEN_FDS or LISTEN_PID is malformed.
      * @throws PosixException           EBADF when there is no such descriptor.
      */
     public static List<OwnedFd> inheritedSockets(final Map<String, String> environment, final long pid) {
@@ -87,27 +90,30 @@ public final class ServiceManager implements AutoCloseable {
         return sockets;
     }
 
-    /** How often {@link #keepAlive} must be called at least, in ns; 0 when nobody waits for it. */
+    /**
+     * The longest time between two calls of {@link #keepAlive}, in ns; 0 when no watchdog is set. Callers should use
+     * half of it.
+     */
     public long watchdogNs() {
         return watchdogNs;
     }
 
-    /** The service is up: {@code status} says so for people. */
+    /** The service is up. {@code status} is a human-readable line. */
     public void ready(final String status) {
         send("READY=1\n" + statusLine(status));
     }
 
-    /** How the service is now, for people. */
+    /** The present state of the service, as a human-readable line. */
     public void status(final String status) {
         send(statusLine(status));
     }
 
-    /** The service is on its way out. */
+    /** The service is stopping. */
     public void stopping() {
         send("STOPPING=1");
     }
 
-    /** A sign of life. */
+    /** A sign of life for the watchdog. */
     public void keepAlive() {
         send(keepAlive);
     }

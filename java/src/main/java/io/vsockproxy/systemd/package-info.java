@@ -4,10 +4,10 @@
  */
 
 /**
- * What a service manager hands to a service and wants to hear from it: listening sockets, readiness, signs of life.
+ * What a service manager gives to a service and expects from it: listening sockets, readiness, signs of life.
  *
- * <p>Public API, for a process that is such a service: the command line, or a component that links the library and has
- * the proxy in its own service. The sockets are taken before the proxy starts; {@link
- * io.vsockproxy.systemd.ServiceManager}'s messages may come from any thread.
+ * <p>Public API, for a process that runs as a service: the command line, or an application that contains the proxy. The
+ * sockets are taken before the proxy starts; {@link io.vsockproxy.systemd.ServiceManager} may then be used from any
+ * thread.
  */
 package io.vsockproxy.systemd;

@@ -8,7 +8,8 @@ import org.agrona.DirectBuffer;
 import org.agrona.UnsafeApi;
 
 /**
- * The start of a frame whose blob has not all arrived: enough to pass on what has, and to count off the rest.
+ * The start of a frame whose blob has not completely arrived: enough to pass on the part that has, and to count the
+ * rest.
  *
  * <pre>
  *    frame                                                      blobOffset               end of the frame
@@ -41,13 +42,13 @@ public final class BlobPrefix {
     }
 
     /**
-     * Looks whether a frame starts with a whole header in front of a blob that extends to the frame's end: a Data of a
-     * handle and a blob in this order, or a PreadResponse of a cookie and a blob, and nothing else. All lengths agree
-     * with the frame's size then. Bytes never make it throw.
+     * Checks whether a frame starts with a complete header in front of a blob that extends to the frame's end: a Data
+     * of a handle and a blob in this order, or a PreadResponse of a cookie and a blob, and nothing else. If so, all
+     * lengths agree with the frame's size. Malformed bytes do not make it throw.
      *
      * @param available bytes of the frame, or of it and what follows, that have arrived at {@code frameOffset}.
-     * @return false if not, or if not yet: wait for the whole frame and decode that. So it is for a body longer than
-     *     {@link Integer#MAX_VALUE}, which is no protobuf message.
+     * @return false if it does not, or not yet: wait for the whole frame and decode that. Also false for a body longer
+     *     than {@link Integer#MAX_VALUE}, which cannot be a protobuf message.
      * @throws IndexOutOfBoundsException if the buffer does not have {@code available} bytes there.
      */
     public boolean wrap(final DirectBuffer buffer, final int frameOffset, final int available) {

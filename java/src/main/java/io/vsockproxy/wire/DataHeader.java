@@ -7,7 +7,7 @@ package io.vsockproxy.wire;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * What stands in front of a Data message's blob, written backwards from where the blob already lies.
+ * The part of a Data frame in front of its blob, written backwards from where the blob already lies.
  *
  * <pre>
  *    frame                                                      blobOffset

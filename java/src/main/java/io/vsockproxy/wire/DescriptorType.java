@@ -20,7 +20,10 @@ public final class DescriptorType {
     public static final int TRANSPORTABLE = 4;
     public static final int SOCKET_DGRAM = 5;
     public static final int SOCKET_SEQPACKET = 6;
-    /** A pipe or FIFO that is open for both; only to a peer that has greeted with {@link Notice#FIFOS}. */
+    /**
+     * A pipe or FIFO that is open for reading and writing; only sent to a peer that has greeted with {@link
+     * Notice#FIFOS}.
+     */
     public static final int FIFO = 7;
 
     private static final List<String> NAMES = List.of(

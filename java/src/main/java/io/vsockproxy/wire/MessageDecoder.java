@@ -11,14 +11,15 @@ import org.agrona.UnsafeApi;
  * Reads one {@code VSockMessage}, wherever it lies, and shows its fields. Blobs and paths stay in the buffer.
  *
  * <p>It takes what protobuf takes and rejects what protobuf rejects: fields in any order, the last of a repeated
- * integer or blob, a command that comes in pieces, unknown fields of every wire type, groups among them. Two commands
- * in one body leave the second; what the first one held is gone, even if its kind comes a third time.
+ * integer or blob, a command that comes in pieces, unknown fields of every wire type, groups among them. Of two
+ * commands in one body, the second counts; the first one's fields are dropped, even if the same command comes a third
+ * time.
  *
  * <p>A field that was not sent, or that the command does not have, is 0. Fields are of use from {@link #wrap} until the
  * buffer changes or the next wrap. One thread; nothing is allocated unless the message is malformed.
  */
 public final class MessageDecoder {
-    /** Messages and groups that may lie one inside the other, as in protobuf's own readers. */
+    /** How deeply messages and groups may be nested, as in protobuf's own readers. */
     private static final int MAX_DEPTH = 100;
 
     private final int[] descriptorTypes;
@@ -29,7 +30,7 @@ public final class MessageDecoder {
     private DirectBuffer buffer;
     private int bodyOffset;
 
-    /** The bytes: position 0, in {@code base} or in memory where that is null, is the first of the body. */
+    /** Where the body is: {@code position} 0 is its first byte, in {@code base} or, when that is null, in memory. */
     private byte[] base;
     private long address;
     private int position;
@@ -86,7 +87,7 @@ public final class MessageDecoder {
      * @throws IndexOutOfBoundsException if the buffer does not have that many bytes.
      */
     public MessageDecoder wrap(final DirectBuffer buffer, final int offset, final int length) {
-        // Checked here, with or without Agrona's own checks, because nothing below asks the buffer again.
+        // Checked here, whether or not Agrona's own checks are on, because everything below bypasses the buffer.
         if ((offset | length) < 0 || length > buffer.capacity() - offset) {
             throw new IndexOutOfBoundsException(
                 "offset=" + offset + ", length=" + length + ", capacity=" + buffer.capacity());
@@ -264,7 +265,7 @@ public final class MessageDecoder {
         return descriptorFlags[checkIndex(index)];
     }
 
-    /** Where the reads and writes of descriptor {@code index} go on, in bytes; 0 also when it was not told. */
+    /** The file position of descriptor {@code index}, in bytes; also 0 when the peer has not sent it. */
     public long descriptorPosition(final int index) {
         return descriptorPositions[checkIndex(index)];
     }
@@ -489,7 +490,7 @@ public final class MessageDecoder {
     }
 
     private MalformedMessageException malformed(final String reason, final int at) {
-        // Half a message must not pass for one.
+        // So that half a message is not taken for a whole one.
         reset(Command.NONE);
         return new MalformedMessageException(reason, at);
     }

@@ -11,10 +11,10 @@ import org.agrona.MutableDirectBuffer;
 /**
  * Writes whole frames of the commands that carry no blob, byte for byte as protobuf would.
  *
- * <p>Each method writes a frame at {@code offset}, its size included, and returns its length in bytes. The caller sees
- * to the room: {@link #MAX_CONTROL_LENGTH} is enough for all but {@link #connectRequest}. Error codes are 0 or a Linux
- * errno. Messages with a blob have their own headers: {@link DataHeader}, {@link PreadResponseHeader},
- * {@link PwriteRequestHeader}.
+ * <p>Each method writes a frame at {@code offset}, its size included, and returns its length in bytes. The caller
+ * provides the room: {@link #MAX_CONTROL_LENGTH} is enough for all but {@link #connectRequest}. Error codes are 0 or a
+ * Linux errno. Messages with a blob have their own headers: {@link DataHeader}, {@link PreadResponseHeader}, {@link
+ * PwriteRequestHeader}.
  */
 public final class MessageEncoder {
     /**
@@ -46,7 +46,7 @@ public final class MessageEncoder {
         return position - offset;
     }
 
-    /** A {@link Notice}: but for a GREETING, for peers that have greeted. */
+    /** A {@link Notice}; all but a GREETING are only for peers that have greeted. */
     public static int notice(
         final MutableDirectBuffer buffer,
         final int offset,
@@ -145,7 +145,7 @@ public final class MessageEncoder {
     /**
      * Asks how large a file is.
      *
-     * @param sync one of {@link Sync}; nothing else than {@link Sync#NONE} to peers that have not greeted.
+     * @param sync one of {@link Sync}; only {@link Sync#NONE} for peers that have not greeted.
      */
     public static int fstatRequest(
         final MutableDirectBuffer buffer, final int offset, final long cookie, final long handle, final int sync) {
@@ -223,7 +223,7 @@ public final class MessageEncoder {
      *
      * @param type  one of {@link DescriptorType}.
      * @param flags the descriptor's file status flags.
-     * @param filePosition bytes; 0 to peers that have not greeted.
+     * @param filePosition the descriptor's file position in bytes; 0 for peers that have not greeted.
      * @return the offset after it.
      */
     public static int putTransferredDescriptor(

@@ -5,7 +5,7 @@
 package io.vsockproxy.wire;
 
 /**
- * Which field of which command means what: the schema, as a table from command and tag to a meaning.
+ * What each field of each command means: the schema, as a table from command and tag to a meaning.
  *
  * <p>A number that is known but comes with another wire type is an unknown field, hence tags and not numbers.
  */
@@ -50,7 +50,7 @@ final class MessageLayout {
     static final int DESCRIPTOR_TYPE_TAG = Field.varintTag(1);
     static final int DESCRIPTOR_HANDLE_TAG = Field.varintTag(2);
     static final int DESCRIPTOR_FLAGS_TAG = Field.varintTag(5);
-    /** Number of the one that is an extension. */
+    /** Number of the FileDescriptor's field that is an extension. */
     static final int DESCRIPTOR_POSITION_FIELD = 10;
     static final int DESCRIPTOR_POSITION_TAG = Field.varintTag(DESCRIPTOR_POSITION_FIELD);
 

@@ -7,8 +7,8 @@ package io.vsockproxy.wire;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * What stands in front of the blob of a PreadResponse without an error, written backwards from where the blob lies, or
- * where it would if it were not sent from elsewhere.
+ * The part in front of the blob of a PreadResponse without an error, written backwards from where the blob lies, or
+ * would lie if it were not sent from elsewhere.
  *
  * <pre>
  *    frame                                                      blobOffset
@@ -29,7 +29,7 @@ public final class PreadResponseHeader {
     }
 
     /**
-     * Writes the header so that it ends at {@code blobOffset}. An empty blob, which is how the end of a file looks, is
+     * Writes the header so that it ends at {@code blobOffset}. An empty blob, which stands for the end of the file, is
      * left out; the header still ends there.
      *
      * @param blobLength bytes of the blob.

@@ -7,7 +7,7 @@ package io.vsockproxy.wire;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * What stands in front of a PwriteRequest's blob, written backwards from where the blob already lies.
+ * The part of a PwriteRequest frame in front of its blob, written backwards from where the blob already lies.
  *
  * <pre>
  *    frame                                                                                    blobOffset

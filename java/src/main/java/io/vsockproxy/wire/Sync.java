@@ -5,14 +5,14 @@
 package io.vsockproxy.wire;
 
 /**
- * What an FstatRequest asks for besides; implementations without the extension skip it.
+ * What an FstatRequest asks for in addition; implementations without the extension ignore it.
  */
 public final class Sync {
     /** Nothing. */
     public static final int NONE = 0;
-    /** What was written is to be durable, as by fsync(2). */
+    /** Make everything written durable, as fsync(2) does. */
     public static final int ALL = 1;
-    /** The same without what is not needed to read it again, as by fdatasync(2). */
+    /** The same without metadata that is not needed to read it again, as fdatasync(2) does. */
     public static final int DATA = 2;
 
     private Sync() {

@@ -38,9 +38,9 @@ public final class Varint {
     private Varint() {
     }
 
-    /** Bytes that {@code value}, taken as unsigned, has as a varint: 1 to {@link #MAX_LENGTH}. */
+    /** How many bytes {@code value}, taken as unsigned, takes as a varint: 1 to {@link #MAX_LENGTH}. */
     public static int length(final long value) {
-        // Nearly all are short; and C1 has neither an instruction for the zeros nor a cheap way to divide by 7.
+        // Short ones first: nearly all are, and code compiled by C1 has no instruction to count leading zeros.
         if ((value & ~0x3FFFL) == 0) {
             return value <= 0x7F ? 1 : 2;
         }
@@ -49,7 +49,7 @@ public final class Varint {
     }
 
     /**
-     * Writes {@code value}, taken as unsigned, in as few bytes as it has.
+     * Writes {@code value}, taken as unsigned, in as few bytes as possible.
      *
      * @return the offset after it.
      */
