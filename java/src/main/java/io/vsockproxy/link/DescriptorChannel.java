@@ -25,27 +25,28 @@ import java.util.concurrent.TimeUnit;
  * A unix-socket connection beside a link that cannot carry descriptors: one byte with one descriptor each, in the order
  * of the entries that list them in the link's frames.
  *
- * <p>Either may come first, the frame or the descriptor: each {@link #receive} takes the next descriptor, now or when
- * it comes. One that does not come in time, and anything that breaks the pairing, fails the channel and all who wait
- * on it, and nothing else. Owns the socket and the descriptors on their way. Confined to the loop's thread.
+ * <p>The frame and the descriptor may arrive in either order: each {@link #receive} takes the next descriptor, at once
+ * or when it arrives. If one does not arrive in time, or anything breaks the pairing, the channel fails, and with it
+ * every receiver that waits; the link does not. Owns the socket and the descriptors in transit. Confined to the loop's
+ * thread.
  */
 public final class DescriptorChannel implements AutoCloseable {
     private static final Logger LOGGER = System.getLogger(DescriptorChannel.class.getName());
-    /** Descriptors whose frames have not come yet; then the socket is not read. */
+    /** How many descriptors may wait for their frames; with so many, the socket is no longer read. */
     private static final int MAX_EARLY = ControlData.MAX_DESCRIPTORS;
-    /** Entries whose descriptors have not come yet. */
+    /** How many entries may wait for their descriptors. */
     private static final int MAX_AWAITED = 4096;
-    /** How soon to try again when the kernel holds too many descriptors that nobody has received (ETOOMANYREFS). */
+    /** When to retry after ETOOMANYREFS: too many descriptors of this user are in flight, sent but not yet received. */
     private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
 
-    /** Waits for one descriptor. Exactly one of the two is called. */
+    /** Waits for one descriptor. Exactly one of these methods is called, once. */
     public interface Receiver {
-        /** Here it is; takes ownership. */
+        /** The descriptor has arrived. Takes ownership. */
         void onDescriptor(OwnedFd descriptor);
 
-        /** It will not come. */
+        /** The descriptor will not arrive. */
         void onLost(String reason);
     }
 
@@ -73,10 +74,10 @@ public final class DescriptorChannel implements AutoCloseable {
     private String failure;
 
     /**
-     * Without a socket yet: what is sent or awaited meanwhile waits for {@link #attach}.
+     * Creates a channel without a socket: whatever is sent or awaited waits for {@link #attach}.
      *
      * @param name      for the log.
-     * @param timeoutNs how long an entry may wait for its descriptor.
+     * @param timeoutNs how long an entry may wait for its descriptor, in ns.
      */
     public DescriptorChannel(final EventLoop loop, final String name, final long timeoutNs) {
         this.loop = loop;
@@ -85,7 +86,7 @@ public final class DescriptorChannel implements AutoCloseable {
         IoVec.set(memory.buffer(), 0, byteAddress, 1);
     }
 
-    /** The connection to the other side is there. Takes ownership. */
+    /** Gives the channel its connection to the other side. Takes ownership. */
     public void attach(final OwnedFd connected) {
         if (failure != null || socket != null) {
             connected.close();
@@ -107,7 +108,7 @@ public final class DescriptorChannel implements AutoCloseable {
         return socket != null;
     }
 
-    /** Its own descriptor and those that wait in it. */
+    /** How many descriptors it holds open: its socket and those in transit. */
     public int descriptorCount() {
         return (socket == null ? 0 : 1) + outgoing.size() + early.size();
     }
@@ -117,12 +118,12 @@ public final class DescriptorChannel implements AutoCloseable {
         return outgoing.isEmpty();
     }
 
-    /** Why nothing will come or go any more; null while something may. */
+    /** Why the channel has failed or ended; null while it works. */
     public String failure() {
         return failure;
     }
 
-    /** Sends a descriptor after those sent before; how many there may be is the caller's affair. Takes ownership. */
+    /** Sends a descriptor, after those sent before. Takes ownership. The caller must limit how many wait. */
     public void send(final OwnedFd descriptor) {
         if (failure != null) {
             descriptor.close();
@@ -130,12 +131,15 @@ public final class DescriptorChannel implements AutoCloseable {
         }
         outgoing.add(descriptor);
         if (outgoing.size() == 1) {
-            // Not now: should it fail, those who wait are told, while the caller is in the middle of a frame.
+            // Not now: if sending failed, receivers would be called while the caller is in the middle of a frame.
             loop.atEndOfTurn(flushTask);
         }
     }
 
-    /** Gives {@code receiver} the next descriptor, after those that were asked for before; maybe at once. */
+    /**
+     * Gives {@code receiver} the next descriptor, after all earlier receivers have theirs; possibly before this
+     * returns.
+     */
     public void receive(final Receiver receiver) {
         if (failure == null && awaiting.size() >= MAX_AWAITED) {
             fail(awaiting.size() + " descriptors have not come");
@@ -154,7 +158,10 @@ public final class DescriptorChannel implements AutoCloseable {
         }
     }
 
-    /** Tries once more to send, then closes the connection and what was on its way; who waits is told. Idempotent. */
+    /**
+     * Tries once more to send, then closes the connection and the descriptors in transit; waiting receivers are told.
+     * Idempotent.
+     */
     @Override
     public void close() {
         flush();
@@ -173,7 +180,7 @@ public final class DescriptorChannel implements AutoCloseable {
     }
 
     private void receiveOne() {
-        // One byte at a time, as they were sent: only so can a byte without a descriptor be noticed.
+        // One byte at a time, as they were sent: otherwise a byte without a descriptor would go unnoticed.
         final int received = Syscalls.recvmsg(socket.fd(), byteAddress, 1, RECEIVE_FLAGS, control.address());
         if (received == -Errno.EAGAIN) {
             return;

@@ -7,38 +7,38 @@ package io.vsockproxy.link;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Bytes that end a frame and lie outside the {@link OutboundRing}, such as a range of a mapped file.
+ * The last bytes of a frame, when they lie outside the {@link OutboundRing}, such as a range of a mapped file.
  *
- * <p>Between the commit, which promises a length, and the send, such bytes can go: a mapped file may be cut by anybody.
- * The ring then asks how much is left and either has the header written again, as long as nothing of the frame has
- * gone, or makes up for what is missing with zeros.
+ * <p>Such bytes can disappear between the commit, which promises a length, and the send: anybody may truncate a mapped
+ * file. The ring then asks how much is left. If nothing of the frame has been sent, it has the header written again;
+ * otherwise it replaces what is missing with zeros.
  *
  * <p>Called on the loop's thread; no method may use the ring.
  */
 public interface ExternalPiece {
-    /** The first byte. */
+    /** The address of the first byte. */
     long address();
 
-    /** How many bytes were promised. */
+    /** How many bytes the frame's header promises. */
     int length();
 
     /**
-     * How many of them, from the first on, can be read now.
+     * How many of them, counted from the first, can be read now.
      *
-     * @return {@link #length}, less, or {@code -errno}.
+     * @return up to {@link #length}, or {@code -errno}.
      */
     int readableLength();
 
     /**
-     * Writes the frame's header again, to end where it ended, for a frame that is not longer than before.
+     * Writes the frame's header again, ending at the same place, for a frame that is no longer than before.
      *
-     * @param from   where the header began.
-     * @param to     where it ends.
-     * @param length bytes that will follow it; or, when none will, 0 or the {@code -errno} to be reported instead.
-     * @return where it begins now, {@code from} or later.
+     * @param from   index of the header's first byte so far.
+     * @param to     index after the header's last byte.
+     * @param length how many bytes will follow the header; 0 for none, or the {@code -errno} to report instead.
+     * @return index of its first byte now, {@code from} or higher.
      */
     int reframe(MutableDirectBuffer buffer, int from, int to, int length);
 
-    /** The bytes are not needed any more: they were sent or discarded. Called once. */
+    /** The bytes have been sent or discarded and are not needed any more. Called once. */
     void release();
 }

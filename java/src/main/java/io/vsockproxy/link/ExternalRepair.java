@@ -10,19 +10,20 @@ import io.vsockproxy.posix.Memory;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Keeps frames whole whose {@link ExternalPiece} cannot be read any more.
+ * Keeps the framing intact when an {@link ExternalPiece} can no longer be read.
  *
  * <p>What the kernel does (measured on Linux 6.18): sendmsg(2) to an AF_UNIX stream copies 36,544 bytes at a time, and
- * a fault throws away the portion in which it happens. So when a file was cut, the call answers EFAULT with nothing
- * sent if the fault is in the first portion, and else the number of bytes in the portions before; the next call then
- * answers EFAULT. No signal is raised. AF_VSOCK does the same packet by packet, but reports the fault as ENOMEM (from
- * its source: virtio_transport_alloc_skb has no other error). A mapped page that the end of the file runs through does
- * not fault: what is behind the end reads as zeros.
+ * a fault discards the portion in which it happens. So when a file has been truncated, the call returns EFAULT with
+ * nothing sent if the fault is in the first portion; otherwise it returns the number of bytes in the portions before,
+ * and the next call returns EFAULT. No signal is raised. AF_VSOCK does the same packet by packet, but reports the fault
+ * as ENOMEM (according to its source: virtio_transport_alloc_skb has no other error). The mapped page that contains the
+ * end of the file does not fault: what is behind the end reads as zeros.
  *
- * <p>What is done: a frame of which nothing has gone gets a new header, for as many bytes as the file still has, for
- * none, or for an error. Of a frame that has begun the length is promised: the bytes which the file still has are sent,
- * and then zeros. A file that faults although its size says that it should not - it was cut and has grown again
- * meanwhile, or its disk fails - is tried {@value #MAX_FAULTS} times, then reported as EIO, or filled up with zeros.
+ * <p>What is done: a frame of which nothing has been sent gets a new header, for as many bytes as the file still has,
+ * for none, or for an error. A frame of which something has been sent must keep its promised length: the bytes that the
+ * file still has are sent, and then zeros. If a file faults although its size says it should not (it was truncated and
+ * has grown again, or its disk fails), it is tried {@value #MAX_FAULTS} times and then reported as EIO, or filled up
+ * with zeros.
  */
 final class ExternalRepair implements AutoCloseable {
     private static final int MAX_FAULTS = 4;
@@ -55,7 +56,10 @@ final class ExternalRepair implements AutoCloseable {
         return result == -Errno.EFAULT || result == -Errno.ENOMEM;
     }
 
-    /** Entry {@code piece} of the table is a new external piece, with its header in the ring. */
+    /**
+     * Entry {@code piece} of the table is now a new external piece, with its header at [{@code from}, {@code to}) in
+     * the ring.
+     */
     void begin(final int piece, final int from, final int to) {
         headerFrom[piece] = from;
         headerTo[piece] = to;
@@ -65,35 +69,35 @@ final class ExternalRepair implements AutoCloseable {
         spent[piece] = false;
     }
 
-    /** Where the header of {@code piece} lies as long as nothing of it has gone. */
+    /** The address of the header of {@code piece}, as long as nothing of it has been sent. */
     long headerAddress(final int piece, final long ringAddress) {
         return ringAddress + headerFrom[piece];
     }
 
-    /** Whether nothing is left of the piece that could fault: the error has another reason. */
+    /** Whether nothing is left of the piece that could fault, so that an error must have another reason. */
     boolean isSpent(final int piece) {
         return spent[piece];
     }
 
-    /** Whether zeros follow what is left of the piece in the table. */
+    /** Whether zeros are to follow what is left of the piece in the table. */
     boolean hasZeros(final int piece) {
         return zeros[piece] > 0;
     }
 
-    /** The bytes in the table have gone; the zeros follow. */
+    /** The piece's bytes in the table have been sent: puts the zeros in their place. */
     void startZeros(final int piece) {
         IoVec.set(pieceTable, piece, zeroAddress(zeros[piece]), zeros[piece]);
         zeros[piece] = 0;
         spent[piece] = true;
     }
 
-    /** By how much the last call has shortened the external piece. */
+    /** By how many bytes the last call has shortened the external piece. */
     int externalChange() {
         return externalChange;
     }
 
     /**
-     * For a frame of which nothing has gone: promises no more than there is.
+     * For a frame of which nothing has been sent: writes its header again, to promise no more than there is.
      *
      * @param faulted whether sending it has just failed.
      * @return by how many bytes the frame is shorter now.
@@ -124,7 +128,10 @@ final class ExternalRepair implements AutoCloseable {
         return headerChange + externalChange;
     }
 
-    /** For a frame that has begun and whose sending has just failed: zeros take the place of what is not there. */
+    /**
+     * For a frame of which something has been sent, and whose sending has just failed: replaces what is missing with
+     * zeros.
+     */
     void substitute(final int piece, final ExternalPiece external) {
         externalChange = 0;
         if (spent[piece]) {
@@ -149,10 +156,13 @@ final class ExternalRepair implements AutoCloseable {
         }
     }
 
-    /** Never written to, so that its pages are all the kernel's one page of zeros. */
+    /**
+     * The address of {@code length} zeros. They are never written to, so that every page is the kernel's shared zero
+     * page.
+     */
     private long zeroAddress(final int length) {
         if (zeroMemory != null && zeroMemory.length() < length) {
-            // Only the first piece of the table ever points there, and that is the one being set.
+            // Only the first piece in the table ever points there, and that is the one being set.
             zeroMemory.close();
             zeroMemory = null;
         }

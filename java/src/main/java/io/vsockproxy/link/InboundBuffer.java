@@ -9,18 +9,18 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What has been received and not yet dealt with, contiguous, so that frames are read where they lie.
+ * Bytes that have been received and not yet handled, contiguous, so that frames can be read where they lie.
  *
- * <pre>
- *   0            head             tail                 window                          capacity
+ * <pre> 0 head tail window capacity
  *   +------------+----------------+--------------------+--------------------------------+
- *   | dealt with | to be read     | room for the next  | only for a frame too large for |
+ *   | handled    | to be read     | room for the next  | only for a frame too large for |
  *   |            |                | receive            | the window; given back after   |
  *   +------------+----------------+--------------------+--------------------------------+
  * </pre>
  *
  * <p>It is reset whenever it is empty, so most bytes are never moved; the unread tail is moved to the front only when
- * the room behind it has run out. Memory beyond the window is only address space until a large frame's bytes arrive.
+ * the room behind it runs out. Beyond the window it takes no memory until a large frame's bytes arrive. Confined to the
+ * loop's thread.
  */
 public final class InboundBuffer implements AutoCloseable {
     private final Memory memory;
@@ -31,8 +31,8 @@ public final class InboundBuffer implements AutoCloseable {
     private int highWater;
 
     /**
-     * @param windowLength   bytes used in ordinary running.
-     * @param maxFrameLength the largest frame that must fit as a whole.
+     * @param windowLength   bytes used in normal operation.
+     * @param maxFrameLength the largest frame that must fit as a whole, in bytes.
      */
     public InboundBuffer(final int windowLength, final int maxFrameLength) {
         this.windowLength = windowLength;
@@ -45,22 +45,22 @@ public final class InboundBuffer implements AutoCloseable {
         return memory.buffer();
     }
 
-    /** Index of the first byte to be read. */
+    /** Index of the first unread byte. */
     public int head() {
         return head;
     }
 
-    /** How many bytes are to be read. */
+    /** How many bytes are unread. */
     public int available() {
         return tail - head;
     }
 
-    /** The address of the byte at {@code index}, which with the {@code length - 1} after it has been received. */
+    /** The address of the {@code length} received bytes at {@code index}. */
     public long address(final int index, final int length) {
         return memory.address(index, length);
     }
 
-    /** Takes {@code length} bytes as read. */
+    /** Marks {@code length} bytes as read. */
     public void consume(final int length) {
         head += length;
         if (head == tail) {
@@ -68,7 +68,7 @@ public final class InboundBuffer implements AutoCloseable {
         }
     }
 
-    /** Makes sure that {@code length} bytes from {@link #head} on, which have not all come yet, will fit. */
+    /** Ensures that {@code length} bytes from {@link #head} on, not all of which have arrived, will fit. */
     public void require(final int length) {
         if (head + length > limit) {
             compact();
@@ -76,7 +76,7 @@ public final class InboundBuffer implements AutoCloseable {
         }
     }
 
-    /** How many bytes may be received at {@link #receiveAddress}; more than 0 unless a whole window is unread. */
+    /** How many bytes may be received at {@link #receiveAddress}; 0 only when a whole window is unread. */
     public int room() {
         if (limit - tail < windowLength / 8 && head > 0) {
             compact();
@@ -95,7 +95,7 @@ public final class InboundBuffer implements AutoCloseable {
         highWater = Math.max(highWater, tail);
     }
 
-    /** Bytes have been received some other way; there must be room for them: see {@link #require}. */
+    /** Appends bytes that have been received some other way. There must be room for them: see {@link #require}. */
     public void append(final DirectBuffer source, final int offset, final int length) {
         memory.buffer().putBytes(tail, source, offset, length);
         received(length);

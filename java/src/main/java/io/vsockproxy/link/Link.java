@@ -20,16 +20,16 @@ import java.util.concurrent.TimeUnit;
 /**
  * One connected AF_VSOCK or AF_UNIX stream to the other side.
  *
- * <p>Reading never waits for writing, and neither ever blocks. What is committed to {@link #outbound} leaves at the end
- * of the turn in one call, or as soon as {@link #EARLY_FLUSH_LENGTH} bytes have gathered. When writing fails, what the
- * peer sent before it went is still read.
+ * <p>Reading never waits for writing, and neither ever blocks. What is committed to {@link #outbound} is sent in one
+ * call at the end of the turn, or as soon as {@link #EARLY_FLUSH_LENGTH} bytes have gathered. When writing fails, what
+ * the peer has sent before is still read. Confined to the loop's thread.
  *
- * <p>Bytes that the handler needs not see, those of a large blob, go through a pipe instead of the inbound buffer: see
- * {@link LinkHandler#spliceableLength}. Descriptors that rode on them, and not on a frame's first byte, are lost. Bytes
- * that need not be seen on their way out can go through another one.
+ * <p>Bytes that the handler need not see, those of a large blob, go through a pipe instead of the inbound buffer: see
+ * {@link LinkHandler#spliceableLength}. Descriptors attached to such bytes, instead of to a frame's first byte, are
+ * lost. Outgoing bytes that need not be seen can go through another pipe.
  */
 public final class Link implements AutoCloseable {
-    /** From this many bytes on there is nothing to gain by gathering more, and the peer could be at work. */
+    /** With this many bytes, gathering more saves nothing, and the peer could already be working on them. */
     public static final int EARLY_FLUSH_LENGTH = 64 * 1024;
 
     private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
@@ -41,7 +41,7 @@ public final class Link implements AutoCloseable {
     private final LinkHandler handler;
     private final InboundBuffer inbound;
     private final OutboundRing outbound;
-    /** Null where none is wanted, could be had, or is of use. */
+    /** Null when none is wanted, none could be opened, or this kind of socket cannot use one. */
     private SplicePipe inboundPipe;
     private final SplicePipe outboundPipe;
     private final ReceivedDescriptors descriptors = new ReceivedDescriptors();
@@ -65,10 +65,10 @@ public final class Link implements AutoCloseable {
 
     /**
      * @param socket             a connected stream socket. Takes ownership.
-     * @param carriesDescriptors whether it is AF_UNIX.
-     * @param inboundPipe        for blobs that come and need not be read, and then the socket is O_NONBLOCK; or null.
-     *                           Takes ownership.
-     * @param outboundPipe       the same for those that go.
+     * @param carriesDescriptors whether descriptors can be attached: it is AF_UNIX.
+     * @param inboundPipe        for incoming blobs that need not be read, or null. With one, the socket must be
+     *                           O_NONBLOCK. Takes ownership.
+     * @param outboundPipe       the same for outgoing blobs.
      */
     public Link(
         final EventLoop loop,
@@ -89,48 +89,52 @@ public final class Link implements AutoCloseable {
         this.handler = handler;
     }
 
-    /** Begins to read. */
+    /**
+     * Begins to read.
+     *
+     * @throws io.vsockproxy.posix.PosixException when epoll cannot watch the socket (ENOSPC).
+     */
     public void start() {
         registration = loop.register(socket.fd(), Constants.EPOLLIN, this::onReady);
     }
 
-    /** Whether descriptors can ride along. */
+    /** Whether descriptors can be attached to frames. */
     public boolean carriesDescriptors() {
         return carriesDescriptors;
     }
 
-    /** How many descriptors it has, besides those on their way. */
+    /** How many descriptors it holds open, not counting those in transit. */
     public int descriptorCount() {
         return 1 + (inboundPipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT)
             + (outboundPipe == null ? 0 : SplicePipe.DESCRIPTOR_COUNT);
     }
 
-    /** Through which bytes come that need not be read; or null. */
+    /** The pipe for incoming bytes that need not be read, or null. */
     public SplicePipe inboundPipe() {
         return inboundPipe;
     }
 
-    /** Through which bytes go that need not be read, see {@link OutboundRing#claimSpliced}; or null. */
+    /** The pipe for outgoing bytes that need not be read (see {@link OutboundRing#claimSpliced}), or null. */
     public SplicePipe outboundPipe() {
         return outboundPipe;
     }
 
-    /** What has come in. */
+    /** Bytes that have been received. */
     public InboundBuffer inbound() {
         return inbound;
     }
 
-    /** What is to go out; call {@link #committed} after each commit. */
+    /** Bytes to be sent. Call {@link #committed} after each commit. */
     public OutboundRing outbound() {
         return outbound;
     }
 
-    /** Descriptors that have come in and belong to frames not yet read. */
+    /** Descriptors that have been received and belong to frames not yet read. */
     public ReceivedDescriptors descriptors() {
         return descriptors;
     }
 
-    /** Something was committed to {@link #outbound}. */
+    /** To be called after each commit to {@link #outbound}. */
     public void committed() {
         if (outbound.pendingBytes() >= EARLY_FLUSH_LENGTH && !isWaitingToWrite()) {
             flush();
@@ -140,9 +144,9 @@ public final class Link implements AutoCloseable {
     }
 
     /**
-     * Sends a whole frame, or the beginning of one, from elsewhere than {@link #outbound}, if nothing waits there.
+     * Sends a whole frame, or the beginning of one, that does not lie in {@link #outbound}, if nothing waits there.
      *
-     * @return how many bytes have left, maybe 0; the caller commits the rest at once.
+     * @return how many bytes have been sent, possibly 0; the caller must commit the rest at once.
      */
     public int sendAtOnce(final long address, final int length) {
         if (!outbound.isEmpty() || writeFailed || closed) {
@@ -152,15 +156,15 @@ public final class Link implements AutoCloseable {
             socket.fd(), address, length, Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL));
     }
 
-    /** Asks for {@link LinkHandler#onRoom} once something of {@link #outbound} has left. */
+    /** Asks for a call of {@link LinkHandler#onRoom} once there is room in {@link #outbound} again. */
     public void wantRoom() {
         roomWanted = true;
         loop.atEndOfTurn(flushTask);
     }
 
     /**
-     * Tells the peer, once everything committed has left, that no more will come (shutdown(2)); its answer is to close.
-     * What is committed afterwards is lost.
+     * Once everything committed has been sent, tells the peer that no more will come (shutdown(2)); the peer then
+     * closes the connection. What is committed after that is lost.
      */
     public void endOutput() {
         outputEnding = true;
@@ -172,7 +176,7 @@ public final class Link implements AutoCloseable {
         return bytesReceived;
     }
 
-    /** Stops reading, so that the kernel's buffer and then the peer's fill up. */
+    /** Stops reading, so that first this kernel's buffer and then the peer's ring fill up. */
     public void pauseReading() {
         if (registration != null) {
             registration.disable(Constants.EPOLLIN);
@@ -189,7 +193,7 @@ public final class Link implements AutoCloseable {
         return closed;
     }
 
-    /** Tries once more to send what waits, then closes the socket and every descriptor that was on its way. */
+    /** Tries once more to send what waits, then closes the socket and every descriptor in transit. Idempotent. */
     @Override
     public void close() {
         if (!closed) {
@@ -235,7 +239,7 @@ public final class Link implements AutoCloseable {
             }
             final int length = inboundPipe == null ? room : Math.min(room, handler.receiveLength());
             if (read(length) == length && length < room && !closed) {
-                // A header that was read alone; what it is the header of is there too.
+                // Only a header was read, and what follows it is there too.
                 splice(false);
             }
         }
@@ -257,7 +261,7 @@ public final class Link implements AutoCloseable {
         return received;
     }
 
-    /** Receives into the pipe what may go there; false when that is nothing. */
+    /** Receives what may go through the pipe into it; returns false when nothing may. */
     private boolean splice(final boolean ready) {
         final int length = inboundPipe == null ? 0 : handler.spliceableLength();
         if (length == 0) {
@@ -268,10 +272,10 @@ public final class Link implements AutoCloseable {
             bytesReceived += received;
             handler.onSpliced(inboundPipe, received);
         } else if (ready && received == -Errno.EAGAIN && inboundPipe.length() > 0) {
-            // There is something: it is the pipe that takes no more, because of the pieces that it came in.
+            // The socket is readable, so it is the pipe that is full: every piece takes a slot, however small.
             handler.onPipeFull(inboundPipe);
         } else if (received == -Errno.EINVAL) {
-            // A kind of socket that cannot.
+            // This kind of socket cannot be spliced.
             if (inboundPipe.length() > 0) {
                 handler.onPipeFull(inboundPipe);
             }
@@ -320,7 +324,7 @@ public final class Link implements AutoCloseable {
         if (result == -Errno.EAGAIN) {
             registration.enable(Constants.EPOLLOUT);
         } else if (result == -Errno.ETOOMANYREFS) {
-            // Of this user there are too many descriptors that nobody has received yet; nothing tells when it is fewer.
+            // Too many descriptors of this user are in flight, and nothing tells when there are fewer.
             registration.disable(Constants.EPOLLOUT);
             loop.schedule(retry, RETRY_NS);
         } else if (result < 0) {
@@ -339,8 +343,9 @@ public final class Link implements AutoCloseable {
     }
 
     /**
-     * What the peer sent before it went is still in the receive queue, and the end after it: reading finds both. If it
-     * has not gone, the end is made, or the session would live on without a voice.
+     * Gives up writing, but not reading: what the peer sent before it closed is still in the receive queue, and then
+     * the end of the stream. If the peer has not closed (another error), the socket is shut down, or the session would
+     * live on without being able to send.
      */
     private void failWriting(final int errno) {
         writeFailed = true;

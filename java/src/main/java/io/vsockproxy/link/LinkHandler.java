@@ -7,15 +7,15 @@ package io.vsockproxy.link;
 import io.vsockproxy.posix.SplicePipe;
 
 /**
- * What a {@link Link} tells its session.
+ * What a {@link Link} calls: its session. On the loop's thread.
  */
 public interface LinkHandler {
-    /** Bytes have come in. */
+    /** Bytes have been received into the inbound buffer. */
     void onReceived();
 
     /**
-     * How many of the bytes that come next, after those in the inbound buffer, may go through a pipe, because they need
-     * not be read.
+     * How many of the next bytes, after those in the inbound buffer, may go through the pipe because they need not be
+     * read.
      *
      * @return 0 for none.
      */
@@ -23,32 +23,35 @@ public interface LinkHandler {
         return 0;
     }
 
-    /** {@code length} such bytes have come. Those that stay in the pipe must be followed by more. */
+    /**
+     * {@code length} such bytes have been moved into {@code pipe}. The handler may leave bytes in it only if more are
+     * to follow.
+     */
     default void onSpliced(final SplicePipe pipe, final int length) {
         throw new UnsupportedOperationException();
     }
 
-    /** The pipe has no room for more: what is in it must be taken out, and nothing more may go through it for now. */
+    /** The pipe is full: the handler must take out what is in it, and let nothing more go through it for now. */
     default void onPipeFull(final SplicePipe pipe) {
         throw new UnsupportedOperationException();
     }
 
-    /** How many bytes to read at most, so that those after them may go through a pipe. */
+    /** The most bytes to read next, so that those after them may go through the pipe. */
     default int receiveLength() {
         return Integer.MAX_VALUE;
     }
 
-    /** There is room again for bytes read from local sources, after there was none. */
+    /** The outbound ring has room for bytes from local sources again. Called after {@link Link#wantRoom}. */
     void onRoom();
 
     /**
-     * The peer will send no more; everything received before has been handed over. What waits to be sent still is, for
-     * the peer may have closed one direction only; {@link #onEnded} follows when it has left, or cannot.
+     * The peer will send no more; everything received before has been passed on. What waits is still sent, because the
+     * peer may have closed one direction only; {@link #onEnded} follows when it has been sent or cannot be.
      */
     void onInputEnded();
 
     /**
-     * The connection has ended; everything received before has been handed over. Called once, last.
+     * The connection has ended; everything received before has been passed on. Called once, last.
      *
      * @param errno 0 when the peer closed in order.
      */

@@ -13,10 +13,10 @@ import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * Sockets for links: their addresses and options.
+ * Addresses and options of the sockets of links.
  */
 public final class LinkSockets {
-    /** What the kernel holds for a unix link each way; two blobs of the usual read length and their overhead. */
+    /** The send buffer of a unix link, in bytes: two blobs of the usual read length, and the kernel's overhead. */
     private static final int UNIX_BUFFER_LENGTH = 416 * 1024;
     private static final int BACKLOG = 64;
 
@@ -34,10 +34,10 @@ public final class LinkSockets {
     }
 
     /**
-     * A listening AF_VSOCK socket, which is the caller's.
+     * Creates a listening AF_VSOCK socket, which the caller owns.
      *
-     * @param bufferLength what the kernel is to hold for each connection, in bytes.
-     * @throws PosixException when it cannot be made: EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT.
+     * @param bufferLength how many bytes the kernel may buffer for each connection.
+     * @throws PosixException when it cannot be created: EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT.
      */
     public static OwnedFd listenVsock(final int cid, final int port, final long bufferLength) {
         final OwnedFd socket = OwnedFd.of(PosixException.check(
@@ -55,7 +55,7 @@ public final class LinkSockets {
         }
     }
 
-    /** Sets the buffers of a unix-socket link, whose descriptor is borrowed. */
+    /** Sets the buffers of a unix-socket link. Borrows {@code fd}. */
     public static void configureUnix(final int fd) {
         try (SocketOptions options = new SocketOptions()) {
             options.set(fd, Constants.SO_SNDBUF, UNIX_BUFFER_LENGTH);
@@ -63,16 +63,16 @@ public final class LinkSockets {
     }
 
     /**
-     * Sets the buffers of an AF_VSOCK link, best before it is connected: each side tells the other how much room it
-     * has. What the kernel does not allow stays as it was: see {@link #vsockBufferLength}.
+     * Sets the buffers of an AF_VSOCK link, preferably before it is connected, because each side then tells the other
+     * how much room it has. Has no effect if the kernel does not allow it: see {@link #vsockBufferLength}.
      *
      * @param fd           borrowed.
-     * @param bufferLength what the kernel is to hold each way, in bytes.
+     * @param bufferLength how many bytes the kernel may buffer in each direction.
      */
     public static void configureVsock(final int fd, final long bufferLength) {
         try (Memory value = Memory.allocate(Long.BYTES)) {
             value.buffer().putLong(0, bufferLength);
-            // The maximum first: the size is clamped to it without a word.
+            // The maximum first: the kernel silently clamps the size to it.
             Syscalls.setsockopt(
                 fd, Constants.AF_VSOCK, Constants.SO_VM_SOCKETS_BUFFER_MAX_SIZE, value.address(), Long.BYTES);
             Syscalls.setsockopt(
@@ -80,7 +80,7 @@ public final class LinkSockets {
         }
     }
 
-    /** What the kernel has made of an AF_VSOCK link's buffer length, in bytes; or {@code -errno}. */
+    /** The buffer length that the kernel has given an AF_VSOCK link, in bytes; or {@code -errno}. */
     public static long vsockBufferLength(final int fd) {
         try (Memory memory = Memory.allocate(2 * Long.BYTES)) {
             memory.buffer().putInt(Long.BYTES, Long.BYTES);

@@ -15,7 +15,7 @@ import org.agrona.BitUtil;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What is to be sent: frames are built in place in a ring, and leave in one gathered call.
+ * Frames to be sent: they are built in place in a ring, and sent together in one gathering call.
  *
  * <pre>
  *   ring:    ...| header frame | gap | header frame header frame |        free        |
@@ -23,33 +23,37 @@ import org.agrona.concurrent.UnsafeBuffer;
  *   pieces:     [address, length]    [address, length]              a table of struct iovec
  * </pre>
  *
- * <p>A claim is contiguous. Whoever claims may use less of it at either end: a blob is received behind room for the
- * longest header and its header is then written right-aligned in front, so a few bytes before a frame may stay unused.
- * Frames that touch become one piece. Descriptors ride on the first byte of their frame, which therefore begins a call.
+ * <p>A claim is contiguous, and may be used only in part: a blob is received behind room for the longest header, and
+ * its header is then written right-aligned in front of it, so a few bytes before a frame may stay unused. Adjacent
+ * frames become one piece. Descriptors are attached to the first byte of their frame, so such a frame always begins a
+ * new call.
  *
- * <p>A frame may end with an {@link ExternalPiece}: its header is in the ring, in a piece of its own, and the next
- * piece is where the bytes lie. Such a piece can turn out not to be readable: {@link ExternalRepair} tells what is done
- * then.
+ * <p>A frame may end with an {@link ExternalPiece}: then its header is in the ring, as a piece of its own, and the next
+ * piece points to the bytes outside. Such a piece can turn out to be unreadable: {@link ExternalRepair} describes what
+ * is done then.
  *
- * <p>Or it may end with what lies in a pipe, one such frame at a time: in the table that is a piece without an address.
+ * <p>Or a frame may end with the contents of a pipe, one such frame at a time. In the table this is a piece whose
+ * address is 0.
  *
- * <p>Four bounds: bytes read from local sources may only fill {@code dataLimit}, so that the messages which must be
- * sent (closes, answers) have the rest of the ring for themselves; as much again may lie in external pieces, and what
- * it holds in the pipe. When even the rest of the ring is used up the peer has stopped reading while it goes on
- * asking, and its session has to end.
+ * <p>Four bounds apply: bytes read from local sources fill at most {@code dataLimit} of the ring, which leaves the rest
+ * for messages that must be sent (closes, answers); external pieces may add as much again; and the pipe what it holds.
+ * When even the rest of the ring is used up, the peer has stopped reading while it goes on asking, and its session has
+ * to end.
+ *
+ * <p>Confined to the loop's thread.
  */
 public final class OutboundRing implements AutoCloseable {
-    /** No room for that much now. */
+    /** There is no room for that much now. */
     public static final int NO_ROOM = -1;
 
-    /** For a {@link #commit(int, int, int[])} with none. */
+    /** No descriptors, for {@link #commit(int, int, int[])}. */
     public static final int[] NO_DESCRIPTORS = {};
 
     private static final int PIECE_CAPACITY = 1024;
     private static final int PIECE_MASK = PIECE_CAPACITY - 1;
-    /** Pieces kept for messages that must be sent; they nearly always extend the piece before them. */
+    /** Pieces reserved for messages that must be sent. Such messages nearly always extend the piece before them. */
     private static final int RESERVED_PIECES = 64;
-    /** How far a call that follows a stall is looked over beforehand; more than a socket's buffer, less than much. */
+    /** After a stall, how many of the next bytes to check before sending: more than a socket's buffer holds. */
     private static final long CHECKED_BYTES = 1 << 20;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
 
@@ -72,7 +76,7 @@ public final class OutboundRing implements AutoCloseable {
     private int descriptorCount;
     private long bytesSent;
     private long externalBytes;
-    /** Whose bytes end a frame that waits to be sent; or null. */
+    /** The pipe whose contents end a frame that waits to be sent; or null. */
     private SplicePipe splicePipe;
     private boolean spliceRefused;
     private long claimStart;
@@ -83,7 +87,7 @@ public final class OutboundRing implements AutoCloseable {
 
     /**
      * @param capacity  bytes, a power of two.
-     * @param dataLimit how much of it {@link #claimData} may fill, in bytes.
+     * @param dataLimit how much of it {@link #claimData} may fill, in bytes; at most half.
      */
     public OutboundRing(final int capacity, final int dataLimit) {
         if (!BitUtil.isPowerOfTwo(capacity) || dataLimit > capacity / 2) {
@@ -99,7 +103,7 @@ public final class OutboundRing implements AutoCloseable {
         repair = new ExternalRepair(buffer, pieceTable, PIECE_CAPACITY);
     }
 
-    /** The ring's bytes; only a claim's may be written. */
+    /** The ring's bytes. Only those of the open claim may be written. */
     public UnsafeBuffer buffer() {
         return buffer;
     }
@@ -109,7 +113,7 @@ public final class OutboundRing implements AutoCloseable {
         return ring.address(index, length);
     }
 
-    /** Bytes of frames that wait to be sent, those of external pieces included. */
+    /** Bytes of frames that wait to be sent, including external pieces and the pipe. */
     public long pendingBytes() {
         return pendingBytes;
     }
@@ -124,7 +128,7 @@ public final class OutboundRing implements AutoCloseable {
         return externalBytes;
     }
 
-    /** Whether so much has left that local sources are worth reading again: what was refused last would fit. */
+    /** Whether enough has been sent for local sources to be read again: the largest claim refused would fit. */
     public boolean hasDataRoom() {
         return tail - head <= dataLimit / 2 && pieceTail - pieceHead <= PIECE_CAPACITY / 2
             && (externalBytes == 0 || externalBytes <= dataLimit - Math.max(refusedExternal, dataLimit / 2))
@@ -144,8 +148,8 @@ public final class OutboundRing implements AutoCloseable {
     /**
      * Claims room for bytes read from a local source.
      *
-     * @param minimum bytes without which the claim is of no use.
-     * @param maximum bytes that would be welcome.
+     * @param minimum the fewest bytes with which the claim is of use.
+     * @param maximum the most bytes to claim.
      * @return the index of the first byte, with {@link #claimLength} from {@code minimum} to {@code maximum};
      *     or {@link #NO_ROOM}.
      */
@@ -153,16 +157,16 @@ public final class OutboundRing implements AutoCloseable {
         final int index = pieceTail - pieceHead >= PIECE_CAPACITY - RESERVED_PIECES
             ? NO_ROOM
             : claim(minimum, maximum, dataLimit);
-        // Half of the limit being free is not enough for a claim of more than that: who was told to try again at once
-        // would only be refused again, and again.
+        // For hasDataRoom: a claim of more than half the limit would otherwise be retried, and refused, again and
+        // again.
         refusedMinimum = index == NO_ROOM ? Math.max(refusedMinimum, minimum) : 0;
         return index;
     }
 
     /**
-     * Claims room for the header of a frame that ends with {@code externalLength} bytes which lie elsewhere.
+     * Claims room for the header of a frame that ends with {@code externalLength} bytes outside the ring.
      *
-     * @return as {@link #claimData}. However long it is, one such piece may always wait.
+     * @return as {@link #claimData}. One external piece is always allowed to wait, however long it is.
      */
     public int claimExternal(final int headerLength, final int externalLength) {
         if (externalBytes > 0 && externalBytes + externalLength > dataLimit) {
@@ -175,7 +179,7 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
-     * Claims room for the header of a frame that ends with what lies in a pipe.
+     * Claims room for the header of a frame that ends with the contents of a pipe.
      *
      * @return as {@link #claimData}. There is no room as long as another such frame waits.
      */
@@ -185,7 +189,7 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
-     * Claims room for a message that has to be sent.
+     * Claims room for a message that must be sent.
      *
      * @return the index of the first byte, or {@link #NO_ROOM}: the peer has stopped reading while it goes on asking.
      */
@@ -196,23 +200,23 @@ public final class OutboundRing implements AutoCloseable {
         return claim(length, length, buffer.capacity());
     }
 
-    /** How many bytes the last successful claim got. */
+    /** The length of the last successful claim, in bytes. */
     public int claimLength() {
         return claimLength;
     }
 
     /**
-     * Ends the claim: the bytes [{@code from}, {@code to}) of it, one or more whole frames, are to be sent.
+     * Ends the claim: bytes [{@code from}, {@code to}) of it, one or more whole frames, are to be sent.
      */
     public void commit(final int from, final int to) {
         commit(from, to, NO_DESCRIPTORS);
     }
 
     /**
-     * Ends the claim: the bytes [{@code from}, {@code to}) of it, one frame, are to be sent.
+     * Ends the claim: bytes [{@code from}, {@code to}) of it, one frame, are to be sent.
      *
-     * @param descriptors ride on the frame's first byte. Takes ownership: they are closed once sent, or when this ring
-     *                    closes. At most 253.
+     * @param descriptors at most 253, attached to the frame's first byte. Takes ownership: they are closed once sent,
+     *                    or when they are discarded.
      */
     public void commit(final int from, final int to, final int[] descriptors) {
         endClaim(from, to);
@@ -234,12 +238,12 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
-     * Ends the claim: the bytes [{@code from}, {@code to}) of it are the header of a frame that ends with
-     * {@code external}, which is released once sent or discarded.
+     * Ends the claim: bytes [{@code from}, {@code to}) of it are the header of a frame that ends with {@code external},
+     * which is released once it has been sent or discarded.
      */
     public void commit(final int from, final int to, final ExternalPiece external) {
         endClaim(from, to);
-        // Never part of the piece before it: it may have to be written again, shorter.
+        // A piece of its own, because the header may have to be written again, shorter.
         addPiece(ring.address(from, to - from), to - from);
         final int piece = addPiece(external.address(), external.length());
         pieceExternals[piece] = external;
@@ -249,8 +253,8 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
-     * Ends the claim: the bytes [{@code from}, {@code to}) of it are the header of a frame that ends with all that is
-     * in {@code pipe}, which nobody else touches until that has been sent or discarded.
+     * Ends the claim: bytes [{@code from}, {@code to}) of it are the header of a frame that ends with the contents of
+     * {@code pipe}. Nobody else may use the pipe until they have been sent or discarded.
      */
     public void commit(final int from, final int to, final SplicePipe pipe) {
         commit(from, to);
@@ -259,7 +263,7 @@ public final class OutboundRing implements AutoCloseable {
         splicePipe = pipe;
     }
 
-    /** Ends the claim with nothing to be sent. */
+    /** Ends the claim without sending anything. */
     public void abort() {
         claimLength = 0;
     }
@@ -272,7 +276,8 @@ public final class OutboundRing implements AutoCloseable {
     public int flush(final int fd) {
         boolean narrow = false;
         if (stalled && externalBytes > 0) {
-            // Time has passed: a file that was cut meanwhile still gets a short answer if its frame has not begun.
+            // Time has passed: a file that was truncated meanwhile still gets a shorter answer, if nothing of its frame
+            // has been sent.
             checkUnsent();
         }
         stalled = false;
@@ -299,7 +304,7 @@ public final class OutboundRing implements AutoCloseable {
                 if (narrow) {
                     repair(external, true);
                 }
-                // One external piece in each call from here on: so it is known which one is to blame.
+                // From here on, at most one external piece in each call, so that it is known which one faults.
                 narrow = true;
                 continue;
             }
@@ -317,7 +322,7 @@ public final class OutboundRing implements AutoCloseable {
 
     private int send(final int fd, final int first, final int count, final int[] descriptors) {
         if (count == 1 && descriptors == null) {
-            // A twentieth of a microsecond less than sendmsg.
+            // send(2) takes a twentieth of a microsecond less than sendmsg(2).
             return Syscalls.send(
                 fd, IoVec.address(pieceTable, first), (int) IoVec.length(pieceTable, first), SEND_FLAGS);
         }
@@ -330,7 +335,7 @@ public final class OutboundRing implements AutoCloseable {
         return IoVec.address(pieceTable, piece) == 0;
     }
 
-    /** Sends what is left in the pipe: 0 when that was all, or {@code -errno}. */
+    /** Sends what is left in the pipe. Returns 0 when everything was sent, or {@code -errno}. */
     private int splice(final int fd, final int piece) {
         final int sent = splicePipe.drainTo(fd);
         if (sent < 0) {
@@ -347,7 +352,7 @@ public final class OutboundRing implements AutoCloseable {
         return 0;
     }
 
-    /** Drops what has not been sent, and closes the descriptors that were to ride along. */
+    /** Drops what has not been sent, and closes the descriptors attached to it. */
     public void discard() {
         while (pieceHead < pieceTail) {
             final int piece = (int) pieceHead & PIECE_MASK;
@@ -399,8 +404,8 @@ public final class OutboundRing implements AutoCloseable {
 
     private int claim(final int minimum, final int maximum, final int fillLimit) {
         if (isEmpty()) {
-            // Starting over keeps the pages in use few, and the claims long. Not while an external piece waits whose
-            // header has gone: when that goes too, head goes where it was committed.
+            // Starting over keeps few pages in use, and claims long. Not while an external piece waits, even if its
+            // header has been sent: once sent, it sets head to where it was committed.
             head = 0;
             tail = 0;
         }
@@ -421,8 +426,9 @@ public final class OutboundRing implements AutoCloseable {
     }
 
     /**
-     * Pieces that can leave in one call from {@code first} on: up to the table's end, or a piece with descriptors, or
-     * in a pipe, or one that goes on elsewhere; when {@code narrow}, up to an external one.
+     * How many pieces from {@code first} on can be sent in one call: up to the end of the table, before a piece with
+     * descriptors or one in a pipe, and up to an external one that continues with zeros or, when {@code narrow}, up to
+     * any external one.
      */
     private int callLength(final int first, final boolean narrow) {
         final int available = (int) Math.min(pieceTail - pieceHead, PIECE_CAPACITY - first);
@@ -447,7 +453,10 @@ public final class OutboundRing implements AutoCloseable {
         return -1;
     }
 
-    /** Shortens frames of which nothing has gone and whose files have been cut, as far as the next call may reach. */
+    /**
+     * Among the frames that the next call may reach, shortens those whose files have been truncated and of which
+     * nothing has been sent.
+     */
     private void checkUnsent() {
         long bytes = 0;
         for (long i = pieceHead; i < pieceTail && bytes < CHECKED_BYTES; i++) {
@@ -461,7 +470,7 @@ public final class OutboundRing implements AutoCloseable {
 
     private boolean hasBegun(final int external) {
         final int header = (external - 1) & PIECE_MASK;
-        // The header is the piece before, as long as that is still to be sent.
+        // The header is the piece before it, as long as that is unsent.
         return ((int) pieceHead & PIECE_MASK) == external
             || IoVec.address(pieceTable, header) != repair.headerAddress(external, ring.address());
     }
@@ -488,7 +497,7 @@ public final class OutboundRing implements AutoCloseable {
         pendingBytes -= sent;
         bytesSent += sent;
         int left = sent;
-        // A piece that was shortened to nothing goes with what is in front of it.
+        // A piece that was shortened to nothing is removed together with the piece before it.
         while (pieceHead < pieceTail) {
             final int piece = (int) pieceHead & PIECE_MASK;
             final boolean external = pieceExternals[piece] != null;

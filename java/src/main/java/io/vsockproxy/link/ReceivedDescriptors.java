@@ -9,28 +9,28 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.collections.IntArrayList;
 
 /**
- * Descriptors that arrived on a unix-socket link and wait for the frame that lists them, in order.
+ * Descriptors that have arrived on a unix-socket link and wait, in order, for the frames that list them.
  *
- * <p>The link keeps no message boundaries: frames take from the front. Where the kernel could not install all of a
- * message's descriptors (EMFILE), a mark stands in for those that are missing, so that only the frame they were meant
- * for suffers. Owns what it holds.
+ * <p>The link keeps no message boundaries, so frames simply take from the front. When the kernel could not install all
+ * of a message's descriptors (EMFILE), a mark takes the place of the message's descriptors, so that only the frame they
+ * were meant for suffers. Owns the descriptors it holds.
  */
 public final class ReceivedDescriptors implements AutoCloseable {
-    /** What {@link #take} answers when none has arrived. */
+    /** The result of {@link #take} when none is waiting. */
     public static final int NONE = -1;
-    /** What {@link #take} answers, once, where descriptors were lost on their way in. */
+    /** The result of {@link #take}, once, in place of descriptors that were lost while being received. */
     public static final int LOST = -2;
 
-    /** More than this at once, and the peer sends descriptors that no frame asks for. */
+    /** If more than this are waiting, the peer is sending descriptors that no frame lists. */
     private static final int MAX_WAITING = 4 * ControlData.MAX_DESCRIPTORS;
 
     private final IntArrayList queue = new IntArrayList();
     private int head;
 
     /**
-     * Takes over what a receive brought.
+     * Takes ownership of the descriptors of one receive.
      *
-     * @return false, with those that came now closed, when too many wait already.
+     * @return false when too many are waiting already; the new ones are then closed.
      */
     public boolean add(final ControlData control) {
         if (size() >= MAX_WAITING) {
@@ -50,12 +50,12 @@ public final class ReceivedDescriptors implements AutoCloseable {
         return true;
     }
 
-    /** How many wait. */
+    /** How many are waiting. */
     public int size() {
         return queue.size() - head;
     }
 
-    /** The next descriptor, which the caller then owns; {@link #NONE}; or {@link #LOST}. */
+    /** The next descriptor, which the caller then owns; or {@link #NONE}, or {@link #LOST}. */
     public int take() {
         if (size() == 0) {
             return NONE;

@@ -4,8 +4,8 @@
  */
 
 /**
- * The connection to the other side: what has come in, what is to go out, the descriptors that ride along, and what
- * its sockets are set to. It moves bytes and does not know what frames mean.
+ * The connection to the other side: received bytes, bytes to be sent, the descriptors attached to them, and the options
+ * of its sockets. It moves bytes and does not know what frames mean.
  *
  * <p>Confined to the loop's thread.
  */
