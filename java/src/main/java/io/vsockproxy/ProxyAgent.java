@@ -24,7 +24,6 @@ import io.vsockproxy.session.ChannelAcceptors;
 import io.vsockproxy.session.RepeatedLog;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
-import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.socket.SocketListener;
 import io.vsockproxy.socket.UnixListeningSocket;
 import io.vsockproxy.stream.ChannelCommons;
@@ -36,7 +35,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
 
 /**
@@ -49,11 +47,8 @@ final class ProxyAgent implements EngineAgent {
     private static final Logger LOGGER = System.getLogger(ProxyAgent.class.getName());
     /** Lines per minute. */
     private static final int MAX_LOG_LINES = 64;
-    private static final long MIN_RECONNECT_NS = TimeUnit.MILLISECONDS.toNanos(20);
-    private static final long MAX_RECONNECT_NS = TimeUnit.SECONDS.toNanos(1);
     /** How many files of the mount are closed at once. Each close waits for this loop only. */
     private static final int MOUNT_WORKER_THREADS = 2;
-    private static final long LINK_CONNECT_TIMEOUT_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final VsockProxy.Context context;
     private final CompletableFuture<String> ready;
@@ -82,14 +77,11 @@ final class ProxyAgent implements EngineAgent {
     private final Forwards forwards;
     private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
-    private final Timer reconnect = new Timer(this::connectToHost);
     private DescriptorSocket descriptorSocket;
+    /** A host's; null in a guest, and before the start. */
     private SocketListener linkListener;
-    private SocketConnector linkConnector;
-    private SocketAddress hostAddress;
-    private long reconnectDelayNs = MIN_RECONNECT_NS;
-    private long connectedNs;
-    private boolean connectFailed;
+    /** A guest's; null in a host, and before the start. */
+    private HostConnector hostConnector;
     private int sessionNumber;
     private long refusedGuests;
     private boolean announced;
@@ -160,9 +152,8 @@ final class ProxyAgent implements EngineAgent {
             listenForApplications();
             announce("host listening on " + context.address());
         } else {
-            final LinkAddress address = context.address();
-            hostAddress = LinkSockets.address(address.path(), address.cid(), address.port());
-            connectToHost();
+            hostConnector = new HostConnector(loop, context.address(), this::configure, this::onLink);
+            hostConnector.connect();
             throwFailure();
         }
     }
@@ -217,7 +208,9 @@ final class ProxyAgent implements EngineAgent {
     void drain() {
         final long deadlineNs = System.nanoTime() + context.drainTimeoutNs();
         draining = true;
-        loop.cancel(reconnect);
+        if (hostConnector != null) {
+            hostConnector.stop();
+        }
         if (linkListener != null) {
             linkListener.pause();
         }
@@ -325,12 +318,10 @@ final class ProxyAgent implements EngineAgent {
             closed = true;
         }
         ready.cancel(false);
-        loop.cancel(reconnect);
         // Paths are removed while their sockets still listen. Another proxy replaces a socket that nobody listens on
         // with its own, and once closed, its inode number may be reused: the two could not be told apart.
         listeningSockets.forEach(socket -> close(socket::remove));
-        close(linkConnector);
-        close(hostAddress);
+        close(hostConnector);
         close(linkListener);
         close(descriptorSocket);
         close(forwards);
@@ -410,34 +401,6 @@ final class ProxyAgent implements EngineAgent {
     private int maxSessions() {
         // With several guests there would be no telling which one a connection for descriptors comes from.
         return descriptorSocket == null ? context.maxSessions() : 1;
-    }
-
-    private void connectToHost() {
-        final LinkAddress address = context.address();
-        linkConnector = SocketConnector.connect(
-            loop, LinkSockets.family(address.isUnix()), hostAddress, LINK_CONNECT_TIMEOUT_NS,
-            this::isConfigured,
-            new SocketConnector.Completion() {
-                @Override
-                public void onConnected(final OwnedFd socket) {
-                    connectedNs = loop.nowNs();
-                    connectFailed = false;
-                    onLink(socket);
-                }
-
-                @Override
-                public void onFailed(final int errno) {
-                    LOGGER.log(connectFailed ? Level.DEBUG : Level.INFO,
-                        "{0}: {1}; trying on", address, Errno.name(errno));
-                    connectFailed = true;
-                    scheduleReconnect();
-                }
-            });
-    }
-
-    private void scheduleReconnect() {
-        loop.schedule(reconnect, reconnectDelayNs);
-        reconnectDelayNs = Math.min(reconnectDelayNs * 2, MAX_RECONNECT_NS);
     }
 
     /** A connection to the other side, of which this takes ownership: begins a session, or refuses it. */
@@ -551,20 +514,9 @@ final class ProxyAgent implements EngineAgent {
     }
 
     private void onLinkLost() {
-        if (context.role() == Role.GUEST && !draining) {
-            // Only a link that has lasted resets the delay: a host that refuses this guest accepts and closes at once,
-            // and must not be asked all the time.
-            if (loop.nowNs() - connectedNs > MAX_RECONNECT_NS) {
-                reconnectDelayNs = MIN_RECONNECT_NS;
-            }
-            scheduleReconnect();
+        if (hostConnector != null) {
+            hostConnector.onLinkLost();
         }
-    }
-
-    /** Always true: unlike an application's connection, the link may use one of the reserved descriptors. */
-    private boolean isConfigured(final int fd) {
-        configure(fd);
-        return true;
     }
 
     private void configure(final int fd) {

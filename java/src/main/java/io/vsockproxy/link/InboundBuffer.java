@@ -11,7 +11,8 @@ import org.agrona.concurrent.UnsafeBuffer;
 /**
  * Bytes that have been received and not yet handled, contiguous, so that frames can be read where they lie.
  *
- * <pre> 0 head tail window capacity
+ * <pre>
+ *   0            head             tail                 window                          capacity
  *   +------------+----------------+--------------------+--------------------------------+
  *   | handled    | to be read     | room for the next  | only for a frame too large for |
  *   |            |                | receive            | the window; given back after   |

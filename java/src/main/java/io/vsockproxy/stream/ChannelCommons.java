@@ -13,10 +13,11 @@ import org.agrona.ErrorHandler;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What all channels of a loop share: the one claim that may be open at a time, and where a component's faults go.
+ * What all channels of a loop share: the one claim that may be open at a time, and the handler of components'
+ * exceptions. Confined to the loop's thread, except {@link #check}.
  */
 public final class ChannelCommons {
-    /** So that a message never needs more than half of the smallest window that a peer of our kind has by default. */
+    /** In bytes: half of the window that a peer with the extension initially grants by default. */
     private static final int MAX_LENGTH = 128 << 10;
 
     private final EventLoop loop;
@@ -29,8 +30,8 @@ public final class ChannelCommons {
     private StreamHandler openClaimHandler;
 
     /**
-     * @param errorHandler    is told what a component's callbacks throw.
-     * @param maxPacketLength longest packet that a session has room for, in bytes.
+     * @param errorHandler    is called with what a component's callbacks throw.
+     * @param maxPacketLength the longest packet that a session can send, in bytes.
      */
     public ChannelCommons(final EventLoop loop, final ErrorHandler errorHandler, final int maxPacketLength) {
         this.loop = loop;
@@ -39,7 +40,8 @@ public final class ChannelCommons {
     }
 
     /**
-     * Runs a component's code: what it throws goes to the error handler, and a claim that it leaves open is aborted.
+     * Runs a component's callback. What it throws goes to the error handler, and a claim that it leaves open is
+     * aborted.
      */
     public void call(final Runnable callback) {
         try {
@@ -50,7 +52,7 @@ public final class ChannelCommons {
         abandonClaim();
     }
 
-    /** Tells a component the outcome of a request about a file. */
+    /** Calls a component with the outcome of a file request, guarded as {@link #call}. */
     public void complete(
         final RemoteFile.Completion completion, final RemoteFile file, final long correlationId, final long result) {
         try {
@@ -61,7 +63,10 @@ public final class ChannelCommons {
         abandonClaim();
     }
 
-    /** A component's code has returned, or a turn begins: aborts a claim that was left open. */
+    /**
+     * Aborts a claim that was left open. To be called when a component's callback has returned, and at the beginning of
+     * each turn.
+     */
     public void abandonClaim() {
         if (openClaim != null) {
             final int length = openClaim.length();
@@ -73,7 +78,7 @@ public final class ChannelCommons {
     }
 
     /**
-     * A component calls something of a channel.
+     * To be called first by every method that a component calls. Any thread.
      *
      * @throws IllegalStateException on another thread than the loop's, or while a claim is open.
      */
@@ -104,7 +109,7 @@ public final class ChannelCommons {
         return maxLength;
     }
 
-    /** What goes with bytes that came without descriptors. */
+    /** No descriptors, to pass with bytes that came without any. */
     PassedDescriptors noDescriptors() {
         return noDescriptors;
     }

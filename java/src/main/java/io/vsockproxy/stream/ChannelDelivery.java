@@ -12,19 +12,19 @@ import io.vsockproxy.posix.OwnedFd;
 import java.util.Objects;
 
 /**
- * Descriptors on their way to a channel's component. Owns those that it has not taken.
+ * Descriptors on their way to a channel's component. Owns those that the component has not taken.
  */
 public final class ChannelDelivery extends Delivery implements PassedDescriptors {
-    /** Stands for what {@link #owned} has. */
+    /** Marks a descriptor that is in {@link #owned}. */
     private static final int THERE = 0;
 
     private final DescriptorClass[] kinds;
     private final AutoCloseable[] owned;
 
     /**
-     * @param kinds of the originals.
-     * @param owned for each an {@link OwnedFd}, a {@link RemoteFile} for a regular file, a {@link ChannelStream} that
-     *              nobody has taken, or null for what is still to be supplied. Takes ownership.
+     * @param kinds what each of the originals is.
+     * @param owned for each of them an {@link OwnedFd}, a {@link RemoteFile} for a regular file, a {@link
+     *              ChannelStream} not yet taken, or null for one still to be supplied. Takes ownership.
      */
     public ChannelDelivery(final DescriptorClass[] kinds, final AutoCloseable[] owned) {
         super(missing(owned));

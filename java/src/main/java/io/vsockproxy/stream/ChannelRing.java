@@ -18,10 +18,10 @@ import org.agrona.concurrent.ringbuffer.ManyToOneRingBuffer;
 import org.agrona.concurrent.ringbuffer.RingBufferDescriptor;
 
 /**
- * Other threads' messages on their way to a {@link ChannelStream}. A record is the length of its message and the
- * message, so that a claim may be committed for less than it was made for.
+ * Other threads' messages on their way to a {@link ChannelStream}. A record consists of the length of its message and
+ * the message, so that a claim may be committed with fewer bytes than were claimed.
  *
- * <p>Any thread, but for {@link #drain}, {@link #closed} and {@link #isEmpty}, which are the loop's.
+ * <p>Any thread, except {@link #drain} and {@link #closed}, which only the loop's thread may call.
  */
 final class ChannelRing implements ChannelSender, ChannelClaim.Owner, ControlledMessageHandler {
     static final OwnedFd[] NO_DESCRIPTORS = {};
@@ -131,19 +131,22 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         wake();
     }
 
-    /** Whether everything has been sent. */
+    /** Whether every message has been read from the ring. */
     boolean isEmpty() {
         return ring.size() == 0;
     }
 
-    /** The channel is over. */
+    /** The channel has ended: nothing more is accepted. */
     void closed() {
         closed = true;
     }
 
-    /** Sends what has come, and does what was put off until that is done. False when there was no room for all. */
+    /**
+     * Sends the messages in the ring, and then shuts down or closes the channel if that was asked for. Returns false
+     * when there was no room for all of them.
+     */
     boolean drain() {
-        // What was offered before that is in the ring already.
+        // Read before the ring: what was offered before shutdown or close is in the ring already.
         final boolean toEnd = shutdownWanted || closeWanted;
         return toEnd ? drainToEnd() : drainOnce();
     }
@@ -165,7 +168,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
                 return false;
             }
             if (ring.consumerPosition() == before) {
-                // A claim that is still open is in front: its commit wakes the loop again.
+                // The next record is a claim that is still open; its commit wakes the loop again.
                 return true;
             }
         }
@@ -181,7 +184,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         refused = false;
         ring.controlledRead(this);
         if (!refused) {
-            // One read ends where the ring wraps around.
+            // One read goes no further than the point where the ring wraps around.
             ring.controlledRead(this);
         }
         return !refused;
@@ -205,13 +208,13 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         return (int) (claim.buffer().addressOffset() - buffer.addressOffset()) - HEADER_LENGTH;
     }
 
-    /** Has the loop look, once for all that comes until it does. */
+    /** Has the loop look into the ring; one command suffices for everything added until it does. */
     private void wake() {
         while (!closed && woken.raise()) {
             if (loop.execute(onWoken)) {
                 return;
             }
-            // Too many commands wait: the loop is about to make room.
+            // The queue of commands is full; the loop is about to empty it.
             woken.lower();
             if (loop.isOwnThread()) {
                 resumeIfWanted();

@@ -19,11 +19,11 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A local end that is a component of this process: what it offers is put into the session's claim at once, and what
- * arrives is given to its handler where it lies in the inbound buffer. What the handler does not take is queued.
+ * A local end that is a component of this process. What it offers is copied into the session's claim at once, and what
+ * arrives is passed to its handler where it lies in the inbound buffer. What the handler does not take is queued.
  *
- * <p>That the channel is over, and that there is room again, is told at the end of the turn: the session may be in the
- * middle of its tables when it finds out.
+ * <p>The handler is told at the end of the turn that the channel has ended or that there is room again: when that
+ * happens, the session may be in the middle of walking its tables.
  */
 public final class ChannelStream extends Stream {
     private static final int[] NO_DESCRIPTORS = {};
@@ -39,7 +39,7 @@ public final class ChannelStream extends Stream {
         }
     };
     private final Runnable tellWritable = this::tellWritable;
-    /** Null while nobody has taken it. */
+    /** Null until a component takes the channel. */
     private ChannelHandler component;
     private boolean socketsAsChannels;
     private boolean dropped;
@@ -55,9 +55,9 @@ public final class ChannelStream extends Stream {
     private boolean told;
 
     /**
-     * @param peer      whom it leads to.
-     * @param component is told nothing before {@link #connected}; null for what was passed to another component, which
-     *                  may take it: until then it keeps what comes.
+     * @param peer      the peer at the other end.
+     * @param component the channel's handler, which is not called before {@link #connected}. Null for a socket passed
+     *                  to another component, which may take it: until then the stream keeps what comes.
      */
     public ChannelStream(
         final EventLoop loop,
@@ -78,10 +78,10 @@ public final class ChannelStream extends Stream {
 
     @Override
     public void start() {
-        // Nothing to watch: the component acts by itself.
+        // There is nothing to watch: the component calls by itself.
     }
 
-    /** The peer knows of it too: tells the component. */
+    /** The connection is made: tells the component. */
     public void connected() {
         if (!isClosed()) {
             guard(() -> socketsAsChannels = component.socketsAsChannels());
@@ -92,17 +92,17 @@ public final class ChannelStream extends Stream {
         }
     }
 
-    /** Whether sockets that come are to be channels too. */
+    /** Whether received stream sockets are to become channels too. */
     public boolean socketsAsChannels() {
         return socketsAsChannels;
     }
 
-    /** A component may not take it on another thread than the loop's, nor while a claim is open. */
+    /** Throws when called on another thread than the loop's, or while a claim is open. */
     void checkThread() {
         commons.check();
     }
 
-    /** What was passed is this component's; it may be over already. */
+    /** A component has taken the socket that was passed to it. The stream may have ended already. */
     void takenBy(final ChannelHandler newComponent) {
         component = newComponent;
         connected = true;
@@ -111,9 +111,9 @@ public final class ChannelStream extends Stream {
         loop.atEndOfTurn(pump);
     }
 
-    /** The component that it was passed to has not taken it. */
+    /** The component that the socket was passed to has not taken it: closes it. */
     void nobodysAnyMore() {
-        // Not now: the session may be in the middle of its tables.
+        // Not now: the session may be in the middle of walking its tables.
         dropped = true;
         loop.atEndOfTurn(pump);
     }
@@ -131,7 +131,7 @@ public final class ChannelStream extends Stream {
         }
     }
 
-    /** Gives bytes with descriptors to the component; takes ownership of those. */
+    /** Gives bytes with descriptors to the component. Takes ownership of the descriptors. */
     public void deliver(
         final DirectBuffer buffer, final int offset, final int length, final ChannelDelivery descriptors) {
         if (!isOpen() || isReaderGone()) {
@@ -200,7 +200,7 @@ public final class ChannelStream extends Stream {
         loop.atEndOfTurn(pump);
     }
 
-    /** Takes as much of the component's bytes as there is room for, all or none. */
+    /** Sends all of the component's bytes, or none. Takes ownership of the descriptors if they are sent. */
     int offer(final DirectBuffer buffer, final int offset, final int length, final OwnedFd[] descriptors) {
         if (!canSend()) {
             return Channel.CLOSED;
@@ -224,14 +224,14 @@ public final class ChannelStream extends Stream {
         return isOpen() && !hasReadEnded();
     }
 
-    /** There may be messages in the ring. */
+    /** The ring has asked to be drained. */
     void onRing() {
         if (!isClosed() && !refusedRing) {
             drainRing();
         }
     }
 
-    /** The ring could not wake the loop, which is on its way here anyway. */
+    /** The ring could not send a command, but this is the loop's thread: it will be drained at the end of the turn. */
     void onRingFromLoop() {
         refusedRing = true;
         loop.atEndOfTurn(pump);
@@ -258,7 +258,7 @@ public final class ChannelStream extends Stream {
         }
     }
 
-    /** Counts the descriptors that would go along, which stay the caller's; why they cannot, or null. */
+    /** Why these descriptors cannot be sent, or null. Borrows them. */
     private String obstacle(final OwnedFd[] descriptors) {
         final ControlData control = streamCommons.control();
         control.clear();
@@ -288,13 +288,13 @@ public final class ChannelStream extends Stream {
         return false;
     }
 
-    /** A peer with a window shorter than the message would otherwise never let it through. */
+    /** Half of the initial credit suffices: a message longer than the peer's window could otherwise never be sent. */
     private boolean allows(final int length) {
         final Credit credit = credit();
         return credit == null || credit.allowance() >= Math.min(length, Math.max(1, credit.initialAllowance() / 2));
     }
 
-    /** Hands bytes to the component: how many it took. */
+    /** Passes bytes to the component, and returns how many it took. */
     private int give(
         final DirectBuffer buffer, final int offset, final int length, final PassedDescriptors descriptors) {
         int taken = length;
@@ -325,7 +325,7 @@ public final class ChannelStream extends Stream {
         commons.abandonClaim();
     }
 
-    /** The component has thrown: ends its channel, and nothing else. */
+    /** The component has thrown an exception: ends its channel, and nothing else. */
     private void fault(final Throwable thrown) {
         commons.abandonClaim();
         commons.errorHandler().onError(thrown);
@@ -370,7 +370,7 @@ public final class ChannelStream extends Stream {
             if (descriptors != null && !descriptors.isComplete()) {
                 return;
             }
-            // The component may close the channel, and read on.
+            // Held, because the component may close the channel and still read the bytes.
             final DirectBuffer buffer = length == 0 ? commons.nothing() : queue.holdFirstChunk();
             final int taken = give(
                 buffer, length == 0 ? 0 : queue.firstChunkOffset(), length,
@@ -413,7 +413,7 @@ public final class ChannelStream extends Stream {
         }
     }
 
-    /** What the component sees. */
+    /** The channel as the component sees it. */
     private final class View implements Channel, ChannelClaim.Owner {
         private final Peer peer;
 

@@ -7,20 +7,20 @@ package io.vsockproxy.stream;
 import io.vsockproxy.posix.Memory;
 
 /**
- * What {@link OutputQueue}s are made of: memory in pieces of {@link #CHUNK_LENGTH} bytes, and runs. Some of each are
- * kept for the next who needs one, so that a reader that falls behind again and again leaves no garbage.
+ * The parts of {@link OutputQueue}s: chunks of memory of {@link #CHUNK_LENGTH} bytes, and runs. Some of each are kept
+ * for reuse, so that a reader that falls behind again and again leaves no garbage. Confined to the loop's thread.
  */
 public final class ChunkPool implements AutoCloseable {
     /** Bytes in a chunk. */
     public static final int CHUNK_LENGTH = 64 * 1024;
 
-    /** As much as waits at most, by default, for one reader that is slower than what comes: 4 MiB, begun anywhere. */
+    /** As many as one slow reader's queue takes by default: 4 MiB, which may begin in the middle of a chunk. */
     private static final int MAX_IDLE = 65;
     private static final int MAX_IDLE_RUNS = 1024;
 
     /** A piece of memory, in a queue or in the pool. */
     static final class Chunk {
-        /** The one behind it. */
+        /** The next one in the queue or in the pool. */
         Chunk next;
         private final Memory memory = Memory.allocate(CHUNK_LENGTH);
 
@@ -37,7 +37,7 @@ public final class ChunkPool implements AutoCloseable {
     private boolean heldCameBack;
     private boolean closed;
 
-    /** Hands a chunk out; its bytes are arbitrary. */
+    /** Returns a chunk; its contents are arbitrary. */
     Chunk take() {
         if (idle == null) {
             return new Chunk();
@@ -62,7 +62,7 @@ public final class ChunkPool implements AutoCloseable {
         }
     }
 
-    /** Hands out a run of no bytes and no descriptors. */
+    /** Returns a run without bytes or descriptors. */
     Run takeRun() {
         if (idleRuns == null) {
             return new Run();
@@ -74,7 +74,7 @@ public final class ChunkPool implements AutoCloseable {
         return run;
     }
 
-    /** Takes a run back whose descriptors are closed, or somebody else's. */
+    /** Takes a run back. Its descriptors have been closed or belong to somebody else. */
     void giveBack(final Run run) {
         if (idleRunCount < MAX_IDLE_RUNS) {
             run.length = 0;
@@ -87,12 +87,12 @@ public final class ChunkPool implements AutoCloseable {
         }
     }
 
-    /** Has {@code chunk} neither handed out again nor unmapped until {@link #release}: somebody reads it. */
+    /** Keeps {@code chunk} from being reused or unmapped until {@link #release}, because somebody is reading it. */
     void hold(final Chunk chunk) {
         held = chunk;
     }
 
-    /** Nobody reads any more what is {@linkplain #hold held}. */
+    /** Nobody reads the {@linkplain #hold held} chunk any more. */
     void release() {
         final Chunk chunk = held;
         held = null;

@@ -5,8 +5,9 @@
 package io.vsockproxy.stream;
 
 /**
- * Flow control of one stream, both ways: what may still be sent to the other side, and what it is to be told that has
- * been taken here. A packet costs {@link #PACKET_OVERHEAD} more than its length, so that empty ones are bounded too.
+ * Flow control of one stream in both directions: how much may still be sent to the other side, and how much has been
+ * taken here that the other side has not been told about. A packet costs {@link #PACKET_OVERHEAD} more than its length,
+ * so that empty packets are bounded too. All amounts are in bytes. Confined to the loop's thread.
  *
  * <pre>
  *   sender:    allowance = window - sent + granted          reads its application while that is positive
@@ -14,10 +15,10 @@ package io.vsockproxy.stream;
  * </pre>
  */
 public final class Credit {
-    /** What a packet costs beside its bytes. */
+    /** What a packet costs in addition to its bytes. */
     public static final int PACKET_OVERHEAD = 64;
 
-    /** More than this is as good as no limit; a peer may claim to have any window, and grant for ever. */
+    /** More is as good as no limit. Clamped, because a peer may announce any window, and grant for ever. */
     private static final long MAX_ALLOWANCE = 1L << 40;
 
     private final boolean packets;
@@ -28,9 +29,9 @@ public final class Credit {
     private boolean readerFellBehind;
 
     /**
-     * @param packets   whether boundaries are kept.
-     * @param allowance what the other side lets be sent at first, in bytes.
-     * @param window    what it is let send at first.
+     * @param packets   whether messages are packets, whose boundaries are kept.
+     * @param allowance how much the other side allows to be sent initially, in bytes.
+     * @param window    how much the other side may send initially, in bytes.
      */
     public Credit(final boolean packets, final long allowance, final long window) {
         this.packets = packets;
@@ -39,17 +40,17 @@ public final class Credit {
         this.window = window;
     }
 
-    /** What one message of {@code length} bytes costs. */
+    /** What a message of {@code length} bytes costs. */
     public long cost(final long length) {
         return packets ? length + PACKET_OVERHEAD : length;
     }
 
-    /** The window that the other side has for this stream now. */
+    /** The other side's current window for this stream. */
     public long window() {
         return window;
     }
 
-    /** The other side's reader has taken {@code bytes}. */
+    /** The other side has granted {@code bytes} more. */
     void allow(final long bytes) {
         allowance = Math.min(allowance + bytes, MAX_ALLOWANCE);
     }
@@ -58,7 +59,7 @@ public final class Credit {
         return allowance;
     }
 
-    /** What the other side let be sent at first. */
+    /** How much the other side allowed to be sent initially. */
     long initialAllowance() {
         return initialAllowance;
     }
@@ -67,7 +68,7 @@ public final class Credit {
         allowance -= cost;
     }
 
-    /** Something had to be queued: the reader here is no match for a larger window. */
+    /** Something had to be queued: the reader here would not benefit from a larger window. */
     void readerFellBehind() {
         readerFellBehind = true;
     }
@@ -75,7 +76,7 @@ public final class Credit {
     /**
      * The reader here has taken something that cost {@code cost}.
      *
-     * @return whether a grant is due: see {@link #takeGrant}.
+     * @return whether a grant is due, because half a window is owed: see {@link #takeGrant}.
      */
     public boolean taken(final long cost) {
         owed += cost;
@@ -87,7 +88,7 @@ public final class Credit {
         return !readerFellBehind;
     }
 
-    /** What to grant: all that is owed, and {@code growth} by which the window is to grow. */
+    /** Returns what to grant: everything owed, plus {@code growth}, by which the window grows. */
     public long takeGrant(final long growth) {
         final long grant = owed + growth;
         window += growth;

@@ -11,24 +11,24 @@ import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Notices that the other end of a unix datagram socket has been closed, by looking while there are any: the kernel
- * reports it to nobody.
+ * Notices that the other end of a unix datagram socket has been closed. The kernel reports no event for that, so the
+ * sockets are polled while there are any.
  *
- * <p>Each is looked at twice a second while there are few. To find one the kernel walks all unix sockets, so looking at
- * all of thousands would keep the loop busy for long: a look is at {@value #MAX_SOCKETS_PER_LOOK} of them at most, by
- * turns, and the next comes the later the longer it took, up to half a second. With thousands an end is noticed seconds
- * later; where looks take very long, a minute and more.
+ * <p>Each socket is checked twice a second while there are few. To find one, the kernel walks all unix sockets, so
+ * checking thousands at once would keep the loop busy for long. Therefore each look checks at most {@value
+ * #MAX_SOCKETS_PER_LOOK} sockets, in turn, and the pause after a look is proportional to how long it took, up to half a
+ * second. With thousands of sockets a close is noticed seconds later; when looks take very long, a minute or more.
  */
 final class DatagramWatch implements AutoCloseable {
     static final int MAX_SOCKETS_PER_LOOK = 32;
 
     private static final long INTERVAL_NS = TimeUnit.MILLISECONDS.toNanos(500);
-    /** Between two looks of many, so many times as long as the first took: they cost 5 % of the loop. */
+    /** A pause is this many times as long as the look before it, so that looks take at most 5 % of the loop's time. */
     private static final int PAUSE_FACTOR = 19;
 
     private final EventLoop loop;
     private final DescriptorInspector inspector;
-    /** The one that was looked at longest ago comes first. */
+    /** The one checked longest ago comes first. */
     private final ArrayDeque<SocketStream> watched = new ArrayDeque<>();
     private final Timer timer = new Timer(this::look);
     private UnixSocketDiag diag;
@@ -46,7 +46,7 @@ final class DatagramWatch implements AutoCloseable {
         }
     }
 
-    /** Descriptors of its own. */
+    /** How many descriptors this holds open. */
     int descriptorCount() {
         return diag != null && diag.isOpen() ? 1 : 0;
     }
@@ -57,7 +57,7 @@ final class DatagramWatch implements AutoCloseable {
         closeDiag();
     }
 
-    /** Looks at those whose turn it is. */
+    /** Checks the sockets whose turn it is. */
     void look() {
         final long startNs = System.nanoTime();
         if (diag == null) {
@@ -68,7 +68,7 @@ final class DatagramWatch implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             final SocketStream stream = watched.remove();
             watched.add(stream);
-            // Ending a stream may end others; none is added from here.
+            // Ending a stream may end others, but adds none.
             if (!stream.isClosed() && diag.hasLostPeer(inspector.inode(stream.descriptor.fd()))) {
                 stream.onPeerLost();
             }
@@ -81,7 +81,7 @@ final class DatagramWatch implements AutoCloseable {
         }
     }
 
-    /** How long to wait after a look that took {@code tookNs}, when {@code count} are watched. */
+    /** How long to pause after a look that took {@code tookNs}, when {@code count} sockets are watched. */
     static long pauseNs(final int count, final long tookNs) {
         final long shareNs = INTERVAL_NS * MAX_SOCKETS_PER_LOOK / Math.max(count, MAX_SOCKETS_PER_LOOK);
         return Math.min(INTERVAL_NS, Math.max(shareNs, PAUSE_FACTOR * tookNs));

@@ -8,13 +8,13 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * Descriptors on their way to an application, some of which are still being opened. The bytes that they go with, and
- * everything after those, wait in the stream's queue until the last one is there.
+ * Descriptors on their way to an application, some of which are still being opened. The bytes they are attached to, and
+ * everything after those, wait in the stream's queue until all descriptors are there.
  *
- * <p>Owns the descriptors until the stream has taken all of them over.
+ * <p>Owns the descriptors until the stream takes all of them over.
  */
 public class Delivery {
-    /** Stands for a descriptor that is not there yet. */
+    /** Takes the place of a descriptor that is not there yet. */
     public static final int MISSING = -1;
 
     private final int[] descriptors;
@@ -23,7 +23,7 @@ public class Delivery {
     private boolean abandoned;
 
     /**
-     * @param descriptors in order, {@link #MISSING} where one is still to be supplied. Takes ownership.
+     * @param descriptors in order, with {@link #MISSING} for those still to be supplied. Takes ownership.
      */
     public Delivery(final int[] descriptors) {
         this.descriptors = descriptors;
@@ -47,7 +47,7 @@ public class Delivery {
         }
     }
 
-    /** Whether nobody will take the descriptors any more. */
+    /** Whether nobody will ever take the descriptors. */
     public boolean isAbandoned() {
         return abandoned;
     }
@@ -64,18 +64,18 @@ public class Delivery {
         stream = newStream;
     }
 
-    /** The stream has closed: closes those that are there, and those that come later as they come. */
+    /** Closes the descriptors that are there, and from now on each one that is supplied. */
     final void abandon() {
         abandoned = true;
         closeThere();
     }
 
-    /** Keeps one that was supplied. Takes ownership. */
+    /** Stores one that was supplied. Takes ownership. */
     void put(final int index, final OwnedFd descriptor) {
         descriptors[index] = descriptor.release();
     }
 
-    /** Closes those that are there and were not taken over. */
+    /** Closes those that are there and have not been taken. */
     void closeThere() {
         for (final int descriptor : descriptors) {
             if (descriptor != MISSING) {

@@ -13,10 +13,11 @@ import io.vsockproxy.posix.Syscalls;
 
 /**
  * Finds out what a descriptor is, without ever waiting for whoever serves it: statx with AT_STATX_DONT_SYNC answers
- * from the kernel's cache, where fstat would ask a FUSE or network file system (which may be this very thread).
+ * from the kernel's cache, whereas fstat would ask a FUSE or network file system (which may be served by this very
+ * thread). Borrows the descriptors. One thread.
  */
 public final class DescriptorInspector implements AutoCloseable {
-    /** What a file of /proc/self/fdinfo begins with. */
+    /** How a file in /proc/self/fdinfo begins. */
     private static final String POSITION_FIELD = "pos:\t";
     private static final int SEEK_CUR = 1;
     private static final int NAME_LENGTH = Short.BYTES;
@@ -26,7 +27,7 @@ public final class DescriptorInspector implements AutoCloseable {
     private final SocketOptions options = new SocketOptions();
     private boolean unixSocket;
 
-    /** What {@code fd}, which stays the caller's, is. */
+    /** What kind of descriptor {@code fd} is. */
     public DescriptorClass inspect(final int fd) {
         unixSocket = false;
         final int socketType = options.get(fd, Constants.SO_TYPE);
@@ -51,14 +52,14 @@ public final class DescriptorInspector implements AutoCloseable {
         return DescriptorClass.OTHER;
     }
 
-    /** Whether {@code fd} is a pipe or FIFO that is open for reading and writing at once. */
+    /** Whether {@code fd} is a pipe or FIFO that is open for both reading and writing. */
     public boolean isFifoForBoth(final int fd) {
         final int flags = statusFlags(fd);
         return (flags & Constants.O_PATH) == 0 && (flags & Constants.O_ACCMODE) == Constants.O_RDWR && statx(fd) >= 0
             && (memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT) == Constants.S_IFIFO;
     }
 
-    /** Whether there is a descriptor of that number. */
+    /** Whether there is a descriptor with this number. */
     public boolean isOpen(final int fd) {
         return Syscalls.fcntl(fd, Constants.F_GETFL, 0) >= 0;
     }
@@ -69,9 +70,9 @@ public final class DescriptorInspector implements AutoCloseable {
     }
 
     /**
-     * Where reads and writes of a file go on, in bytes, as /proc shows it: lseek(2) would wait for whoever reads from a
-     * slow disk with a copy of the descriptor (f_pos_lock in the kernel's fs/file.c). Where /proc does not say, it is
-     * asked after all: whoever goes on at the wrong position overwrites. 0 for what has none.
+     * The file position, in bytes; 0 for what has none. Read from /proc, because lseek(2) would wait for anyone who is
+     * reading from a slow disk through a copy of the descriptor (f_pos_lock in the kernel's fs/file.c). If /proc does
+     * not tell, lseek is called after all: continuing at a wrong position would overwrite data.
      */
     public long filePosition(final int fd) {
         final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
@@ -91,12 +92,12 @@ public final class DescriptorInspector implements AutoCloseable {
         return position;
     }
 
-    /** Whether what was inspected last is a socket of the unix family. */
+    /** Whether the descriptor inspected last is a socket of the unix family. */
     public boolean wasUnixSocket() {
         return unixSocket;
     }
 
-    /** The inode number, as a socket's name in the kernel's socket tables; 0 when unknown. */
+    /** The inode number, which also identifies a socket in the kernel's socket tables; 0 when unknown. */
     public long inode(final int fd) {
         return statx(fd) < 0 ? 0 : memory.buffer().getLong(Constants.STATX_INO_OFFSET);
     }
@@ -111,7 +112,7 @@ public final class DescriptorInspector implements AutoCloseable {
         return Syscalls.statx(fd, Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, memory.address());
     }
 
-    /** The family of the socket's peer, which is its own, or {@code -errno}: ENOTCONN without one. */
+    /** The family of the socket's peer, which is also its own; or {@code -errno}: ENOTCONN without a peer. */
     private int peerFamily(final int fd) {
         memory.buffer().putInt(NAME_LENGTH_OFFSET, NAME_LENGTH);
         final int result = Syscalls.getpeername(fd, memory.address(), memory.address() + NAME_LENGTH_OFFSET);
@@ -121,7 +122,7 @@ public final class DescriptorInspector implements AutoCloseable {
     private DescriptorClass inspectSocket(final int fd, final int type) {
         int family = peerFamily(fd);
         if (family < 0) {
-            // One that listens has no peer; nor has one that is not connected, or not any more.
+            // It has no peer: it listens, or is not connected, or no longer connected.
             if (options.get(fd, Constants.SO_ACCEPTCONN) > 0) {
                 return DescriptorClass.OTHER;
             }

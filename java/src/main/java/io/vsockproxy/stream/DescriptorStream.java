@@ -13,9 +13,10 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * A local end that is a descriptor: read when readable, written when something arrives for it or it becomes writable.
+ * A local end that is a descriptor: read when it is readable, written when something arrives for it or it becomes
+ * writable.
  *
- * <p>Owns its descriptor. Never changes the descriptor's O_NONBLOCK flag, which an application may share.
+ * <p>Owns its descriptor. Never changes the O_NONBLOCK flag of a descriptor that an application may share.
  */
 abstract class DescriptorStream extends Stream implements ReadinessHandler {
     final StreamCommons commons;
@@ -51,13 +52,16 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         return readInterest() != 0 && !hasReadEnded() && commons.unreadBytes(descriptor.fd()) > 0;
     }
 
-    /** The events that mean something can be read, or 0 for one that is only written. */
+    /** The events that say that it can be read; 0 for a descriptor that is only written. */
     abstract int readInterest();
 
     /** Reads once. */
     abstract void read(int events);
 
-    /** Writes from the queue until it is empty or no more is taken. False when the stream has ended instead. */
+    /**
+     * Writes from the queue until it is empty or the descriptor takes no more. Returns false when the stream has ended
+     * instead.
+     */
     abstract boolean drain();
 
     @Override
@@ -73,9 +77,9 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         }
     }
 
-    /** It is read again, after it was not for a while. */
+    /** Called when reading resumes after a pause. */
     void onReadingResumed() {
-        // Epoll says what there is.
+        // Usually epoll reports what there is.
     }
 
     @Override
@@ -105,32 +109,35 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         commons.addLive(kind(), -1);
     }
 
-    /** Whether it is certain that nobody else has a descriptor of the same open file description. */
+    /** Whether it is certain that no other descriptor refers to the same open file description. */
     boolean isOnlyCopy() {
         return false;
     }
 
-    /** Lets go of the descriptor. */
+    /** Closes the descriptor, or has it closed soon. */
     void closeDescriptor() {
         descriptor.close();
     }
 
-    /** Whether {@code events} of an end that is not read now say that nobody takes anything there any more. */
+    /** Whether {@code events}, on an end that is not being read, say that nobody reads there any more. */
     boolean hasLostReader(final int events) {
         return false;
     }
 
-    /** Whether the last drain has left something for another reason than that the descriptor takes no more. */
+    /**
+     * Whether the last drain stopped for another reason than that the descriptor takes no more, so that epoll will not
+     * tell when to go on.
+     */
     boolean isHeldUp() {
         return false;
     }
 
-    /** EPOLLHUP is among the events. */
+    /** Called when EPOLLHUP is among the events. */
     void onHangUp() {
-        // Read and write find out.
+        // Reading and writing find out.
     }
 
-    /** A write end's readers are gone. */
+    /** Called when a write end has no readers any more. */
     void onReaderGone() {
         close();
     }
@@ -140,7 +147,7 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         try {
             dispatch(events);
         } catch (final RuntimeException e) {
-            // A fault of ours; without this, readiness that nobody deals with would come back for ever.
+            // A fault of this program. Unless the stream ended, unhandled readiness would be reported for ever.
             end(Errno.EIO);
             throw e;
         }
@@ -150,14 +157,14 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if ((events & Constants.EPOLLHUP) != 0) {
             onHangUp();
         }
-        // EPOLLHUP comes alone from a socket that is full and shut down at the other end: sending says so.
+        // A full socket whose other end is shut down reports EPOLLHUP only; an attempt to send tells the reason.
         final boolean drains = (registration.interest() & Constants.EPOLLOUT) != 0
             && (events & (Constants.EPOLLOUT | Constants.EPOLLHUP)) != 0;
         if (drains && !queue.isEmpty() && !drainQueue()) {
             return;
         }
         if (hasReadEnded() && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
-            // Both directions are over: the application has closed its end.
+            // Both directions have ended: the application has closed its end.
             end(0);
             return;
         }
@@ -167,7 +174,7 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         } else if ((events & Constants.EPOLLERR) != 0 && readInterest() == 0) {
             onReaderGone();
         } else if (isOpen() && hasLostReader(events)) {
-            // What it has left can be read when there is room for it; until then, this at least is known.
+            // What it has sent will be read when there is room; but nothing need be written to it any more.
             stopWriting(false);
         }
     }

@@ -10,8 +10,9 @@ import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Streams whose sockets are writable, but whose applications the kernel hands no more descriptors for now: of this user
- * there are too many that nobody has received yet (ETOOMANYREFS in unix(7)). Nothing tells when there are fewer.
+ * Streams whose sockets are writable, but on which the kernel accepts no descriptors for now: too many of this user's
+ * are in flight, sent but not yet received (ETOOMANYREFS in unix(7)). Nothing tells when there are fewer, so sending is
+ * retried.
  *
  * <p>Confined to the loop's thread.
  */
@@ -26,7 +27,7 @@ final class DrainRetries implements AutoCloseable {
         this.loop = loop;
     }
 
-    /** Has {@code stream} drained again soon, unless it is closed by then. */
+    /** Has {@code stream} drained again after 10 ms, unless it is closed by then. */
     void add(final DescriptorStream stream) {
         if (!stream.waitsForRetry) {
             stream.waitsForRetry = true;

@@ -13,17 +13,19 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Closes sockets a little later than at once, for one of two reasons.
+ * Closes sockets with a small delay, for one of two reasons.
  *
- * <p>One that was passed to this process and has been shut down may be a stand-in of this very proxy, passed back to
- * where it came from: the stream at its other end tells shutdown from close while it is still open, for a turn.
+ * <p>A socket that was passed to this process and has been shut down may be one of this very proxy's stand-ins, passed
+ * back to where it came from. It stays open for one more turn, so that the stream at its other end can tell shutdown
+ * from close.
  *
- * <p>Any other is cheaper to close when no unix socket is in flight, as SCM_RIGHTS: else the kernel looks for sockets
- * that nobody can receive any more, on another processor, which it has to wake. When an application passes socket after
- * socket, the next is in flight once the last was answered, until this proxy or that of the other side receives it.
+ * <p>Any other socket is cheaper to close while no unix socket is in flight as SCM_RIGHTS: otherwise the kernel starts
+ * its garbage collection of unreachable sockets, on another processor, which it has to wake. When an application passes
+ * socket after socket, the next one is in flight from the answer to the last one until this proxy or the other side's
+ * receives it.
  */
 final class LateCloses implements AutoCloseable {
-    /** How long one whose other end is gone may wait for the next stand-in. */
+    /** How long a socket whose other end is gone may wait for the next stand-in. */
     private static final long ABANDONED_NS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final int MAX_ABANDONED = 16;
 
@@ -47,18 +49,21 @@ final class LateCloses implements AutoCloseable {
         receivedNs = loop.nowNs() - 1;
     }
 
-    /** How many wait to be closed. */
+    /** How many sockets wait to be closed. */
     int count() {
         return fresh.size() + due.size() + freshShutDown.size() + dueShutDown.size() + abandoned.size();
     }
 
-    /** Closes a socket that has been shut down a turn later. Takes ownership. */
+    /** Closes a socket that has been shut down, one turn later. Takes ownership. */
     void addShutDown(final OwnedFd descriptor) {
         freshShutDown.add(descriptor);
         loop.atEndOfTurn(task);
     }
 
-    /** Closes one that has not a turn later, or when an application has passed the next. Takes ownership. */
+    /**
+     * Closes a socket that has not been shut down, one turn later or as soon as an application has passed the next.
+     * Takes ownership.
+     */
     void add(final OwnedFd descriptor) {
         if (receivedNs == loop.nowNs()) {
             descriptor.close();
@@ -69,9 +74,9 @@ final class LateCloses implements AutoCloseable {
     }
 
     /**
-     * Closes one whose other end has been closed, so that nobody waits for it, when the next stand-in is made, or soon.
-     * A turn might be too early: who passed the last one may have passed the next before the other side's proxy runs.
-     * Takes ownership.
+     * Closes a socket whose other end has been closed, so that nobody waits for it, when the next stand-in is made, or
+     * after 10 ms. One turn might be too early: the application may have passed the next socket before the other side's
+     * proxy runs. Takes ownership.
      */
     void addAbandoned(final OwnedFd descriptor) {
         if (abandoned.size() == MAX_ABANDONED) {
@@ -83,14 +88,17 @@ final class LateCloses implements AutoCloseable {
         }
     }
 
-    /** An application has passed descriptors, which have been received: none is in flight, most likely. */
+    /** Descriptors that an application passed have been received: most likely none is in flight now. */
     void onReceived() {
         receivedNs = loop.nowNs();
         closeAll(fresh);
         closeAll(due);
     }
 
-    /** A stand-in is about to be made: what it stands for has been received by the other side's proxy. */
+    /**
+     * Closes the abandoned sockets. To be called when a stand-in is made: then the other side's proxy has received the
+     * original.
+     */
     void closeAbandoned() {
         closeAll(abandoned);
     }

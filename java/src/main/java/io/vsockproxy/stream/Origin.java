@@ -5,16 +5,19 @@
 package io.vsockproxy.stream;
 
 /**
- * Where the descriptor of a stream has come from, which says who else may have it.
+ * Where the descriptor of a stream comes from, which determines who else may have it.
  */
 public enum Origin {
-    /** Made, accepted or connected by the proxy; a socket is AF_UNIX and O_NONBLOCK. Nobody else has it. */
+    /** Created, accepted or connected by the proxy; sockets are AF_UNIX and O_NONBLOCK. Nobody else has it. */
     PROXY(true),
-    /** Made by the proxy: the other end of what an application here has for a descriptor of the other side. */
+    /**
+     * Created by the proxy: the other end of a stand-in, which an application here has in place of the other side's
+     * descriptor. Nobody else has it.
+     */
     STAND_IN(true),
-    /** An AF_UNIX socket that an application has passed, and of which it may have kept a copy. */
+    /** An AF_UNIX socket that an application has passed. It may have kept a copy. */
     APPLICATION_UNIX(true),
-    /** Anything else that an application has passed. */
+    /** Any other descriptor that an application has passed. It may have kept a copy. */
     APPLICATION(false);
 
     private final boolean unixFamily;
@@ -23,12 +26,12 @@ public enum Origin {
         this.unixFamily = unixFamily;
     }
 
-    /** Whether an application has it as well, or may have. */
+    /** Whether an application may have it as well. */
     boolean isShared() {
         return this == APPLICATION_UNIX || this == APPLICATION;
     }
 
-    /** Whether it is AF_UNIX and so can carry descriptors, if it is a socket. */
+    /** Whether it is AF_UNIX, and so can carry descriptors, provided that it is a socket. */
     boolean isUnixFamily() {
         return unixFamily;
     }

@@ -10,7 +10,7 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What a local descriptor has refused so far: bytes in chunks, cut into runs where a boundary must survive.
+ * Bytes that wait for a local reader, stored in chunks and divided into runs where a boundary must be kept.
  *
  * <pre>
  *   chunks:   |....xxxxxxxxxxxx|xxxxxxxxxxxxxxxx|xxxxxxx.........|
@@ -18,16 +18,17 @@ import org.agrona.concurrent.UnsafeBuffer;
  *   runs:       |--- 1 ---|------ 2 + descriptors ------|- 3 -|
  * </pre>
  *
- * <p>A run is a packet, or a run of stream bytes with the descriptors that go with its first byte. Runs without
- * descriptors extend the run before them. Owns the descriptors until they are sent. The owner bounds the length.
+ * <p>A run is a packet, or a sequence of stream bytes with the descriptors attached to its first byte. Stream bytes
+ * without descriptors extend the run before them. Owns the descriptors until they are sent. The session bounds the
+ * length.
  */
 final class OutputQueue implements AutoCloseable {
-    /** Most pieces that one call sends. */
+    /** The most pieces that one call sends. */
     static final int MAX_PIECES = 16;
 
-    /** What a run takes up beside its bytes, roughly: thousands of empty packets are not nothing. */
+    /** Roughly what a run takes in addition to its bytes, so that empty packets are bounded too. */
     static final int RUN_CHARGE = 64;
-    /** What a waiting descriptor is charged: a process has fewer of them than of bytes. */
+    /** What a waiting descriptor counts, in bytes: a process has fewer descriptors than bytes. */
     static final int DESCRIPTOR_CHARGE = 4096;
 
     private final ChunkPool pool;
@@ -54,17 +55,17 @@ final class OutputQueue implements AutoCloseable {
         return firstRun == null;
     }
 
-    /** Bytes that wait. */
+    /** How many bytes wait. */
     int length() {
         return length;
     }
 
-    /** Descriptors that wait, those that are still to be supplied among them. */
+    /** How many descriptors wait, including those still to be supplied. */
     int descriptorCount() {
         return descriptorCount;
     }
 
-    /** What waits, in bytes: {@link #length} with what its runs and descriptors are charged. */
+    /** {@link #length} plus the charges for runs and descriptors, in bytes. */
     int charge() {
         return length + runCount * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
     }
@@ -79,14 +80,14 @@ final class OutputQueue implements AutoCloseable {
         copy(buffer, offset, count);
     }
 
-    /** Copies bytes in that wait for descriptors, and that everything after them waits for. */
+    /** Copies bytes in whose descriptors are not all there. They, and everything after them, wait for those. */
     void add(final DirectBuffer buffer, final int offset, final int count, final Delivery delivery) {
         addRun(count, delivery.descriptors().length).delivery = delivery;
         copy(buffer, offset, count);
     }
 
     /**
-     * Whether the first run may be sent: its descriptors are all there, and there is a byte for them to ride on. The
+     * Whether the first run may be sent: its descriptors are all there, and there is a byte to attach them to. The
      * queue must not be empty.
      */
     boolean isFirstReady() {
@@ -106,7 +107,7 @@ final class OutputQueue implements AutoCloseable {
         return false;
     }
 
-    /** Descriptors of the first run, not yet sent; the queue stays their owner. */
+    /** The unsent descriptors of the first run. The queue still owns them. */
     int[] firstDescriptors() {
         return firstRun.descriptors;
     }
@@ -116,12 +117,12 @@ final class OutputQueue implements AutoCloseable {
         return firstRun.length;
     }
 
-    /** What goes with the first run and is not all there yet, or is a channel's; or null. */
+    /** The first run's descriptors while they are not all there, or when they are for a channel; or null. */
     Delivery firstDelivery() {
         return firstRun.delivery;
     }
 
-    /** Drops that, if there is any: its owner has taken what it wanted. */
+    /** Drops the first delivery, if there is one: its receiver has taken what it wanted. */
     void abandonFirstDelivery() {
         if (firstRun.delivery != null) {
             firstRun.delivery.abandon();
@@ -130,15 +131,16 @@ final class OutputQueue implements AutoCloseable {
     }
 
     /**
-     * Where the first run's bytes begin, with {@link #firstChunkOffset} and {@link #firstPieceLength}. They stay as
-     * they are until {@link #releaseChunk}, whatever becomes of the queue.
+     * The buffer with the first run's bytes, which begin at {@link #firstChunkOffset} and of which {@link
+     * #firstPieceLength} are contiguous. They stay unchanged until {@link #releaseChunk}, whatever becomes of the
+     * queue.
      */
     DirectBuffer holdFirstChunk() {
         pool.hold(firstChunk);
         return firstChunk.memory().buffer();
     }
 
-    /** After {@link #holdFirstChunk}. */
+    /** Ends what {@link #holdFirstChunk} has begun. */
     void releaseChunk() {
         pool.release();
     }
@@ -147,13 +149,13 @@ final class OutputQueue implements AutoCloseable {
         return readOffset;
     }
 
-    /** How many bytes of the first run lie there in one piece. */
+    /** How many bytes of the first run are contiguous in its first chunk. */
     int firstPieceLength() {
         return Math.min(firstRun.length, ChunkPool.CHUNK_LENGTH - readOffset);
     }
 
     /**
-     * Lists the first run's bytes, or as many as {@link #MAX_PIECES} pieces hold, in a table of {@link IoVec}s.
+     * Lists the first run's bytes, or as many as fit into {@link #MAX_PIECES} pieces, in a table of {@link IoVec}s.
      *
      * @return how many entries were written; 0 for an empty packet.
      */
@@ -170,13 +172,13 @@ final class OutputQueue implements AutoCloseable {
         return pieces;
     }
 
-    /** The first run's descriptors have gone with its first byte: closes this side's copies. */
+    /** The first run's descriptors have been sent with its first byte: closes this side's copies. */
     void descriptorsSent() {
         descriptorCount -= firstRun.descriptorCount;
         firstRun.closeDescriptors();
     }
 
-    /** The first {@code count} bytes of the first run have gone; of an empty packet, 0. */
+    /** The first {@code count} bytes of the first run have been taken; 0 for an empty packet. */
     void taken(final int count) {
         firstRun.length -= count;
         length -= count;

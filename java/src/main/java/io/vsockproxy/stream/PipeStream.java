@@ -17,16 +17,17 @@ import org.agrona.UnsafeApi;
 /**
  * One end of a pipe or FIFO, read or written.
  *
- * <p>A pipe has no MSG_DONTWAIT, and O_NONBLOCK would be set for the application's copy of the descriptor too. So each
- * call says RWF_NOWAIT; where the kernel does not support that (FIFOs with a name, and all pipes before 6.4) the same
- * pipe is opened once more, which makes an open file description of our own that may be non-blocking.
+ * <p>Pipes have no MSG_DONTWAIT, and setting O_NONBLOCK would affect the application's copy of the descriptor too. So
+ * each call uses RWF_NOWAIT. Where the kernel does not support that (FIFOs with a name, and all pipes before Linux
+ * 6.4), the pipe is opened once more, which creates an open file description of our own that can be non-blocking.
  *
- * <p>Of a pipe in packet mode (O_DIRECT, which whoever writes has set) a read that is shorter than the next packet
- * loses the rest of that. So what is read here is never less than a packet may have; and what is written here is no
- * packets, as the bytes of several would be one, and lost on a reader who asks for as many as were written.
+ * <p>In packet mode (O_DIRECT, set by whoever writes), a read shorter than the next packet loses the rest of the
+ * packet. So a read here always asks for at least the longest packet. What is written here is never in packet mode: one
+ * write could join the bytes of several of the original's packets, and a reader that asks for no more than one of those
+ * would lose the rest.
  */
 public final class PipeStream extends DescriptorStream {
-    /** The kernel makes a packet of no more than a page. */
+    /** The longest packet of a pipe, in bytes: a page. */
     static final int MAX_PACKET_LENGTH = UnsafeApi.pageSize();
     private static final int MIN_ROOM = Math.max(StreamCommons.MIN_READ_LENGTH, MAX_PACKET_LENGTH);
 
@@ -44,8 +45,8 @@ public final class PipeStream extends DescriptorStream {
 
     /**
      * @param kind       PIPE_READER or PIPE_WRITER.
-     * @param descriptor the pipe's end of that kind. Takes ownership.
-     * @param readLength most bytes read at once, and about as many in one turn of the loop.
+     * @param descriptor that end of the pipe. Takes ownership.
+     * @param readLength the most bytes to read at once, and roughly in one turn of the loop.
      */
     public PipeStream(
         final EventLoop loop,
@@ -85,11 +86,13 @@ public final class PipeStream extends DescriptorStream {
         do {
             final int count = readOnce();
             left -= count;
-            // A FIFO opened again after its last writer had gone never shows EPOLLHUP: only reading finds the end.
+            // A FIFO that was reopened after its last writer had gone never reports EPOLLHUP: only reading finds its
+            // end.
             more = count > 0 && callFlags == 0 && isOpen();
         } while (more && left > 0);
-        // Others have their turn, and epoll says again what is there; but not that this was the last of such a FIFO.
-        // One more read is enough: if there is something after all, it has a writer again, and will show EPOLLHUP.
+        // Now others have their turn. Epoll will report again if there is more, but not if this was the last of such a
+        // FIFO. One more read is enough: if it finds something after all, there is a writer again, and EPOLLHUP will
+        // come.
         if (more && commons.unreadBytes(descriptor.fd()) == 0) {
             readOnce();
         }
@@ -98,12 +101,12 @@ public final class PipeStream extends DescriptorStream {
     @Override
     void onReadingResumed() {
         if (reader && callFlags == 0) {
-            // There may have been no room just as the end was all that was left to be found.
+            // Reading may have been paused when only the end was left to be found, which epoll does not report.
             loop.atEndOfTurn(look);
         }
     }
 
-    /** How many bytes were read; 0 if none were, for whatever reason. */
+    /** Reads once. Returns how many bytes were read; 0 if none were, for whatever reason. */
     private int readOnce() {
         final int allowed = allowed(readLength);
         if (allowed == 0) {
@@ -184,7 +187,7 @@ public final class PipeStream extends DescriptorStream {
         return written;
     }
 
-    /** Replaces the descriptor with a non-blocking one of the same pipe. */
+    /** Replaces the descriptor with a non-blocking one for the same pipe. */
     private boolean reopen() {
         if (callFlags == 0) {
             return false;

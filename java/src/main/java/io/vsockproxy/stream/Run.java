@@ -9,22 +9,22 @@ import io.vsockproxy.posix.Syscalls;
 import java.util.Arrays;
 
 /**
- * Bytes in an {@link OutputQueue} that must not be joined with their neighbours, and the descriptors that go with the
- * first of them. Used again and again: {@link ChunkPool} has those that are in no queue.
+ * Bytes in an {@link OutputQueue} that must not be joined with their neighbours, and the descriptors attached to the
+ * first of them. Reused: {@link ChunkPool} keeps those that are in no queue.
  */
 final class Run {
     static final int[] NO_DESCRIPTORS = {};
 
     int length;
-    /** Descriptors that wait, those among them that are still to be supplied. */
+    /** How many descriptors wait, including those still to be supplied. */
     int descriptorCount;
     int[] descriptors = NO_DESCRIPTORS;
-    /** Descriptors not all of which are there yet; null otherwise. */
+    /** Its descriptors while they are not all there, or when they are for a channel; null otherwise. */
     Delivery delivery;
-    /** The one behind it, in the queue or in the pool. */
+    /** The next one in the queue or in the pool. */
     Run next;
 
-    /** Has descriptors that came with no byte of their own ride on this run's first, in front of its own. */
+    /** Attaches descriptors that came without a byte to this run's first byte, in front of its own. Takes ownership. */
     void ride(final int[] earlier) {
         if (delivery != null || earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
             closeAll(earlier);
@@ -45,7 +45,7 @@ final class Run {
         return delivery == null;
     }
 
-    /** Drops its descriptors, which have been sent or never will be. */
+    /** Closes its descriptors, which have been sent or never will be. */
     void closeDescriptors() {
         closeAll(descriptors);
         descriptors = NO_DESCRIPTORS;

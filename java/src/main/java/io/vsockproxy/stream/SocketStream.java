@@ -18,23 +18,26 @@ import org.agrona.DirectBuffer;
 /**
  * A connected socket: stream, datagram or seqpacket, of the unix family or another.
  *
- * <p>MSG_DONTWAIT on every call, because O_NONBLOCK would be set for the application's copy of the descriptor too. Only
- * splice(2) needs the flag, and is used only where the descriptor is nobody else's.
+ * <p>Every call uses MSG_DONTWAIT, because O_NONBLOCK would be set for the application's copy of the descriptor too.
+ * Only splice(2) needs that flag, and is used only when nobody else has the descriptor.
  */
 public final class SocketStream extends DescriptorStream {
     private static final int[] NO_DESCRIPTORS = {};
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;
-    /** Two reads of the usual length, and the kernel's overhead. */
+    /** In bytes: two reads of the usual length, and the kernel's overhead. */
     private static final int SEND_BUFFER_LENGTH = 416 * 1024;
     private static final int PEEK_LENGTH_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_PEEK | Constants.MSG_TRUNC;
 
-    /** More than net.unix.max_dgram_qlen lets wait by default, which is 10. */
+    /** More than the kernel queues by default (net.unix.max_dgram_qlen, 10). */
     private static final int MAX_DATAGRAMS_FIRST = 32;
 
-    /** Moving fewer bytes takes as long as copying them; and those of one large write after the first come so many. */
+    /**
+     * In bytes. Moving fewer takes as long as copying them; and the pieces of one large write, after the first, are
+     * this long.
+     */
     private static final int MIN_SPLICE_LENGTH = 24 * 1024;
-    /** Reads before it is tried again whether an application writes in large pieces. */
+    /** How many reads to wait before trying again whether an application writes in large pieces. */
     private static final int SMALL_PIECES_READS = 64;
 
     private final Origin origin;
@@ -45,20 +48,23 @@ public final class SocketStream extends DescriptorStream {
     private boolean widened;
     private boolean nonBlocking;
     private boolean heldUp;
-    /** The other end was closed with something unread, which the kernel has said, as it does once. */
+    /** The other end was closed with something unread: the kernel has reported ECONNRESET, which it does only once. */
     private boolean reset;
     private boolean hungUp;
-    /** What is read next comes right behind something that was read in the same turn. */
+    /** A second read in the same turn is under way: see {@link #readOn}. */
     private boolean readingOn;
-    /** Both directions were over first because the application had shut down the one that was left, not closed it. */
+    /**
+     * When both directions had ended, that was because the application had shut down the remaining one, not closed its
+     * end.
+     */
     private boolean shutByApplication;
-    /** Came with no byte that they could ride on; they go with the next. */
+    /** Descriptors that came without a byte, to be attached to the next one. */
     private int[] heldDescriptors = NO_DESCRIPTORS;
 
     /**
-     * @param descriptor connected. Takes ownership.
-     * @param origin     of the descriptor.
-     * @param readLength most bytes read at once from a stream socket.
+     * @param descriptor a connected socket. Takes ownership.
+     * @param origin     where the descriptor comes from.
+     * @param readLength the most bytes to read at once from a stream socket.
      */
     public SocketStream(
         final EventLoop loop,
@@ -112,7 +118,7 @@ public final class SocketStream extends DescriptorStream {
         int minimum = Math.min(readLength, StreamCommons.MIN_READ_LENGTH);
         int maximum = readLength;
         if (packets) {
-            // A packet that does not fit is cut by the kernel, its rest lost: so its length comes first.
+            // The kernel truncates a packet that does not fit, so its length is asked for first.
             final int length = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
             if (length < 0) {
                 onReadFailed(-length);
@@ -145,7 +151,7 @@ public final class SocketStream extends DescriptorStream {
             handler.abort();
             onReadFailed(-received);
         } else if (control.isTruncated()) {
-            // Out of descriptors: some are gone for ever, so what the application meant can no longer be said.
+            // Out of descriptors: some are lost, so what the application has sent cannot be passed on correctly.
             handler.abort();
             control.closeAll();
             end(Errno.EMFILE);
@@ -170,8 +176,8 @@ public final class SocketStream extends DescriptorStream {
     }
 
     /**
-     * Moves what waits to the other side without reading it, if it is much and no descriptors are with it, which would
-     * be lost. False if it has to be read.
+     * Moves what waits to the other side without reading it, if it is long enough and carries no descriptors, which
+     * would be lost. Returns false if it has to be read instead.
      */
     private boolean splice() {
         if (packets || origin.isShared() || !handler.takesSplices()) {
@@ -182,7 +188,7 @@ public final class SocketStream extends DescriptorStream {
             return false;
         }
         final int fd = descriptor.fd();
-        // In this order: what is queued later may have descriptors with it.
+        // In this order: what is queued after the first call may carry descriptors.
         final int length = Math.min(commons.unreadBytes(fd), readLength);
         if (length < MIN_SPLICE_LENGTH) {
             return false;
@@ -222,7 +228,7 @@ public final class SocketStream extends DescriptorStream {
         }
     }
 
-    /** Nothing can be added to what was there, so the end is most likely next. Told now, it leaves in the same call. */
+    /** The other end is closed, so the end of file is most likely next. If read now, it is sent in the same call. */
     private void readOn(final int events) {
         if (!packets && !readingOn && isOpen() && (registration.interest() & Constants.EPOLLIN) != 0) {
             readingOn = true;
@@ -240,7 +246,7 @@ public final class SocketStream extends DescriptorStream {
         }
         final int[] riding = withHeld(descriptors);
         if (length == 0 && !packets) {
-            // A stream sendmsg of no bytes drops its descriptors without an error.
+            // On a stream socket, sendmsg with no bytes silently drops the descriptors.
             hold(riding);
             return;
         }
@@ -329,8 +335,8 @@ public final class SocketStream extends DescriptorStream {
     }
 
     /**
-     * Reads what waits before something is sent: a datagram socket that finds its peer closed when it sends loses all
-     * that it has not received (unix_dgram_disconnected in the kernel's net/unix/af_unix.c).
+     * Reads waiting datagrams before sending: when a send finds that the peer has been closed, the kernel drops
+     * everything that the socket has not received (unix_dgram_disconnected in the kernel's net/unix/af_unix.c).
      */
     private void readDatagrams() {
         if (kind() == StreamKind.SOCKET_DGRAM && origin.isUnixFamily()) {
@@ -345,7 +351,10 @@ public final class SocketStream extends DescriptorStream {
         return Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS) >= 0;
     }
 
-    /** The other end of a datagram socket has been closed; what it sent before is read first. */
+    /**
+     * The other end of a datagram socket has been closed. Ends the stream if nothing is left to be read; otherwise the
+     * next look will.
+     */
     void onPeerLost() {
         final int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 0, PEEK_LENGTH_FLAGS);
         if (next == -Errno.EAGAIN) {
@@ -372,8 +381,8 @@ public final class SocketStream extends DescriptorStream {
     }
 
     /**
-     * EPOLLHUP says that both directions are over, whether by close or by shutdown. What shutdown has done holds for
-     * every copy of what was passed, close for the one copy; so the other side has to be told which it was.
+     * EPOLLHUP says that both directions have ended, by close or by shutdown. A shutdown affects every copy of the
+     * passed descriptor, a close only one; so the other side must be told which it was.
      */
     @Override
     void onHangUp() {
@@ -405,34 +414,38 @@ public final class SocketStream extends DescriptorStream {
         }
     }
 
-    /** Whether the application that had its other end is done with it, and may be passing the next one already. */
+    /** Whether the application has closed the stand-in, and may already be passing the next descriptor. */
     private boolean isAbandoned() {
         return origin == Origin.STAND_IN && hungUp && !readingOn;
     }
 
     private void onReadFailed(final int errno) {
         if (errno == Errno.ECONNRESET && !reset && isOpen()) {
-            // What the application sent before it closed its end may still be there, and is read next.
+            // What the application sent before it closed its end may still be there; it is read next.
             reset = true;
         } else if (errno != Errno.EAGAIN) {
             end(errno);
         }
     }
 
-    /** Nobody reads there any more. What the application wrote before it went has still to be passed on. */
+    /**
+     * Writing has failed. If that is because nobody reads there any more, what the application has written before must
+     * still be passed on.
+     */
     private void onWriteFailed(final int errno) {
         final boolean gone = errno == Errno.EPIPE || errno == Errno.ECONNRESET || errno == Errno.ECONNREFUSED;
         if (gone && isOpen()) {
             int next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
             if (next == -Errno.ECONNRESET) {
-                // Said once, before what is there to be read.
+                // Reported once, before the bytes that are there to be read.
                 reset = true;
                 next = Syscalls.recv(descriptor.fd(), commons.peekAddress(), 1, PEEK_LENGTH_FLAGS);
             }
-            // An empty packet may have others behind it; one that has only shut down its receiving side may still send.
+            // There is more to read, maybe after an empty packet; or the application has only shut down its receiving
+            // side, and may still send.
             if (next > 0 || (next == 0 && packets && commons.unreadBytes(descriptor.fd()) > 0)
                 || (next == -Errno.EAGAIN && errno == Errno.EPIPE)) {
-                // Its end is there if there may be more; else that is asked.
+                // If it may still send, its end is open; otherwise the kernel is asked.
                 stopWriting(errno == Errno.EPIPE
                     && (next == -Errno.EAGAIN || commons.hasOpenPeer(descriptor.fd())));
                 return;
@@ -441,13 +454,13 @@ public final class SocketStream extends DescriptorStream {
         end(errno);
     }
 
-    /** Whether reading 0 bytes meant the end, and not an empty packet. */
+    /** Whether a read of 0 bytes means the end, rather than an empty packet. */
     private boolean isEndOfFile(final int events) {
         return switch (kind()) {
             case SOCKET_DGRAM -> false;
             case SOCKET_SEQPACKET -> {
-                // The other end is shut, and no more bytes wait. (An empty packet right before the end looks the same,
-                // to an application as well.)
+                // The other end is shut down, and no more bytes wait. (An empty packet right before the end looks the
+                // same, also to an application.)
                 yield (events & (Constants.EPOLLRDHUP | Constants.EPOLLHUP)) != 0
                     && commons.unreadBytes(descriptor.fd()) == 0;
             }
@@ -455,7 +468,7 @@ public final class SocketStream extends DescriptorStream {
         };
     }
 
-    /** The reader is slower than what comes: fewer, larger writes from now on. */
+    /** The reader is slower than the sender: a larger send buffer makes for fewer, larger writes. */
     private void widenSendBuffer() {
         if (origin.isUnixFamily() && !packets && !widened) {
             widened = true;

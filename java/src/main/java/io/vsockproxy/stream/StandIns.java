@@ -11,8 +11,8 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * Makes what an application gets in place of a descriptor that stays on the other side: one end of a fresh socket pair
- * or pipe, whose other end becomes a stream.
+ * Makes stand-ins: what an application gets in place of a descriptor that stays on the other side is one end of a new
+ * socket pair or pipe, whose other end becomes a stream. One thread.
  */
 public final class StandIns implements AutoCloseable {
     private final Memory memory = Memory.allocate(2 * Integer.BYTES);
@@ -21,18 +21,18 @@ public final class StandIns implements AutoCloseable {
     private int applicationEnd;
 
     /**
-     * @param reserve what is not to be used for them.
+     * @param reserve the descriptor numbers that must not be kept.
      */
     public StandIns(final DescriptorReserve reserve) {
         this.reserve = reserve;
     }
 
     /**
-     * Makes a pair; the two ends are then at {@link #ownEnd} and {@link #applicationEnd}, and the caller's.
+     * Makes a pair of descriptors, {@link #ownEnd} and {@link #applicationEnd}, which the caller then owns.
      *
-     * @param kind  of our own end.
-     * @param flags of the original, as F_GETFL showed them: O_NONBLOCK is passed on, nothing else applies.
-     * @return 0, or an errno: EMFILE.
+     * @param kind  the kind of our own end.
+     * @param flags the original's file status flags, of which only O_NONBLOCK is copied.
+     * @return 0, or a positive errno: EMFILE.
      */
     public int make(final StreamKind kind, final int flags) {
         final boolean pipe = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER;
@@ -49,7 +49,7 @@ public final class StandIns implements AutoCloseable {
             Syscalls.close(second);
             return Errno.EMFILE;
         }
-        // Of a pipe, the first is the read end.
+        // The first descriptor of a pipe is its read end.
         final boolean ownFirst = kind != StreamKind.PIPE_WRITER;
         ownEnd = ownFirst ? first : second;
         applicationEnd = ownFirst ? second : first;

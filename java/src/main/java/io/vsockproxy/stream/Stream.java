@@ -10,16 +10,17 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.DirectBuffer;
 
 /**
- * One local end whose bytes travel: what it has goes into the session's claim, and what arrives for it is given to it.
- * What it does not take at once is copied into its queue, and given to it when it takes more.
+ * One local end of a byte stream or sequence of packets that the session carries. What it has to send goes into the
+ * session's claim, and what arrives for it is delivered to it. What it does not take at once is copied into its queue,
+ * and delivered when it takes more.
  *
- * <p>What the end is, a descriptor or something else, is the subclasses' affair: they are told when to look for more to
- * send or to deliver. Owns its queue. Never blocks.
+ * <p>Subclasses know what the local end is, a descriptor or a component; they are told when to look for more to send or
+ * to deliver. Owns its queue. Never blocks. Confined to the loop's thread.
  */
 public abstract class Stream implements AutoCloseable {
     private static final int[] NO_DESCRIPTORS = {};
 
-    /** What remains to be done for it. */
+    /** FINISHING: reads no more, and closes once the queue has been delivered. */
     private enum State { OPEN, FINISHING, CLOSED }
 
     final EventLoop loop;
@@ -29,7 +30,7 @@ public abstract class Stream implements AutoCloseable {
     private final long handle;
     private State state = State.OPEN;
     private long stalledSinceNs;
-    /** Null where the other side knows no flow control. */
+    /** Null when the other side does not know flow control. */
     private Credit credit;
     private boolean roomless;
     private boolean readEnded;
@@ -52,30 +53,32 @@ public abstract class Stream implements AutoCloseable {
         this.queue = new OutputQueue(pool, kind.keepsBoundaries());
     }
 
-    /** Begins to read and to watch for the end. */
+    /** Begins to read, and to watch for the end. */
     public abstract void start();
 
-    /** Reads what is there already, as if the loop had said so. */
+    /** Reads what is there already, as if the loop had reported it. */
     public void readAtOnce() {
-        // Most ends have nothing before they are asked.
+        // Only descriptors can have something to read already.
     }
 
-    /** The name by which both sides know it. */
+    /** The number by which both sides know it. */
     public final long handle() {
         return handle;
     }
 
-    /** What it is. */
+    /** What kind of local end it is. */
     public final StreamKind kind() {
         return kind;
     }
 
-    /** Bytes received for it that the application has not taken yet, with the charges for what comes with them. */
+    /**
+     * Received bytes that the application has not taken yet, plus the charges for packets and descriptors among them.
+     */
     public final int queueLength() {
         return queue.charge();
     }
 
-    /** Puts the stream under flow control; before {@link #start}. */
+    /** Puts the stream under flow control; to be called before {@link #start}. */
     public final void credit(final Credit newCredit) {
         credit = newCredit;
     }
@@ -85,7 +88,7 @@ public abstract class Stream implements AutoCloseable {
         return credit;
     }
 
-    /** The other side's reader has taken {@code bytes}: so much more may be read here. */
+    /** The other side has granted {@code bytes} of credit: reading may go on. */
     public final void allow(final long bytes) {
         credit.allow(bytes);
         if (!roomless) {
@@ -98,7 +101,7 @@ public abstract class Stream implements AutoCloseable {
         return kind == StreamKind.SOCKET_STREAM || kind == StreamKind.SOCKET_SEQPACKET || kind == StreamKind.CHANNEL;
     }
 
-    /** The application will send no more: reads no more, but watches for its end. */
+    /** Stops reading for good, because the application has sent everything; but still watches for its end. */
     public final void stopReading() {
         readEnded = true;
         wantReading(false);
@@ -110,10 +113,11 @@ public abstract class Stream implements AutoCloseable {
     }
 
     /**
-     * The other side's application takes no more: reads no more, and has this one see that when it sends.
+     * The other side's application takes no more: stops reading for good, and makes the application here see an error
+     * when it sends.
      *
-     * @param shut whether it has shut down its receiving side, which holds for every copy of that, and not closed its
-     *             own copy.
+     * @param shut whether the other side's application has shut down its receiving side, which affects every copy of
+     *             the descriptor, rather than closed its own copy.
      */
     public final void stopSending(final boolean shut) {
         stopReading();
@@ -125,7 +129,9 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** The other side will send no more: has the application see an end of file once it has taken everything. */
+    /**
+     * The other side will send no more: once the application here has taken everything, makes it see an end of file.
+     */
     public final void shutDownAfterQueue() {
         if (state == State.OPEN && !shutDown) {
             shutdownPending = true;
@@ -138,7 +144,10 @@ public abstract class Stream implements AutoCloseable {
         return shutdownPending || shutDown;
     }
 
-    /** When its application last took anything while something waited, as System.nanoTime(). */
+    /**
+     * When the application last took something while something was queued, or when the queue began to fill
+     * (System.nanoTime()).
+     */
     public final long stalledSinceNs() {
         return stalledSinceNs;
     }
@@ -153,7 +162,7 @@ public abstract class Stream implements AutoCloseable {
         return true;
     }
 
-    /** Whether a part of a blob may be delivered before the rest has come. */
+    /** Whether part of a blob may be delivered before the rest has arrived. */
     public final boolean takesParts() {
         return !kind.keepsBoundaries();
     }
@@ -161,8 +170,8 @@ public abstract class Stream implements AutoCloseable {
     /**
      * Gives bytes to the application, or queues what it does not take.
      *
-     * @param buffer      off-heap; read before this returns.
-     * @param descriptors go with the first byte. Takes ownership.
+     * @param buffer      contains the bytes, off-heap; borrowed for this call only.
+     * @param descriptors attached to the first byte. Takes ownership.
      */
     public final void deliver(
         final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
@@ -176,9 +185,10 @@ public abstract class Stream implements AutoCloseable {
     }
 
     /**
-     * Gives bytes whose descriptors are not all there yet; what comes later waits with them.
+     * Delivers bytes whose descriptors are not all there yet. They wait for those, and so does everything delivered
+     * later.
      *
-     * @param delivery takes ownership.
+     * @param delivery the descriptors. Takes ownership.
      */
     public final void deliver(
         final DirectBuffer buffer, final int offset, final int length, final Delivery delivery) {
@@ -195,12 +205,12 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** Whether bytes that lie in a pipe can be given to it from there, now. */
+    /** Whether the contents of a pipe can be delivered now without being read. */
     public boolean takesSplices() {
         return false;
     }
 
-    /** Gives all that is in {@code pipe} to the application, or queues what it does not take; see takesSplices. */
+    /** Delivers the contents of {@code pipe}, and queues what the application does not take. Leaves the pipe empty. */
     public final void deliver(final SplicePipe pipe) {
         if (takesSplices()) {
             deliverNow(pipe);
@@ -211,18 +221,18 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** Gives bytes without descriptors. */
+    /** Delivers bytes without descriptors. */
     public final void deliver(final DirectBuffer buffer, final int offset, final int length) {
         deliver(buffer, offset, length, NO_DESCRIPTORS);
     }
 
-    /** There is room again for what can be read. */
+    /** The session has room again for what is read here. */
     public final void resumeReading() {
         roomless = false;
         updateReading();
     }
 
-    /** Reads no more, and closes once everything delivered has been taken; at once if it has been. */
+    /** Stops reading, and closes once the application has taken everything that was delivered, which may be at once. */
     public final void finish() {
         if (state == State.OPEN) {
             if (queue.isEmpty() || (takesParts() && queue.length() == 0)) {
@@ -236,22 +246,22 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** Why it is about to end, as an errno; 0 for in order. The first counts. */
+    /** Notes why the stream is about to end, as an errno; 0 for an orderly end. The first call counts. */
     public void endReason(final int errno) {
-        // A descriptor has no way to tell.
+        // A descriptor has no way to pass this on to its application.
     }
 
-    /** Whether it waits for the application to take what was delivered, and for nothing else. */
+    /** Whether it only waits for the application to take what was delivered. */
     public final boolean isFinishing() {
         return state == State.FINISHING;
     }
 
-    /** Whether it is over. */
+    /** Whether it has been closed. */
     public final boolean isClosed() {
         return state == State.CLOSED;
     }
 
-    /** Closes the local end, and drops what still waits. Idempotent. */
+    /** Closes the local end, and drops what is queued. Idempotent. */
     @Override
     public void close() {
         if (state != State.CLOSED) {
@@ -267,47 +277,50 @@ public abstract class Stream implements AutoCloseable {
         return kind + " " + handle;
     }
 
-    /** Whether its application has sent something, or ended, that has not been read yet. */
+    /** Whether the application has sent something that has not been read yet. */
     public abstract boolean hasInput();
 
-    /** Ends its input where it is, if it has any, as if the application had said that there is no more. */
+    /** Ends its input, if it has any, as if the application had just shut down its sending side. */
     public final void endInput() {
         if (!readEnded && kind != StreamKind.PIPE_WRITER) {
             endOfFile();
         }
     }
 
-    /** Has it look for something to send from now on, or no more. */
+    /** Starts or stops looking for something to send. */
     abstract void wantReading(boolean wanted);
 
-    /** Has it give from the queue as soon as that is taken, or no more. */
+    /** Starts or stops delivering from the queue. */
     abstract void wantDraining(boolean wanted);
 
-    /** Writes as much of these bytes as is taken and queues the rest; the queue is empty. */
+    /**
+     * Writes as many of these bytes as the application takes, and queues the rest. Only called while the queue is
+     * empty.
+     */
     abstract void deliverNow(DirectBuffer buffer, int offset, int length, int[] descriptors);
 
-    /** Moves as much of the pipe as is taken; the queue is empty. */
+    /** Moves as many bytes of the pipe as the application takes. Only called while the queue is empty. */
     void deliverNow(final SplicePipe pipe) {
         throw new UnsupportedOperationException();
     }
 
-    /** Has the application see an end of file; the queue is empty. */
+    /** Makes the application see an end of file. Only called while the queue is empty. */
     abstract void endOutput();
 
     /**
-     * Has the application see an error when it sends, and drops what it has sent, unless others who have this end could
-     * still read that.
+     * Makes the application see an error when it sends, and drops what it has already sent, unless somebody else who
+     * has this end could still read that.
      */
     void refuseInput() {
         // Nothing that an end can do in general.
     }
 
-    /** Has whoever sends to this end see an error, and whoever else receives from it an end of file. */
+    /** Makes whoever sends to this end see an error, and anyone else who receives from it an end of file. */
     void shutInput() {
         // Nothing that an end can do in general.
     }
 
-    /** Lets go of the local end; called once. */
+    /** Releases the local end. Called once. */
     abstract void release();
 
     final void enqueue(final DirectBuffer buffer, final int offset, final int length, final int[] descriptors) {
@@ -320,7 +333,7 @@ public abstract class Stream implements AutoCloseable {
         reportCharge();
     }
 
-    /** The descriptors that the first bytes of the queue waited for are there. */
+    /** The descriptors that a run of the queue waited for are there. */
     final void onDeliverable() {
         if (state != State.CLOSED && !queue.isEmpty()) {
             stalledSinceNs = loop.nowNs();
@@ -341,7 +354,10 @@ public abstract class Stream implements AutoCloseable {
         acknowledge(cost(length));
     }
 
-    /** How much may be read now: {@code wanted}, or what flow control lets through. 0 pauses. */
+    /**
+     * How many bytes may be read now: {@code wanted}, or fewer under flow control. With 0, reading pauses until there
+     * is credit.
+     */
     final int allowed(final int wanted) {
         if (credit == null) {
             return wanted;
@@ -360,25 +376,25 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** No room for what can be read: stops until {@link #resumeReading}. */
+    /** The session has no room for what is read here: reading pauses until {@link #resumeReading}. */
     final void pauseReading() {
         roomless = true;
         wantReading(false);
     }
 
-    /** The application has taken {@code length} bytes, or a packet or the rest of one. */
+    /** The application has taken something that costs {@code cost}: see {@link #cost}. */
     final void acknowledge(final long cost) {
         if (credit != null) {
             handler.onTaken(this, cost);
         }
     }
 
-    /** What a message of {@code length} bytes counts for in {@link #acknowledge}. */
+    /** What a message of {@code length} bytes costs, for {@link #acknowledge}. */
     final long cost(final int length) {
         return credit == null ? 0 : credit.cost(length);
     }
 
-    /** The end of file: of one direction, or of both. */
+    /** The application has ended its sending direction, or both. */
     final void endOfFile() {
         if (state == State.OPEN) {
             handler.onEndOfFile(this);
@@ -401,7 +417,7 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** The end, from the application's side. */
+    /** The application has closed its end, or the descriptor has failed. */
     final void end(final int errno) {
         if (state == State.OPEN) {
             handler.onEnded(this, errno);
@@ -411,9 +427,9 @@ public abstract class Stream implements AutoCloseable {
     }
 
     /**
-     * Writes no more, and drops what waits; what the application has left to be read still is.
+     * Stops writing, and drops what is queued. What the application has sent is still read.
      *
-     * @param shut whether it is there, and has shut down its receiving side.
+     * @param shut whether the application still has its end, and has only shut down its receiving side.
      */
     final void stopWriting(final boolean shut) {
         if (!readerGone) {
@@ -449,10 +465,10 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** The queue has become empty: does what had to wait for that. False when the stream is over then. */
+    /** The queue has become empty: does what had to wait for that. Returns false when the stream is closed then. */
     final boolean onDrained() {
         if (state == State.FINISHING) {
-            // Whoever else has the descriptor keeps it open: the end of file is not left to the close.
+            // Shut down explicitly, because closing makes no end of file while somebody else has the descriptor too.
             shutDownIfDrained();
             close();
             return false;

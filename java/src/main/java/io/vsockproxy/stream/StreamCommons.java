@@ -20,14 +20,14 @@ import org.agrona.collections.MutableInteger;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What all streams of a loop share: memory that one call at a time needs (pieces, descriptors, control data), chunks
- * for their queues, and the watch over datagram sockets.
+ * What all streams of a loop share: scratch memory for one call at a time (pieces, descriptors, control data), chunks
+ * for their queues, and helpers with state of their own. Confined to the loop's thread.
  */
 public final class StreamCommons implements AutoCloseable {
-    /** Fewer bytes of room than this are not worth a read from a stream socket or pipe. */
+    /** With less room than this, in bytes, it is not worth reading from a stream socket or pipe. */
     static final int MIN_READ_LENGTH = 16 * 1024;
 
-    /** A packet must be gathered whole, wherever in a chunk it begins. */
+    /** In bytes: one call must gather a whole packet, wherever in a chunk it begins. */
     static final int MAX_QUEUED_PACKET_LENGTH = (OutputQueue.MAX_PIECES - 1) * ChunkPool.CHUNK_LENGTH;
 
     private static final int PIECES_OFFSET = 0;
@@ -53,7 +53,7 @@ public final class StreamCommons implements AutoCloseable {
     private final Map<StreamKind, MutableInteger> liveCounts = new EnumMap<>(StreamKind.class);
 
     /**
-     * @param maxPacketLength longest packet that a session has room for, in bytes.
+     * @param maxPacketLength the longest packet that a session can send, in bytes.
      */
     public StreamCommons(final EventLoop loop, final int maxPacketLength) {
         datagramWatch = new DatagramWatch(loop, inspector);
@@ -65,27 +65,29 @@ public final class StreamCommons implements AutoCloseable {
         }
     }
 
-    /** Tells what a descriptor is. */
+    /** Finds out what a descriptor is. */
     public DescriptorInspector inspector() {
         return inspector;
     }
 
-    /** Descriptors of streams of one kind. */
+    /** How many descriptors streams of one kind hold open. */
     public int liveCount(final StreamKind kind) {
         return liveCounts.get(kind).get();
     }
 
-    /** Descriptors with which sockets are watched: datagram sockets for their ends, others for descriptors. */
+    /**
+     * How many descriptors are used to watch sockets: datagram sockets for their end, others for received descriptors.
+     */
     public int watchCount() {
         return datagramWatch.descriptorCount() + receiveQueues.descriptorCount();
     }
 
-    /** Descriptors of streams that are over, to be closed a moment later. */
+    /** How many descriptors of ended streams are still to be closed. */
     public int closingCount() {
         return lateCloses.count();
     }
 
-    /** Descriptors that wait for a byte to go with. */
+    /** How many descriptors wait for a byte to be attached to. */
     public int heldCount() {
         return heldCount;
     }
@@ -98,12 +100,12 @@ public final class StreamCommons implements AutoCloseable {
         liveCounts.get(kind).addAndGet(change);
     }
 
-    /** Which descriptors are not to be kept. */
+    /** The descriptor numbers that must not be kept. */
     public DescriptorReserve reserve() {
         return reserve;
     }
 
-    /** Makes stand-ins. */
+    /** Makes the pairs of which an application gets one end. */
     public StandIns standIns() {
         return standIns;
     }
@@ -129,7 +131,9 @@ public final class StreamCommons implements AutoCloseable {
         return receiveQueues;
     }
 
-    /** Whether somebody has the unix socket that {@code fd} is connected to; false also when nobody can tell. */
+    /**
+     * Whether the unix socket that {@code fd} is connected to is still open; false also when the kernel does not tell.
+     */
     boolean hasOpenPeer(final int fd) {
         try (UnixSocketDiag diag = new UnixSocketDiag()) {
             return diag.hasOpenPeer(inspector.inode(fd));
@@ -172,13 +176,13 @@ public final class StreamCommons implements AutoCloseable {
         return memory.address(PIECES_OFFSET, DESCRIPTORS_OFFSET);
     }
 
-    /** sendmsg of one piece; the descriptors stay the caller's. */
+    /** sendmsg(2) of one piece. Borrows the descriptors. */
     int send(final int fd, final long address, final int length, final int flags, final int[] descriptors) {
         IoVec.set(pieces, 0, address, length);
         return send(fd, 1, flags, descriptors);
     }
 
-    /** sendmsg of the first {@code count} of {@link #pieces}; the descriptors stay the caller's. */
+    /** sendmsg(2) of the first {@code count} of {@link #pieces}. Borrows the descriptors. */
     int send(final int fd, final int count, final int flags, final int[] descriptors) {
         final long descriptorsAddress = memory.address(DESCRIPTORS_OFFSET, descriptors.length * Integer.BYTES);
         for (int i = 0; i < descriptors.length; i++) {
@@ -187,13 +191,13 @@ public final class StreamCommons implements AutoCloseable {
         return Syscalls.sendmsg(fd, piecesAddress(), count, flags, descriptorsAddress, descriptors.length);
     }
 
-    /** preadv2 of one piece at the descriptor's own position. */
+    /** preadv2(2) of one piece at the descriptor's own position. */
     long read(final int fd, final long address, final int length, final int flags) {
         IoVec.set(pieces, 0, address, length);
         return Syscalls.preadv2(fd, piecesAddress(), 1, -1, flags);
     }
 
-    /** pwritev2 of the first {@code count} of {@link #pieces} at the descriptor's own position. */
+    /** pwritev2(2) of the first {@code count} of {@link #pieces} at the descriptor's own position. */
     long write(final int fd, final int count, final int flags) {
         return Syscalls.pwritev2(fd, piecesAddress(), count, -1, flags);
     }
@@ -203,12 +207,12 @@ public final class StreamCommons implements AutoCloseable {
         options.set(fd, Constants.SO_SNDBUF, length);
     }
 
-    /** Sets O_NONBLOCK for everybody who has this open file description. */
+    /** Sets O_NONBLOCK, for everybody who shares this open file description. */
     void setNonBlocking(final int fd) {
         Syscalls.fcntl(fd, Constants.F_SETFL, Syscalls.fcntl(fd, Constants.F_GETFL, 0) | Constants.O_NONBLOCK);
     }
 
-    /** FIONREAD, or {@code -errno}. */
+    /** How many bytes can be read (FIONREAD), or {@code -errno}. */
     int unreadBytes(final int fd) {
         final int result = Syscalls.ioctl(fd, Constants.FIONREAD, peekAddress());
         return result < 0 ? result : memory.buffer().getInt(INT_OFFSET);

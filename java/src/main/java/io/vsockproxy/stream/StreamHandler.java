@@ -8,74 +8,78 @@ import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.SplicePipe;
 
 /**
- * Where a {@link Stream}'s bytes go, and who is told what becomes of it: its session.
+ * What a {@link Stream} calls: its session, which takes its bytes and hears what becomes of it. On the loop's thread.
  */
 public interface StreamHandler {
     /**
-     * Finds room for bytes about to be read from {@code stream}. A claim is ended by {@link #commit} or {@link #abort}
-     * before the next is made.
+     * Claims room for bytes about to be read from {@code stream}. Each claim must be ended by {@link #commit} or {@link
+     * #abort} before the next.
      *
-     * @param minimum bytes without which there is no point in reading.
-     * @param maximum bytes that would be welcome.
-     * @return how many bytes may be read to {@link #claimedAddress}, or 0: the stream shall stop reading, and will be
-     *     told by {@link Stream#resumeReading}.
+     * @param minimum the fewest bytes with which reading is worthwhile.
+     * @param maximum the most bytes to claim.
+     * @return how many bytes may be read to {@link #claimedAddress}; or 0, and then the stream must pause until {@link
+     *     Stream#resumeReading} is called.
      */
     int claim(Stream stream, int minimum, int maximum);
 
-    /** Where the claimed bytes are to be read to. */
+    /** The address to which the claimed bytes are to be read. */
     long claimedAddress();
 
     /**
-     * {@code length} bytes have been read, maybe 0 for an empty packet.
+     * Ends the claim: {@code length} bytes have been read, 0 for an empty packet.
      *
-     * @param control the descriptors that came with them, which the handler takes out; null for none.
+     * @param control the descriptors that came with them, of which the handler takes ownership; null for none.
      */
     void commit(Stream stream, int length, ControlData control);
 
-    /** Whether bytes without descriptors can go to the other side without being read: see {@link #claimPipe}. */
+    /** Whether bytes without descriptors can be moved to the other side without being read: see {@link #claimPipe}. */
     boolean takesSplices();
 
     /**
      * As {@link #claim}, for bytes that are to be moved into a pipe. The claim is ended by {@link #commitPipe}, or by
      * {@link #abort} with the pipe still empty.
      *
-     * @return an empty pipe, the handler's own; or null for no room.
+     * @return an empty pipe, which the handler owns; or null when there is no room.
      */
     SplicePipe claimPipe(Stream stream);
 
-    /** What is in the pipe has been read, so to speak, from {@code stream}. */
+    /** Ends the claim: bytes of {@code stream} have been moved into the pipe. */
     void commitPipe(Stream stream);
 
-    /** Why these descriptors, which stay the caller's, could not go along with bytes; or null. */
+    /** Why these descriptors could not be sent along with bytes; or null. Borrows them. */
     String obstacle(ControlData control);
 
-    /** Nothing was read. */
+    /** Ends the claim: nothing was read. */
     void abort();
 
     /**
      * The application has closed its end, or the descriptor has failed; nothing more will be read or delivered. The
-     * handler forgets the stream and calls {@link Stream#finish} or {@link Stream#close}.
+     * handler must forget the stream and call {@link Stream#finish} or {@link Stream#close}.
      *
      * @param errno 0 at an end of file.
      */
     void onEnded(Stream stream, int errno);
 
     /**
-     * The application has shut down its sending side, and maybe no more than that. The handler ends the stream, or
-     * calls {@link Stream#stopReading}.
+     * The application has ended its sending direction, and possibly only that. The handler must end the stream or call
+     * {@link Stream#stopReading}.
      */
     void onEndOfFile(Stream stream);
 
     /**
-     * The application takes no more, but has left something to be read: what comes for it is dropped from now on.
+     * The application takes no more, but there is still something of it to be read. What comes for it is dropped from
+     * now on.
      *
-     * @param shut whether it is there, and has shut down its receiving side.
+     * @param shut whether the application still has its end, and has only shut down its receiving side.
      */
     void onReaderGone(Stream stream, boolean shut);
 
     /** The application has taken something that cost {@code cost} of the stream's {@link Credit}. */
     void onTaken(Stream stream, long cost);
 
-    /** {@code length} bytes, with so many descriptors, have left the stream's queue (negative: were added to it). */
+    /**
+     * The stream's queue has shrunk by {@code length} bytes, charges included, and {@code descriptors} descriptors;
+     * negative when it has grown.
+     */
     void onQueueShrunk(Stream stream, int length, int descriptors);
 }

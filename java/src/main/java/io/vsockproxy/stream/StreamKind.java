@@ -5,7 +5,7 @@
 package io.vsockproxy.stream;
 
 /**
- * What a local descriptor is, as far as moving its bytes goes.
+ * The kinds of local end, as far as moving their bytes is concerned.
  */
 public enum StreamKind {
     /** A connected stream socket. */

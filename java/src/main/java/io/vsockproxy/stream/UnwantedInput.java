@@ -10,10 +10,10 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * What an application has sent that nobody will receive any more. Descriptors in it would stay open, and their other
- * ends wait, for as long as the socket does: while it still delivers what had come before.
+ * Drops what an application has sent that nobody will receive any more. Descriptors in it would otherwise stay open,
+ * and their other ends wait, as long as the socket is open to deliver what has come before.
  *
- * <p>The last of it is left if no descriptor rides on that: of a socket that is closed with something unread, the
+ * <p>The last byte or packet is left, unless it carries descriptors: when a socket is closed with something unread, the
  * kernel tells the other end (ECONNRESET).
  */
 final class UnwantedInput {
@@ -25,7 +25,9 @@ final class UnwantedInput {
         this.commons = commons;
     }
 
-    /** Drops it from a unix socket, which stays the caller's and for which no more can come. */
+    /**
+     * Drops what can be read from a unix socket that has been shut down, so that no more can come. Borrows {@code fd}.
+     */
     void drop(final int fd, final StreamKind kind) {
         final ChunkPool.Chunk chunk = commons.pool().take();
         final Memory scratch = chunk.memory();
@@ -40,7 +42,7 @@ final class UnwantedInput {
         commons.pool().giveBack(chunk);
     }
 
-    /** Descriptors ride on the first byte of what was sent with them, and no receive goes past that. */
+    /** Descriptors are attached to the first byte that was sent with them, and no receive goes past them. */
     private boolean dropBytes(final int fd, final Memory scratch) {
         final int unread = commons.unreadBytes(fd);
         if (unread > 1) {
@@ -49,7 +51,7 @@ final class UnwantedInput {
         return unread == 1 && hasDescriptors(fd, scratch) && receive(fd, scratch, 1) > 0;
     }
 
-    /** FIONREAD tells the sum of all packets; one that is empty and behind the others is not looked at. */
+    /** FIONREAD is the total of all packets; an empty packet behind the others is left. */
     private boolean dropPacket(final int fd, final Memory scratch) {
         final int unread = commons.unreadBytes(fd);
         if (unread <= 0) {
@@ -60,12 +62,12 @@ final class UnwantedInput {
             && receive(fd, scratch, ChunkPool.CHUNK_LENGTH) >= 0;
     }
 
-    /** Without a place for descriptors the kernel closes those that come. */
+    /** recv(2) has no place for descriptors, so the kernel closes those that come. */
     private static int receive(final int fd, final Memory scratch, final int length) {
         return Syscalls.recv(fd, scratch.address(), length, Constants.MSG_DONTWAIT);
     }
 
-    /** Whether any come first; to look is to get copies of them. */
+    /** Whether descriptors come with the next byte. A peek duplicates them, so the copies are closed. */
     private boolean hasDescriptors(final int fd, final Memory scratch) {
         final ControlData control = commons.control();
         final int peeked = Syscalls.recvmsg(

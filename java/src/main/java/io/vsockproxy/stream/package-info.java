@@ -4,9 +4,9 @@
  */
 
 /**
- * Local ends: sockets and pipes of applications on this side, and channels of this process's components, one bounded
- * queue each for what they do not take at once; and how descriptors are recognised and stand-ins made. Nothing here
- * knows the protocol.
+ * Local ends: sockets and pipes of applications on this side, and channels of this process's components, each with a
+ * bounded queue for what it does not take at once. Also how descriptors are recognised and stand-ins are made. Nothing
+ * here knows the protocol.
  *
  * <p>Confined to the loop's thread.
  */
