@@ -144,7 +144,7 @@ final class FileOpener implements AutoCloseable {
         if (length > FileOpenerThread.REQUEST_LENGTH) {
             return -Errno.ENAMETOOLONG;
         }
-        memory.buffer().putInt(FileOpenerThread.FLAGS_OFFSET, flags | Constants.O_CLOEXEC | Constants.O_NOFOLLOW);
+        memory.buffer().putInt(FileOpenerThread.FLAGS_OFFSET, flags | Constants.O_CLOEXEC);
         memory.buffer().putBytes(FileOpenerThread.PATH_OFFSET, bytes);
         memory.buffer().putByte(length - 1, (byte) 0);
         return Syscalls.send(socket.fd(), memory.address(0, length), length, sendFlags);

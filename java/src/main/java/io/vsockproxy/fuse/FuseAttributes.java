@@ -31,10 +31,11 @@ import org.agrona.MutableDirectBuffer;
  *              | nodeid | genera.| entry  | attr   | entry  | attr   | attr          |
  *              |        |        | valid s| valid s| v. ns  | v. ns  |               |
  *              +--------+--------+--------+--------+--------+--------+---------------+
- *   setattr_in  0        4        8                 16                24                          88
- *              +--------+--------+-----------------+-----------------+---------------------------+
- *              | valid  | unused | fh              | size            | owner, times, mode ...    |
- *              +--------+--------+-----------------+-----------------+---------------------------+
+ *   setattr_in  0        4        8        16       24                68       72       76       80       84       88
+ *              +--------+--------+--------+--------+-----------------+--------+--------+--------+--------+--------+
+ *              | valid  | unused | fh     | size   | lock owner,     | mode   | unused | uid    | gid    | unused |
+ *              |        |        |        |        | times           |        |        |        |        |        |
+ *              +--------+--------+--------+--------+-----------------+--------+--------+--------+--------+--------+
  * </pre>
  *
  * <p>How long anything is valid is always 0: each fstat asks anew, each path is looked up anew.
@@ -113,5 +114,25 @@ final class FuseAttributes {
     /** The new size, when FATTR_SIZE is set. */
     static long setattrSize(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset + 16);
+    }
+
+    /** The new permissions, when FATTR_MODE is set. */
+    static int setattrPermissions(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 68) & PERMISSIONS;
+    }
+
+    /** The new owner, when FATTR_UID is set. */
+    static int setattrUid(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 76);
+    }
+
+    /** The new group, when FATTR_GID is set. */
+    static int setattrGid(final DirectBuffer buffer, final int offset) {
+        return buffer.getInt(offset + 80);
+    }
+
+    /** The permissions in {@code mode}. */
+    static int permissions(final int mode) {
+        return mode & PERMISSIONS;
     }
 }

@@ -18,6 +18,7 @@ final class FuseHandshake {
     /** HANDLE_KILLPRIV: set-id bits go where the owner's kernel writes, not by a chmod that would be refused here. */
     private static final long WANTED_FLAGS = FuseProtocol.FUSE_ASYNC_READ
         | FuseProtocol.FUSE_BIG_WRITES
+        | FuseProtocol.FUSE_AUTO_INVAL_DATA
         | FuseProtocol.FUSE_ASYNC_DIO
         | FuseProtocol.FUSE_PARALLEL_DIROPS
         | FuseProtocol.FUSE_HANDLE_KILLPRIV

@@ -30,11 +30,15 @@ import java.util.concurrent.TimeUnit;
  * and attributes are valid for no time at all. What the kernel makes of that:
  * <ul>
  * <li>Growth and overwriting by others are seen by the next read. lseek(SEEK_END) asks for the size.</li>
- * <li>io_uring and aio reads, and accesses to mappings, trust the size that was seen last (when the file was opened, or
- *     by an fstat since): an fstat makes growth visible to them.</li>
+ * <li>The descriptor shows O_DIRECT, without which sendfile, splice and copy_file_range would take what they send from
+ *     the page cache (from Linux 6.5 on): whoever takes it away (F_SETFL), or opens /proc/self/fd/N without, may send
+ *     what was sent before. No alignment is asked for.</li>
+ * <li>io_uring and aio reads, copy_file_range, FIONREAD and accesses to mappings trust the size that was seen last
+ *     (when the file was opened, or by an fstat since): an fstat makes growth visible to them.</li>
  * <li>mmap(MAP_PRIVATE) always works; mmap(MAP_SHARED) from Linux 6.6 on, ENODEV before. A new mapping shows the
  *     content at the time that each page is first touched; a page that was touched keeps that content until it is
- *     mapped again, until the size changes (seen by an fstat) or until a write through this mount replaces it. Stores
+ *     mapped again, until an fstat shows another size or modification time, or until a write through this mount
+ *     replaces it. Stores
  *     to a shared mapping are written when it is synchronised or unmapped; with O_APPEND they are refused.</li>
  * <li>The process that serves a mount must not map files of it. Unmapping writes pages back, and a first touch reads
  *     them, with the process's memory map locked or a thread that reaches no safepoint, and the loop may be waiting for
@@ -176,7 +180,7 @@ public final class FuseMount implements AutoCloseable {
             nodes.nextId(), name, granted, backend, TimeUnit.SECONDS.toNanos(now.getEpochSecond()) + now.getNano());
         nodes.add(node);
         final PendingOpen pending = new PendingOpen(
-            node, mountPoint.directory() + "/" + name, granted, completion, this::onOpenDone);
+            node, mountPoint.directory() + "/" + name, granted | Constants.O_DIRECT, completion, this::onOpenDone);
         pendingOpens.put(node, pending);
         if (!server.askFirst(node)) {
             pending.complete(-Errno.ENOMEM);

@@ -46,6 +46,9 @@ public final class FuseRequest {
         ABANDONED
     }
 
+    /** Of who asks for attributes without setting any. */
+    static final int ANY_PERMISSIONS = -1;
+
     /** Position among the requests in use; the pool's. */
     int poolIndex;
 
@@ -57,6 +60,7 @@ public final class FuseRequest {
     private long offset;
     private int length;
     private int statusFlags;
+    private int permissions;
     private long tag;
     private boolean divisible;
     private int taskId;
@@ -191,6 +195,9 @@ public final class FuseRequest {
                 node.onExamined(attributes);
                 if (kind == Kind.FIRST_GETATTR) {
                     replies.examined(node);
+                } else if (permissions != ANY_PERMISSIONS
+                    && permissions != FuseAttributes.permissions(node.attributes().mode())) {
+                    replies.error(unique, Errno.EPERM);
                 } else {
                     replies.attributes(unique, node);
                 }
@@ -235,6 +242,12 @@ public final class FuseRequest {
         return this;
     }
 
+    /** Of who asks for attributes to set those permissions: it is an error if they are not set already. */
+    FuseRequest permissions(final int newPermissions) {
+        permissions = newPermissions;
+        return this;
+    }
+
     FuseRequest begin(
         final Kind newKind, final long newUnique, final FuseNode newNode, final long newOffset, final int newLength) {
         kind = newKind;
@@ -243,6 +256,7 @@ public final class FuseRequest {
         offset = newOffset;
         length = newLength;
         statusFlags = 0;
+        permissions = ANY_PERMISSIONS;
         divisible = false;
         taskId = 0;
         tag = 0;

@@ -24,8 +24,6 @@ final class FuseServer implements FuseReplies {
     static final int MAX_REQUESTS = 16384;
 
     private static final int MAX_REQUESTS_PER_READINESS = 64;
-    private static final int OWNER_CHANGES =
-        FuseProtocol.FATTR_MODE | FuseProtocol.FATTR_UID | FuseProtocol.FATTR_GID;
     private static final int READ_OK = 4;
     private static final int WRITE_OK = 2;
     private static final int EXECUTE_OK = 1;
@@ -333,14 +331,14 @@ final class FuseServer implements FuseReplies {
         }
         final FuseNode node = backedNode(unique, nodeId, 0, 0);
         if (node != null) {
-            askAttributes(unique, node);
+            askAttributes(unique, node, FuseRequest.ANY_PERMISSIONS);
         }
     }
 
-    private void askAttributes(final long unique, final FuseNode node) {
+    private void askAttributes(final long unique, final FuseNode node, final int permissions) {
         final FuseRequest request = begin(FuseRequest.Kind.GETATTR, unique, node, 0, 0);
         if (request != null) {
-            node.backend().getattr(request);
+            node.backend().getattr(request.permissions(permissions));
         }
     }
 
@@ -354,11 +352,15 @@ final class FuseServer implements FuseReplies {
             return;
         }
         final int valid = FuseAttributes.setattrValid(buffer, FuseChannel.ARGUMENTS_OFFSET);
-        if ((valid & OWNER_CHANGES) != 0) {
+        final boolean changesMode = (valid & FuseProtocol.FATTR_MODE) != 0;
+        final boolean changesSize = (valid & FuseProtocol.FATTR_SIZE) != 0;
+        if (changesOwner(valid) || (changesMode && changesSize)) {
             error(unique, Errno.EPERM);
-        } else if ((valid & FuseProtocol.FATTR_SIZE) == 0) {
+        } else if (!changesSize) {
             // Times are not kept: the answer is what they are.
-            askAttributes(unique, node);
+            askAttributes(unique, node, changesMode
+                ? FuseAttributes.setattrPermissions(buffer, FuseChannel.ARGUMENTS_OFFSET)
+                : FuseRequest.ANY_PERMISSIONS);
         } else if (!node.isWritable()) {
             error(unique, Errno.EACCES);
         } else {
@@ -372,6 +374,13 @@ final class FuseServer implements FuseReplies {
                 node.backend().truncate(request, size);
             }
         }
+    }
+
+    /** Whether owner or group are to be others than they are. */
+    private boolean changesOwner(final int valid) {
+        final int offset = FuseChannel.ARGUMENTS_OFFSET;
+        return ((valid & FuseProtocol.FATTR_UID) != 0 && FuseAttributes.setattrUid(buffer, offset) != uid)
+            || ((valid & FuseProtocol.FATTR_GID) != 0 && FuseAttributes.setattrGid(buffer, offset) != gid);
     }
 
     private void fsync(final long unique, final long nodeId, final int arguments) {

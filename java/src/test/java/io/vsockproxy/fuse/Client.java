@@ -31,6 +31,8 @@ final class Client implements AutoCloseable {
 
         int fsync(int fd) throws LastErrorException;
 
+        int fchown(int fd, int owner, int group) throws LastErrorException;
+
         int fchmod(int fd, int mode) throws LastErrorException;
 
         int access(String path, int mode) throws LastErrorException;

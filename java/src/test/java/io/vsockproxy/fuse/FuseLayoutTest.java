@@ -109,6 +109,13 @@ class FuseLayoutTest {
         assertEquals(FuseProtocol.FATTR_SIZE | (1 << 6), FuseAttributes.setattrValid(setattr, OFFSET));
         assertEquals(2L << 32, FuseAttributes.setattrSize(setattr, OFFSET));
         assertEquals(OFFSET + FuseAttributes.SETATTR_IN_LENGTH, setattr.capacity());
+        final UnsafeBuffer owner = bytes("07000000 00000000" + "00".repeat(60) + "ed8d0000 00000000"
+            + "e8030000 e9030000 00000000");
+        assertEquals(0b111, FuseAttributes.setattrValid(owner, OFFSET));
+        assertEquals(06755, FuseAttributes.setattrPermissions(owner, OFFSET));
+        assertEquals(1000, FuseAttributes.setattrUid(owner, OFFSET));
+        assertEquals(1001, FuseAttributes.setattrGid(owner, OFFSET));
+        assertEquals(OFFSET + FuseAttributes.SETATTR_IN_LENGTH, owner.capacity());
 
         assertEquals(0x8402, FuseArguments.openFlags(bytes("02840000 00000000"), OFFSET));
         assertEquals(6, FuseArguments.accessMask(bytes("06000000 00000000"), OFFSET));

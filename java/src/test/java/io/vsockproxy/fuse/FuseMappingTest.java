@@ -114,6 +114,26 @@ class FuseMappingTest {
     }
 
     @Test
+    void shouldShowAMappingWhatWasOverwrittenOnceAnFstatTellsOfIt() throws Exception {
+        fixture.run(() -> {
+            backend.mode = Constants.S_IFREG | 0600;
+            backend.modificationTimeNs = 1;
+        });
+        final long fd = give(Constants.O_RDONLY);
+        final long address = mapShared(fd, Constants.PROT_READ);
+        assertEquals(LENGTH, tell("size", fd));
+        assertEquals(crc(content, 0, LENGTH), tell("load", address, LENGTH));
+        content[0] = (byte) ~content[0];
+        fixture.run(() -> {
+            backend.memory.buffer().putByte(0, content[0]);
+            backend.modificationTimeNs = 2;
+        });
+        assertEquals(LENGTH, tell("size", fd));
+        assertEquals(crc(content, 0, LENGTH), tell("load", address, LENGTH));
+        assertEquals(0, tell("unmap", address, MAPPED));
+    }
+
+    @Test
     void shouldReadDirectlyWhatIsMappedToo() throws Exception {
         try (Client client = new Client(); OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
             final long fd = give(file, Constants.O_RDWR);

@@ -284,7 +284,7 @@ class FuseMountTest {
     }
 
     @Test
-    void shouldSynchroniseAndIgnoreTimesAndRefuseModes() throws Exception {
+    void shouldSynchroniseAndIgnoreTimes() throws Exception {
         try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
             assertEquals(0, Client.C.INSTANCE.fsync(file.fd()));
             // Nor does the kernel spare itself the second one.
@@ -296,11 +296,47 @@ class FuseMountTest {
             fixture.run(() -> backend.errno = 0);
             final Path path = Path.of("/proc/self/fd/" + file.fd());
             Files.setLastModifiedTime(path, FileTime.fromMillis(1));
-            assertEquals(Errno.EPERM, assertThrows(LastErrorException.class,
-                () -> Client.C.INSTANCE.fchmod(file.fd(), 0777)).getErrorCode());
             assertEquals(0, Client.C.INSTANCE.access(path.toString(), 6));
             assertEquals(Errno.EACCES, assertThrows(LastErrorException.class,
                 () -> Client.C.INSTANCE.access(path.toString(), 1)).getErrorCode());
+        }
+    }
+
+    /** As who copies a file does, to preserve what is the same already. */
+    @Test
+    void shouldLetModeAndOwnerBeSetToWhatTheyAreAndToNothingElse() throws Exception {
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
+            assertEquals(0, changeMode(file, 0600));
+            assertEquals(Errno.EPERM, changeMode(file, 0777));
+            // What they are now, of which nobody has been told.
+            fixture.run(() -> backend.mode = Constants.S_IFREG | 02640);
+            assertEquals(Errno.EPERM, changeMode(file, 0600));
+            assertEquals(0, changeMode(file, 02640));
+            final int owner = LibC.INSTANCE.getuid();
+            final int group = LibC.INSTANCE.getgid();
+            assertEquals(0, changeOwner(file, owner, group));
+            assertEquals(0, changeOwner(file, -1, group));
+            assertEquals(0, changeOwner(file, owner, -1));
+            assertEquals(Errno.EPERM, changeOwner(file, owner + 1, group));
+            assertEquals(Errno.EPERM, changeOwner(file, owner, group + 1));
+            fixture.run(() -> backend.errno = Errno.EIO);
+            assertEquals(Errno.EIO, changeMode(file, 02640));
+        }
+    }
+
+    private static int changeMode(final OwnedFd file, final int mode) {
+        try {
+            return Client.C.INSTANCE.fchmod(file.fd(), mode);
+        } catch (final LastErrorException e) {
+            return e.getErrorCode();
+        }
+    }
+
+    private static int changeOwner(final OwnedFd file, final int owner, final int group) {
+        try {
+            return Client.C.INSTANCE.fchown(file.fd(), owner, group);
+        } catch (final LastErrorException e) {
+            return e.getErrorCode();
         }
     }
 

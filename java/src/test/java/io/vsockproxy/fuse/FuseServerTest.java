@@ -94,9 +94,9 @@ class FuseServerTest {
         assertEquals(FuseProtocol.MINOR_VERSION, message.getInt(20));
         final long flags = (message.getInt(16 + 12) & 0xFFFFFFFFL) | ((long) message.getInt(16 + 32) << 32);
         assertEquals(
-            FuseProtocol.FUSE_ASYNC_READ | FuseProtocol.FUSE_BIG_WRITES | FuseProtocol.FUSE_ASYNC_DIO
-                | FuseProtocol.FUSE_PARALLEL_DIROPS | FuseProtocol.FUSE_HANDLE_KILLPRIV | FuseProtocol.FUSE_MAX_PAGES
-                | FuseProtocol.FUSE_INIT_EXT
+            FuseProtocol.FUSE_ASYNC_READ | FuseProtocol.FUSE_BIG_WRITES | FuseProtocol.FUSE_AUTO_INVAL_DATA
+                | FuseProtocol.FUSE_ASYNC_DIO | FuseProtocol.FUSE_PARALLEL_DIROPS | FuseProtocol.FUSE_HANDLE_KILLPRIV
+                | FuseProtocol.FUSE_MAX_PAGES | FuseProtocol.FUSE_INIT_EXT
                 | FuseProtocol.FUSE_DIRECT_IO_ALLOW_MMAP | FuseProtocol.FUSE_NO_EXPORT_SUPPORT,
             flags);
         assertEquals(FuseMount.MAX_DATA_LENGTH, message.getInt(16 + 20));

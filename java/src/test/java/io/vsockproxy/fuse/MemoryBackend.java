@@ -30,6 +30,9 @@ class MemoryBackend implements FileBackend {
     final Memory memory;
     final FileAttributes attributes = new FileAttributes();
     int size;
+    /** Together with {@link #modificationTimeNs} all that is told but the size, if it is not 0. */
+    int mode;
+    long modificationTimeNs;
     int errno;
     boolean holdsReads;
     boolean holdsWrites;
@@ -108,7 +111,8 @@ class MemoryBackend implements FileBackend {
         if (errno != 0) {
             request.replyError(errno);
         } else {
-            request.replyAttributes(attributes.setSizeOnly(size));
+            request.replyAttributes(mode == 0
+                ? attributes.setSizeOnly(size) : attributes.set(size, mode, 1, 0, 0, modificationTimeNs, 0));
         }
     }
 

@@ -338,6 +338,23 @@ class FifoTest {
         assertEquals(-Errno.EINVAL, FileCalls.truncate(standIn, 0));
     }
 
+    @ParameterizedTest
+    @EnumSource
+    void shouldBeSplicedFromAsAFifoIs(final Role from) throws Exception {
+        final Endpoint fifo = PROXIES.fifo();
+        final Endpoint standIn = PROXIES.pass(from, fifo);
+        final Endpoint[] pipe = PROXIES.closing(Endpoint.pipe());
+        fifo.write("first");
+        assertEquals(5, FileCalls.splice(standIn, FileCalls.CURRENT_POSITION, MAPPING_LENGTH, pipe[1]));
+        final CompletableFuture<Long> splice = Background.start(
+            () -> FileCalls.splice(standIn, FileCalls.CURRENT_POSITION, MAPPING_LENGTH, pipe[1]));
+        pause();
+        assertFalse(splice.isDone());
+        fifo.write("awaited");
+        assertEquals(7, Background.join(splice));
+        assertEquals("firstawaited", pipe[0].readText(12));
+    }
+
     /** A mapping's page would be read once, and kept from whoever reads. */
     @ParameterizedTest
     @EnumSource

@@ -8,6 +8,8 @@ import com.sun.jna.LastErrorException;
 import com.sun.jna.Library;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
+import com.sun.jna.NativeLong;
+import com.sun.jna.ptr.LongByReference;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
@@ -50,6 +52,17 @@ public final class FileCalls {
         int fsync(int fd) throws LastErrorException;
 
         int fdatasync(int fd) throws LastErrorException;
+
+        long sendfile(int to, int from, LongByReference offset, NativeLong length) throws LastErrorException;
+
+        long splice(
+            int from, LongByReference fromOffset, int to, LongByReference toOffset, NativeLong length, int flags)
+            throws LastErrorException;
+
+        @SuppressWarnings("checkstyle:MethodName")
+        long copy_file_range(
+            int from, LongByReference fromOffset, int to, LongByReference toOffset, NativeLong length, int flags)
+            throws LastErrorException;
     }
 
     private static final ThreadLocal<Memory> MEMORY =
@@ -142,6 +155,35 @@ public final class FileCalls {
     public static int syncData(final Endpoint file) {
         try {
             return C.INSTANCE.fdatasync(file.fd());
+        } catch (final LastErrorException e) {
+            return -e.getErrorCode();
+        }
+    }
+
+    /** One sendfile from {@code offset} on. */
+    public static long send(final Endpoint file, final long offset, final int length, final Endpoint to) {
+        try {
+            return C.INSTANCE.sendfile(to.fd(), file.fd(), new LongByReference(offset), new NativeLong(length));
+        } catch (final LastErrorException e) {
+            return -e.getErrorCode();
+        }
+    }
+
+    /** One splice into a pipe, from {@code offset} or {@link #CURRENT_POSITION} on. */
+    public static long splice(final Endpoint file, final long offset, final int length, final Endpoint pipe) {
+        final LongByReference from = offset == CURRENT_POSITION ? null : new LongByReference(offset);
+        try {
+            return C.INSTANCE.splice(file.fd(), from, pipe.fd(), null, new NativeLong(length), 0);
+        } catch (final LastErrorException e) {
+            return -e.getErrorCode();
+        }
+    }
+
+    /** One copy_file_range to the beginning of {@code to}. */
+    public static long copy(final Endpoint file, final long offset, final int length, final Endpoint to) {
+        try {
+            return C.INSTANCE.copy_file_range(
+                file.fd(), new LongByReference(offset), to.fd(), new LongByReference(0), new NativeLong(length), 0);
         } catch (final LastErrorException e) {
             return -e.getErrorCode();
         }
