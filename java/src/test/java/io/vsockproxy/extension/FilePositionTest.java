@@ -6,6 +6,7 @@ package io.vsockproxy.extension;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.proto.FileDescriptor;
@@ -42,6 +43,7 @@ class FilePositionTest {
     @ValueSource(booleans = {false, true})
     void shouldBeToldWhetherProcShowsItOrNot(final boolean hidden) throws IOException {
         Mounts.assumeMountable();
+        assumeTrue(!hidden || Mounts.canUnshare(), "needs a mount namespace of its own (unshare --mount)");
         final Path path = directory.resolve("target");
         final List<String> prefix = hidden ? List.of("unshare", "--mount", "sh", "-c", HIDING) : List.of();
         try (Endpoint target = Endpoint.listen(path);

@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -33,11 +34,16 @@ class FileMappingTest {
     /** Everything of a page or more is answered from the mapped file. */
     private static final FileLimits LIMITS = FileLimits.DEFAULTS.withMapping(4096, 4096, 0);
 
-    @TempDir
+    @TempDir(factory = DiskDirectory.class)
     private Path directory;
     private int descriptorsBefore;
     private Path path;
     private ServedLink link;
+
+    @BeforeAll
+    static void needsADisk() {
+        DiskDirectory.assumeAvailable();
+    }
 
     @BeforeEach
     void start() {

@@ -22,6 +22,7 @@ import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -36,7 +37,7 @@ class FileOrderTest {
     private static final int MAPPED_LENGTH = 256 << 10;
     private static final FileLimits LIMITS = FileLimits.DEFAULTS.withMapping(MAPPED_LENGTH, MAPPED_LENGTH, 0);
 
-    @TempDir
+    @TempDir(factory = DiskDirectory.class)
     private Path directory;
     private int descriptorsBefore;
     private Path path;
@@ -63,6 +64,11 @@ class FileOrderTest {
         }
     }
 
+    @BeforeAll
+    static void needsADisk() {
+        DiskDirectory.assumeAvailable();
+    }
+
     @BeforeEach
     void start() {
         new ServedLink(LIMITS).close();
@@ -72,7 +78,9 @@ class FileOrderTest {
 
     @AfterEach
     void stop() throws InterruptedException {
-        link.close();
+        if (link != null) {
+            link.close();
+        }
         Descriptors.assertCount(descriptorsBefore);
     }
 

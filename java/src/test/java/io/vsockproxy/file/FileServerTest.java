@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -34,11 +35,16 @@ class FileServerTest {
     private static final int LENGTH = 3_000_001;
     private static final int MAX_READ_LENGTH = 1 << 20;
 
-    @TempDir
+    @TempDir(factory = DiskDirectory.class)
     private Path directory;
     private int descriptorsBefore;
     private ServedLink link;
     private Path path;
+
+    @BeforeAll
+    static void needsADisk() {
+        DiskDirectory.assumeAvailable();
+    }
 
     @BeforeEach
     void start() {

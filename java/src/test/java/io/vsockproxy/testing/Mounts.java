@@ -46,6 +46,15 @@ public final class Mounts {
         return obstacle() == null;
     }
 
+    /** Whether a process can have mounts of its own: not where the root directory is no mount (chroot). */
+    public static boolean canUnshare() throws IOException {
+        try {
+            return new ProcessBuilder("unshare", "--mount", "true").start().waitFor() == 0;
+        } catch (final InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     private static String obstacle() throws IOException {
         final int fd = Paths.open("/dev/fuse", Constants.O_RDWR | Constants.O_CLOEXEC);
         if (fd < 0) {
