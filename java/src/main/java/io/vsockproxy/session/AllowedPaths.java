@@ -12,10 +12,10 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * The unix sockets that the other side may ask to be connected to, by their exact paths. Loop's thread only.
+ * The unix sockets that the other side may ask to be connected to, by their exact paths. Confined to the loop's thread.
  */
 public final class AllowedPaths implements AutoCloseable {
-    /** A path, and its address for as long as that is allowed or in use. */
+    /** A path and its address, which is freed when it is neither allowed nor in use any more. */
     static final class Entry {
         private final UnsafeBuffer path;
         private final SocketAddress address;
@@ -26,7 +26,7 @@ public final class AllowedPaths implements AutoCloseable {
             this.address = SocketAddress.unix(path);
         }
 
-        /** The address, which stays as it is until {@link #giveBack}. */
+        /** The address, which stays valid until {@link #giveBack}. */
         SocketAddress borrow() {
             users++;
             return address;
@@ -50,7 +50,7 @@ public final class AllowedPaths implements AutoCloseable {
     }
 
     /**
-     * Allows these from now on, and no others; connections that have been made, or are being made, stay.
+     * Allows these paths from now on, and no others. Existing connections, and those being made, are not affected.
      *
      * @throws IllegalArgumentException when one cannot be the path of a unix socket.
      */
@@ -64,7 +64,7 @@ public final class AllowedPaths implements AutoCloseable {
         }
     }
 
-    /** What is known of a path; null when it is not on the list. */
+    /** The entry of a path; null when that is not allowed. */
     Entry find(final DirectBuffer buffer, final int offset, final int length) {
         asked.wrap(buffer, offset, length);
         for (int i = 0; i < entries.size(); i++) {

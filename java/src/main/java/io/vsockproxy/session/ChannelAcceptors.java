@@ -13,10 +13,11 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * The names that components of this process stand for, and that the other side may ask to be connected to.
+ * The names of components of this process that the other side may ask to be connected to. Confined to the loop's
+ * thread.
  */
 public final class ChannelAcceptors {
-    /** A component's name. */
+    /** A component's name, also in UTF-8, and its acceptor. */
     record Entry(String name, UnsafeBuffer bytes, ChannelAcceptor acceptor) { }
 
     private final List<Entry> entries = new ArrayList<>();
@@ -30,7 +31,7 @@ public final class ChannelAcceptors {
             new Entry(name, new UnsafeBuffer(name.getBytes(StandardCharsets.UTF_8)), acceptor)));
     }
 
-    /** Who stands for a name, or null. */
+    /** The entry of a name, or null. */
     Entry find(final DirectBuffer buffer, final int offset, final int length) {
         if (entries.isEmpty()) {
             return null;

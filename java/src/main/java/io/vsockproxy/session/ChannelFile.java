@@ -11,10 +11,10 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * A regular file of the other side that a channel's component has: its requests become the session's.
+ * A regular file of the other side that a channel's component has. The component's requests are sent as the session's.
  */
 final class ChannelFile extends PeerFile implements RemoteFile {
-    /** One request; used again for another when it has its answer. */
+    /** One request. Reused once it has been answered. */
     private static final class Request {
         private ChannelFile file;
         private MutableDirectBuffer buffer;
@@ -40,7 +40,7 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         request.file.onAnswer(request, errno, 0, null, 0, 0);
     };
 
-    /** The peer does not know what it was asked for, and has told the size. */
+    /** The peer does not know the request to sync, and has only sent the size. */
     private static final RemoteFiles.AttributesCompletion NOT_SYNCED = (context, errno, attributes) -> {
         final Request request = (Request) context;
         request.file.onAnswer(request, errno == 0 ? Errno.EOPNOTSUPP : errno, 0, null, 0, 0);
@@ -206,10 +206,10 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         long result = errno == 0 ? value : -errno;
         if (request.buffer != null && errno == 0) {
             if (length > request.length) {
-                // More than was asked for: whatever it is, it has no place in the caller's buffer.
+                // More than was asked for must not be written to the caller's buffer.
                 result = -Errno.EIO;
             } else if (request.index + length > request.buffer.capacity()) {
-                // There was room when it was asked for.
+                // There was room when the request was made.
                 result = -Errno.EFAULT;
             } else {
                 request.buffer.putBytes(request.index, data, offset, length);

@@ -26,18 +26,19 @@ import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
 /**
- * Connections being made, each way: those that the peer asks for here, and local ends that wait for the peer's word.
+ * Connections being made, in both directions: those that the peer asks for here, and local ends that wait for the
+ * peer's answer. Confined to the loop's thread.
  */
 final class Connects implements AutoCloseable {
-    /** What a line of the log might not show as it is. */
+    /** Characters that could garble a line of the log. */
     private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
-    /** A local end that waits for the peer's word. */
+    /** A local end that waits for the peer's answer. */
     private interface Waiting {
-        /** The peer has connected: false when the local end cannot be used. */
+        /** The peer has connected. Returns false when the local end cannot be used. */
         boolean onConnected(long handle);
 
-        /** It has not, or cannot be asked. */
+        /** The peer has not connected, or cannot be asked. */
         void onRefused(int errno);
     }
 
@@ -73,8 +74,8 @@ final class Connects implements AutoCloseable {
     }
 
     /**
-     * Asks the peer to connect to {@code path}, which stays as it is until there is an answer. Takes ownership of the
-     * connection that waits for it.
+     * Asks the peer to connect to {@code path}, for a connection that has been accepted here. Takes ownership of the
+     * connection; {@code path} must not change until there is an answer.
      */
     void request(final OwnedFd accepted, final DirectBuffer path) {
         request(new WaitingSocket(accepted, path), path);
@@ -150,7 +151,7 @@ final class Connects implements AutoCloseable {
             level, session.name() + ": " + what + ": " + Errno.name(errno), resources.loop().nowNs());
     }
 
-    /** A path as the peer has spelled it, for a line of the log. */
+    /** A path in printable form, for a line of the log. */
     private static String text(final DirectBuffer buffer, final int offset, final int length) {
         final byte[] bytes = new byte[Math.min(length, SocketAddress.MAX_PATH_LENGTH)];
         buffer.getBytes(offset, bytes);
@@ -158,22 +159,22 @@ final class Connects implements AutoCloseable {
             + (bytes.length < length ? "..." : "");
     }
 
-    /** How many are being made, each way. */
+    /** How many connections are being made, in both directions. */
     int size() {
         return requested.size() + attempts.size();
     }
 
-    /** Whether none is being made. */
+    /** Whether no connection is being made. */
     boolean isIdle() {
         return requested.isEmpty() && attempts.isEmpty();
     }
 
-    /** Refuses what the peer asks for from now on; what is being made goes on. */
+    /** Refuses the peer's requests from now on. Connections being made are not affected. */
     void refuseMore() {
         refusing = true;
     }
 
-    /** The session is over. */
+    /** The session has ended: every local end that waits is refused, every attempt is given up. */
     @Override
     public void close() {
         final ArrayList<Waiting> left = new ArrayList<>(requested.values());
@@ -188,7 +189,7 @@ final class Connects implements AutoCloseable {
         attempts.clear();
     }
 
-    /** The peer wants to be connected to a component. */
+    /** The peer asks to be connected to a component. */
     private void accept(final long cookie, final ChannelAcceptors.Entry entry) {
         int errno = busy();
         final ChannelHandler[] found = new ChannelHandler[1];
@@ -207,7 +208,7 @@ final class Connects implements AutoCloseable {
         stream.connected();
     }
 
-    /** Why a path that is not on the list is refused. */
+    /** The errno with which a path that is not allowed is refused. */
     private static int refusal(final MessageDecoder message) {
         if (message.pathLength() > SocketAddress.MAX_PATH_LENGTH) {
             return Errno.ENAMETOOLONG;
@@ -220,7 +221,7 @@ final class Connects implements AutoCloseable {
         return Errno.EACCES;
     }
 
-    /** As {@link Session#guarded}, without an object for each. */
+    /** Sends the answer, guarded as by {@link Session#guarded}, but without allocating. */
     private void answer(final long cookie, final int errno, final long handle) {
         if (!session.hasEnded()) {
             try {
@@ -239,7 +240,7 @@ final class Connects implements AutoCloseable {
         return room ? 0 : Errno.EAGAIN;
     }
 
-    /** An application's connection. */
+    /** A connection that an application has made here. */
     private final class WaitingSocket implements Waiting {
         private final OwnedFd accepted;
         private final DirectBuffer path;
@@ -255,7 +256,7 @@ final class Connects implements AutoCloseable {
             if (stream == null) {
                 return false;
             }
-            // Most applications have sent something by now, and it is known before epoll says so.
+            // Most applications have sent something by now, so reading at once saves a wait for epoll.
             stream.readAtOnce();
             return true;
         }
@@ -290,7 +291,7 @@ final class Connects implements AutoCloseable {
         }
     }
 
-    /** One connection that the peer has asked for. */
+    /** A connection being made that the peer has asked for. */
     private final class Attempt implements SocketConnector.Completion {
         private final long cookie;
         private final AllowedPaths.Entry allowed;

@@ -8,7 +8,8 @@ import io.vsockproxy.counters.CounterId;
 import io.vsockproxy.counters.CounterValues;
 
 /**
- * What has happened in one session, for its log line and for tests. Written by the loop's thread only.
+ * Counts of what has happened in one session, for its last line in the log, the counters' file and tests. Confined to
+ * the loop's thread.
  */
 public final class Counters {
     long framesIn;
@@ -34,32 +35,32 @@ public final class Counters {
         return framesIn;
     }
 
-    /** Messages with no command known here. */
+    /** Messages without a known command. */
     public long unknownCommands() {
         return unknownCommands;
     }
 
-    /** Data and Close messages for handles not known here: they crossed with a Close. */
+    /** Data and Close messages for unknown handles: mostly those that crossed with a Close. */
     public long unknownHandles() {
         return unknownHandles;
     }
 
-    /** Responses with a cookie that was not waited for. */
+    /** Responses to no pending request. */
     public long unaskedResponses() {
         return unaskedResponses;
     }
 
-    /** Connects refused by the allow-list or a limit. */
+    /** Connects refused by the list of allowed paths or by a limit. */
     public long refusedConnects() {
         return refusedConnects;
     }
 
-    /** Descriptors that came for a stream that could not take them. */
+    /** Descriptors received for a stream that could not deliver them. */
     public long undeliverableDescriptors() {
         return undeliverableDescriptors;
     }
 
-    /** Adds all of them. */
+    /** Adds all of these counts to {@code values}. */
     public void addTo(final CounterValues values) {
         values.add(CounterId.FRAMES_IN, framesIn);
         values.add(CounterId.FRAMES_OUT, framesOut);
@@ -80,7 +81,7 @@ public final class Counters {
         values.raise(CounterId.PREAD_MAX_NS, maxPreadNs);
     }
 
-    /** A read of one of the peer's files was answered after so long. */
+    /** A read of one of the peer's files was answered after {@code elapsedNs}. */
     void onPreadAnswered(final long elapsedNs) {
         preads++;
         preadNs += elapsedNs;

@@ -25,27 +25,27 @@ import org.agrona.collections.LongArrayList;
 import org.agrona.collections.LongHashSet;
 
 /**
- * The way out for descriptors: what an application passed gets a handle, under which this side keeps it, and an entry
- * in the Data that it came with.
+ * Sends descriptors: each one that an application has passed gets a handle, under which this side keeps it, and an
+ * entry in the Data message of the bytes it came with. Confined to the loop's thread.
  *
- * <p>All or none: if one of them cannot be carried, none is, and the stream that they came on is closed, because what
- * the application meant can no longer be said.
+ * <p>All or none: if one of a message's descriptors cannot be carried, none is, and the stream they came on is closed,
+ * because the message cannot be passed on correctly.
  */
 final class DescriptorExport {
-    /** Descriptors sent beside the link that the peer has not confirmed yet. */
+    /** How many descriptors sent beside the link may be unconfirmed by the peer. */
     private static final int MAX_IN_TRANSIT = 1024;
 
-    /** How one of them gets there, if it does. */
+    /** How a descriptor is carried. */
     private enum Way {
-        /** It stays, and frames or requests stand for it. */
+        /** It stays here, and frames or file requests carry its data. */
         STAYS,
-        /** On the link itself. */
+        /** It is sent on the link itself. */
         RIDES,
-        /** Beside the link. */
+        /** It is sent beside the link. */
         BESIDE,
-        /** A FIFO that is open for both: it stays as well, and is read on demand. */
+        /** A FIFO that is open for reading and writing: it stays here too, and is read on demand. */
         ON_DEMAND,
-        /** It is the peer's own FIFO. */
+        /** It is a FIFO that the peer owns, so the peer uses its own. */
         GOES_BACK
     }
 
@@ -59,7 +59,9 @@ final class DescriptorExport {
     private final boolean linkCarriesDescriptors;
     private final DescriptorChannel channel;
     private final LongHashSet inTransit = new LongHashSet();
-    /** Handles that the peer learns of, but whose descriptors could not be kept: closed right after. */
+    /**
+     * Handles that the message announces, but whose descriptors could not be kept: they are closed right afterwards.
+     */
     private final LongArrayList unwatched = new LongArrayList();
     private final Way[] ways = new Way[ControlData.MAX_DESCRIPTORS];
     private final DescriptorClass[] classes = new DescriptorClass[ControlData.MAX_DESCRIPTORS];
@@ -85,7 +87,7 @@ final class DescriptorExport {
     }
 
     /**
-     * Sends the claimed blob of {@code length} bytes with the descriptors that came with it, and takes those over.
+     * Sends the claimed blob of {@code length} bytes with the descriptors that came with it. Takes ownership of those.
      */
     void send(
         final Stream stream,
@@ -151,7 +153,7 @@ final class DescriptorExport {
             classes[i] = inspector.inspect(fd);
             unixSockets[i] = inspector.wasUnixSocket();
             if (classes[i] == DescriptorClass.OTHER && !inspector.isOpen(fd)) {
-                // A component's mistake; on the link it would be everybody's.
+                // A component's mistake: sendmsg would fail, and with it the whole link.
                 return "descriptor " + (i + 1) + " of " + count + " (number " + fd + ") is not open";
             }
             ways[i] = way(fd, classes[i]);
@@ -187,12 +189,12 @@ final class DescriptorExport {
         return !isThere && extension.peerTakesFifos() && inspector.isFifoForBoth(fd) ? Way.ON_DEMAND : way;
     }
 
-    /** The way of what nothing can stand for. */
+    /** The way for a descriptor that must be sent itself. */
     private Way itself() {
         return linkCarriesDescriptors ? Way.RIDES : Way.BESIDE;
     }
 
-    /** What the other side is to call it. */
+    /** The handle that the message announces for {@code fd}; 0 for one sent on the link itself. */
     private long handle(final Way way, final int fd) {
         return switch (way) {
             case RIDES -> 0;
@@ -213,12 +215,15 @@ final class DescriptorExport {
             : "cannot be carried: " + inTransit.size() + " such descriptors have not been confirmed";
     }
 
-    /** The peer has received what was sent beside the link under {@code handle}: true when that is so. */
+    /**
+     * The peer confirms that it has received the descriptor sent beside the link under {@code handle}. Returns false if
+     * none was.
+     */
     boolean confirm(final long handle) {
         return inTransit.remove(handle);
     }
 
-    /** Keeps descriptor {@code index} under its handle; false when that cannot be. Takes ownership. */
+    /** Keeps descriptor {@code index} under its handle. Returns false when that is not possible. Takes ownership. */
     private boolean keep(final int index, final long handle, final OwnedFd descriptor) {
         if (ways[index] == Way.ON_DEMAND) {
             return files.addFifo(handle, descriptor);
@@ -232,7 +237,10 @@ final class DescriptorExport {
         return streams.open(kind(what), handle, descriptor, origin) != null;
     }
 
-    /** Who is asked for a file that has come from the other side, or from another peer; or null. */
+    /**
+     * For a file on this proxy's own mount, the session's file that it stands for, through which its owner is asked;
+     * otherwise null.
+     */
     private FileRelay relayOf(final int fd) {
         return mount != null && mount.backendOf(fd) instanceof ReceivedFile received ? received : null;
     }

@@ -22,12 +22,12 @@ import io.vsockproxy.wire.MessageDecoder;
 import java.util.Arrays;
 
 /**
- * The way in for descriptors: for each entry of a Data a stand-in is made, one end of which goes to the application and
- * the other of which is kept as a stream under the entry's handle.
+ * Receives descriptors: for each entry of a Data message a stand-in is made, one end of which goes to the application;
+ * the other end becomes a stream under the entry's handle. Confined to the loop's thread.
  *
- * <p>All or none, as on the way out: when one cannot be made or delivered, the owner is told to close each of them, and
- * only the stream that they came for is closed. Entries that no honest peer sends end the session before anything is
- * made.
+ * <p>All or none, as when sending: if one cannot be made or delivered, the owner is told to close all of the message's
+ * handles, and the stream they came for is closed, but no other. Entries that no correct peer sends end the session
+ * before anything is made.
  */
 final class DescriptorImport {
     private final Session session;
@@ -59,7 +59,7 @@ final class DescriptorImport {
         this.channel = channel;
     }
 
-    /** A Data with descriptors. */
+    /** Handles a Data message with descriptors. */
     void onData(final MessageDecoder message, final Outbox outbox, final Counters counters) {
         final int count = message.descriptorCount();
         check(message, count);
@@ -83,7 +83,8 @@ final class DescriptorImport {
             if (obstacle != null) {
                 counters.undeliverableDescriptors += count;
                 undo(message, i, descriptors, outbox);
-                // The one that failed has been taken from the link, if it was to ride there; beside it, it never comes.
+                // The one that failed has been taken from the link, if it came there; if it was to come beside the
+                // link, it never will.
                 for (int made = 0; made <= i; made++) {
                     if (made == i || !comesBeside(message, made)) {
                         closeAtOwner(message, made, outbox);
@@ -120,7 +121,7 @@ final class DescriptorImport {
             stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), descriptors);
             return;
         }
-        // Files are opened elsewhere: opening one's own mount on the loop would wait for the loop.
+        // Files are opened on another thread: opening a file of the own mount on the loop would deadlock.
         final Delivery delivery = new Delivery(descriptors);
         stream.deliver(message.buffer(), message.blobOffset(), message.blobLength(), delivery);
         for (int i = 0; i < descriptors.length; i++) {
@@ -134,7 +135,10 @@ final class DescriptorImport {
         }
     }
 
-    /** Whether entry {@code index} comes beside the link, and is confirmed to its owner when it has come. */
+    /**
+     * Whether the descriptor of entry {@code index} comes beside the link, so that its arrival is confirmed to the
+     * owner.
+     */
     private boolean comesBeside(final MessageDecoder message, final int index) {
         return channel != null && message.descriptorType(index) == DescriptorType.TRANSPORTABLE
             && message.descriptorHandle(index) != 0;
@@ -162,7 +166,7 @@ final class DescriptorImport {
         };
     }
 
-    /** Takes the next descriptor that comes beside the link out of the way of those after it. */
+    /** Receives and closes the next descriptor that comes beside the link, so that later ones keep their order. */
     private void dispose(final long handle, final Outbox outbox) {
         channel.receive(new DescriptorChannel.Receiver() {
             @Override
@@ -178,7 +182,10 @@ final class DescriptorImport {
         });
     }
 
-    /** What a component gets: owners of the descriptors, files and channels; null for what comes beside the link. */
+    /**
+     * What a component gets for each entry: the owner of a descriptor, a file or a channel; nothing yet for what comes
+     * beside the link.
+     */
     private ChannelDelivery owned(final MessageDecoder message, final int[] descriptors) {
         final DescriptorClass[] kinds = new DescriptorClass[descriptors.length];
         final AutoCloseable[] owned = new AutoCloseable[descriptors.length];
@@ -195,7 +202,7 @@ final class DescriptorImport {
         return new ChannelDelivery(kinds, owned);
     }
 
-    /** Whether entry {@code index}, which has been made, is a channel that a component may take. */
+    /** Whether entry {@code index}, for which make has succeeded, is a channel that a component may take. */
     private boolean isChannel(final MessageDecoder message, final int index) {
         return message.descriptorType(index) == DescriptorType.SOCKET_STREAM
             && streams.get(message.descriptorHandle(index)) instanceof ChannelStream;
@@ -237,7 +244,7 @@ final class DescriptorImport {
         return false;
     }
 
-    /** Makes the application's end of entry {@code index}; why it could not be made, or null. */
+    /** Makes what the application gets for entry {@code index}. Returns why that failed, or null. */
     private String make(
         final MessageDecoder message, final int index, final int[] descriptors, final ChannelStream component) {
         final int type = message.descriptorType(index);
@@ -303,20 +310,20 @@ final class DescriptorImport {
         return null;
     }
 
-    /** Whether entry {@code index} is a FIFO that this side had passed to the peer. */
+    /** Whether entry {@code index} is a FIFO that this side owns and had passed to the peer. */
     private boolean comesBack(final MessageDecoder message, final int index) {
         return message.descriptorType(index) == DescriptorType.FIFO
             && session.isOwnHandle(message.descriptorHandle(index));
     }
 
-    /** Whether entry {@code index} is a file on the mount. */
+    /** Whether entry {@code index} is a file on the mount here. */
     private boolean isOpenedHere(final MessageDecoder message, final int index) {
         final int type = message.descriptorType(index);
         return type == DescriptorType.REGULAR_FILE
             || (type == DescriptorType.FIFO && !comesBack(message, index));
     }
 
-    /** Takes back the stand-ins made for the first {@code count} entries. */
+    /** Undoes what has been made for the first {@code count} entries. */
     private void undo(
         final MessageDecoder message, final int count, final int[] descriptors, final Outbox outbox) {
         for (int i = 0; i < count; i++) {
@@ -335,7 +342,10 @@ final class DescriptorImport {
         }
     }
 
-    /** Closes what rode on the link, or comes beside it, for entries {@code from} on, and the others at their owner. */
+    /**
+     * Refuses the entries from {@code from} on: closes descriptors that came on the link or will come beside it, and
+     * tells the owner to close the others.
+     */
     private void refuse(final MessageDecoder message, final int from, final Outbox outbox) {
         for (int i = from; i < message.descriptorCount(); i++) {
             if (comesBeside(message, i)) {
@@ -352,7 +362,10 @@ final class DescriptorImport {
         }
     }
 
-    /** The next descriptor that rode on the link, or negative. One mark stands for all that this message has lost. */
+    /**
+     * The next descriptor that came on the link, or a negative number. One mark stands for all that this message has
+     * lost.
+     */
     private int takeReceived() {
         final int descriptor = lost ? ReceivedDescriptors.LOST : received.take();
         if (!lost && descriptor == ReceivedDescriptors.LOST) {
@@ -362,7 +375,9 @@ final class DescriptorImport {
         return descriptor;
     }
 
-    /** Tells the owner that entry {@code index} is not in use here; what rode on the link, or came back, has none. */
+    /**
+     * Tells the owner that entry {@code index} is not in use here, unless it came on the link or is this side's own.
+     */
     private void closeAtOwner(final MessageDecoder message, final int index, final Outbox outbox) {
         final long handle = message.descriptorHandle(index);
         if (handle != 0 && !comesBack(message, index)) {
@@ -382,7 +397,7 @@ final class DescriptorImport {
         };
     }
 
-    /** What this side keeps: of a pipe, the end that the application does not get. */
+    /** The kind of the end that this side keeps: for a pipe, the opposite of the application's. */
     private static StreamKind kind(final int type) {
         return switch (type) {
             case DescriptorType.SOCKET_STREAM -> StreamKind.SOCKET_STREAM;

@@ -15,7 +15,8 @@ import java.util.function.BooleanSupplier;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Puts the file server's answers into messages. A peer that leaves no room for them ends its session.
+ * Sends the file servers' answers as messages. If the peer has left no room for one that must be sent, the session
+ * ends.
  */
 final class FileAnswers implements FileResponses {
     private final Session session;
@@ -24,7 +25,7 @@ final class FileAnswers implements FileResponses {
     private final ArrayList<RidingAnswer> free = new ArrayList<>();
 
     /**
-     * @param tellsAttributes whether the peer has greeted, and so understands more of a file than its size.
+     * @param tellsAttributes whether the peer has greeted, and so understands more attributes than the size.
      */
     FileAnswers(final Session session, final Outbox outbox, final BooleanSupplier tellsAttributes) {
         this.session = session;
@@ -105,7 +106,7 @@ final class FileAnswers implements FileResponses {
         }
     }
 
-    /** An answer whose bytes the link takes from where they are. Pooled. */
+    /** An answer whose bytes are sent from where they lie, outside the ring. Pooled. */
     private final class RidingAnswer implements ExternalPiece {
         private long cookie;
         private FileBytes bytes;
@@ -130,7 +131,7 @@ final class FileAnswers implements FileResponses {
             if (length >= 0) {
                 return PreadResponseHeader.encodeBefore(buffer, to, cookie, length);
             }
-            // The header of a blob is longer than an error: field, length and all.
+            // The header of a non-empty blob is longer than a whole error response, so this fits.
             final int errorLength = MessageEncoder.preadError(buffer, from, cookie, -length);
             final int start = to - errorLength;
             if (start < from) {

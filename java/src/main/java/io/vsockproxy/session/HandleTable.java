@@ -9,9 +9,10 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 
 /**
- * Handles to what they name: open addressing over a {@code long[]}, no allocation but to grow.
+ * A map from handles to what they name: open addressing over a {@code long[]}, which allocates only to grow. Confined
+ * to one thread.
  *
- * <p>The peer chooses half of the handles, so the hash is seeded: nobody can choose handles that all collide.
+ * <p>The peer chooses half of the handles, so the hash is seeded at random: it cannot choose handles that all collide.
  *
  * @param <T> what a handle names.
  */
@@ -48,7 +49,7 @@ public final class HandleTable<T> {
     /**
      * Adds a handle.
      *
-     * @throws IllegalStateException when it is there already.
+     * @throws IllegalStateException when the handle is in the table already.
      */
     public void put(final long handle, final T value) {
         if (size >= keys.length / 2) {
@@ -63,7 +64,7 @@ public final class HandleTable<T> {
         size++;
     }
 
-    /** Removes a handle: what it named, or null. */
+    /** Removes a handle. Returns what it named, or null. */
     @SuppressWarnings("unchecked")
     public T remove(final long handle) {
         final int index = slotFor(handle);
@@ -76,7 +77,7 @@ public final class HandleTable<T> {
         return (T)value;
     }
 
-    /** Visits everything; {@code visitor} must not change the table. */
+    /** Calls {@code visitor} for every value. It must not change the table. */
     @SuppressWarnings("unchecked")
     public void forEach(final Consumer<T> visitor) {
         for (final Object value : values) {
@@ -92,7 +93,7 @@ public final class HandleTable<T> {
         size = 0;
     }
 
-    /** The slot that holds {@code handle}, or the empty one where it belongs. */
+    /** The slot that holds {@code handle}, or the empty slot where it belongs. */
     private int slotFor(final long handle) {
         final int mask = keys.length - 1;
         int index = indexOf(handle);
@@ -102,7 +103,7 @@ public final class HandleTable<T> {
         return index;
     }
 
-    /** Moves entries back that had been pushed past the gap, so that no search stops short of them. */
+    /** Moves entries that had been pushed past the gap back into it, so that no search stops before it reaches them. */
     private void closeGap(final int emptied) {
         final int mask = keys.length - 1;
         int gap = emptied;

@@ -11,7 +11,8 @@ import io.vsockproxy.loop.Timer;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Notices a peer that hangs: one that takes nothing off the link, or, if it is of our kind, one that says nothing.
+ * Notices a peer that hangs: one that reads nothing from the link, or, if it knows the extension, one that sends
+ * nothing. Confined to the loop's thread.
  */
 final class Heartbeat {
     private static final int BEATS_TO_END = 4;
@@ -75,7 +76,7 @@ final class Heartbeat {
             return;
         }
         if (inbox.isBlocked() && extension.isAgreed() && link.outbound().isEmpty()) {
-            // The peer's PINGs are not read now.
+            // The peer's PINGs cannot be read now, so life is shown unasked.
             session.guarded(extension::showLife);
         }
         final long silentNs = nowNs - lastReceivedNs;

@@ -17,30 +17,30 @@ import io.vsockproxy.wire.FrameDescriptor;
 import io.vsockproxy.wire.MessageDecoder;
 
 /**
- * Walks the frames that have come in, where they lie, and hands each to the session.
+ * Walks the received frames where they lie in the inbound buffer, and passes each to the session. Confined to the
+ * loop's thread.
  *
- * <p>A Data blob without descriptors is passed on as it comes: when its frame is not complete yet, and when the stream
- * it is for has room for a part of it only. All other frames are waited for. A stream (or all together) with too much
- * queued stops the walk, and the reading of the link with it, until there is room.
+ * <p>The blob of a Data frame without descriptors can be passed on in parts: when the frame has not completely arrived,
+ * and when its stream has room for only a part. Any other frame must be complete first. When one stream, or all
+ * together, have too much queued, the walk stops, and with it the reading of the link, until there is room.
  *
- * <p>A large blob for a stream that takes it from a pipe, or for the kernel's file system, need not come into the
- * inbound buffer at all. Where one has come, more are likely: so the next time no more than a header is received, and
- * if it is that of another one, the blob goes through the pipe: a Data's as it comes, that of a read's answer when it
- * is complete.
+ * <p>A large blob for a stream that accepts splices, or for the FUSE mount, need not enter the inbound buffer at all.
+ * After one large blob more are likely, so the next receive asks for only a header; if that announces another large
+ * blob, the blob goes through the pipe: in parts as they arrive for a Data frame, and as a whole for a read's answer.
  */
 final class Inbox {
-    /** A smaller part of an incomplete frame is not worth a write of its own. */
+    /** In bytes: a smaller part of an incomplete frame is not worth a write of its own. */
     private static final int MIN_PART_LENGTH = 16 * 1024;
 
-    /** A smaller blob is copied in less time than two calls of splice(2) take. */
+    /** In bytes: copying a smaller blob is faster than two calls of splice(2). */
     private static final int MIN_SPLICE_LENGTH = 16 * 1024;
 
-    /** No header of a frame that can be spliced is longer. */
+    /** In bytes: the longest header of a frame that can be spliced is shorter than this. */
     private static final int MAX_HEADER_LENGTH = 64;
 
     /**
-     * So many small frames take about as long as a large one; then it is the turn of everything else. A descriptor,
-     * for which something has to be made, counts as a frame.
+     * This many small frames take about as long as one large one; after them, everything else gets a turn. A
+     * descriptor, for which something has to be created, counts as a frame.
      */
     private static final int MAX_FRAMES_AT_ONCE = 512;
 
@@ -55,14 +55,14 @@ final class Inbox {
     private long framesWalked;
     /** How much of {@link #MAX_FRAMES_AT_ONCE} is left. */
     private int framesLeft;
-    /** A blob that is being passed on in parts: for which handle, and how much of it is still to come. */
+    /** The handle of the Data whose blob is being passed on in parts; meaningful while partRemaining is not 0. */
     private long partHandle;
     private long partRemaining;
-    /** How long the last frame's header was, if another frame like it is expected; else 0. */
+    /** The length of the last frame's header, if another such frame is expected; otherwise 0. */
     private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
-    /** Whether the link is not read because there are more frames than one go takes. */
+    /** Whether the link is not read because there are more frames than one walk handles. */
     private boolean interrupted;
     private final EndOfTurnTask goOn = new EndOfTurnTask() {
         @Override
@@ -81,24 +81,24 @@ final class Inbox {
         this.decoder = new MessageDecoder(limits.maxDescriptorsPerFrame());
     }
 
-    /** Which frame, counted from 1, is being walked: for messages about the one that is wrong. */
+    /** The number, from 1, of the frame being walked: for error messages. */
     long frameNumber() {
         return framesWalked + 1;
     }
 
-    /** Whether the link is not read because something waits for a local reader. */
+    /** Whether the link is not read because too much waits for local readers. */
     boolean isBlocked() {
         return blocked;
     }
 
-    /** The one stream that the link is not read for, or was at first; null when it is all of them together, or none. */
+    /** The one stream because of which the link is not read; null when it is all of them together, or none. */
     Stream blockedBy() {
         return blockedBy;
     }
 
     /**
-     * Deals with what has come in, as far as the session lives and has room: all of it, or, if that is many frames,
-     * some now and the rest in the turns that follow.
+     * Handles what has been received, as long as the session lives and has room. Of many frames, some are handled now
+     * and the rest in the following turns.
      */
     void walk() {
         boolean more = !splicedRead.isUnderWay();
@@ -112,7 +112,10 @@ final class Inbox {
         }
     }
 
-    /** Puts the rest of a walk off, and the reading of the link, for whose bytes there may be no room; or ends that. */
+    /**
+     * Postpones the rest of a walk to the next turn, and stops reading the link, for whose bytes there may be no room;
+     * or, when nothing more is left, resumes reading.
+     */
     private void interrupt(final boolean more) {
         if (more) {
             loop.atEndOfTurn(goOn);
@@ -125,7 +128,7 @@ final class Inbox {
         interrupted = more;
     }
 
-    /** See {@link Link}: what is to come of a blob that may go through the pipe. */
+    /** See LinkHandler.spliceableLength. */
     int spliceableLength() {
         if (splicedRead.isUnderWay()) {
             return splicedRead.remaining();
@@ -138,7 +141,7 @@ final class Inbox {
         return stream != null && stream.takesSplices() ? (int) Math.min(partRemaining, SplicePipe.INBOUND_CAPACITY) : 0;
     }
 
-    /** See {@link Link}: {@link #spliceableLength} bytes or fewer have come through the pipe. */
+    /** See LinkHandler.onSpliced. */
     void onSpliced(final SplicePipe pipe, final int length) {
         if (!splicedRead.isUnderWay()) {
             partRemaining -= length;
@@ -149,37 +152,37 @@ final class Inbox {
         }
     }
 
-    /** See {@link Link}: an answer in too many pieces. */
+    /** See LinkHandler.onPipeFull: a read's answer came in too many pieces. */
     void onPipeFull(final SplicePipe pipe) {
         splicedRead.onPipeFull(pipe);
         expectedHeaderLength = 0;
     }
 
-    /** See {@link Link}: how many bytes to receive at most. */
+    /** See LinkHandler.receiveLength. */
     int receiveLength() {
         if (expectedHeaderLength == 0) {
             return Integer.MAX_VALUE;
         }
         if (partRemaining > 0) {
-            // Its stream takes no splices any more.
+            // Its stream no longer accepts splices.
             return (int) Math.min(Integer.MAX_VALUE, partRemaining + expectedHeaderLength);
         }
         return inbound.available() == 0 ? expectedHeaderLength : MAX_HEADER_LENGTH;
     }
 
-    /** Whether there is room enough to go on after it has been blocked. */
+    /** Whether there is enough room to go on after having been blocked. */
     boolean hasRoom() {
         return session.queuedBytes() <= limits.maxSessionQueueLength() / 2
             && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2 && !isBlockedByOne();
     }
 
-    /** Whether it is one stream alone that the link is not read for. */
+    /** Whether a single stream alone is why the link is not read. */
     boolean isBlockedByOne() {
         return blockedBy != null && !blockedBy.isClosed()
             && blockedBy.queueLength() > limits.maxStreamQueueLength() / 2;
     }
 
-    /** Room has come back, maybe enough to go on. */
+    /** Some room has become free: goes on if that is enough. */
     void unblock() {
         if (blocked && hasRoom()) {
             blocked = false;
@@ -189,7 +192,7 @@ final class Inbox {
         }
     }
 
-    /** What the peer's first bytes are when they are text: of another protocol, as it may happen to anyone. */
+    /** A hint for the error message when the peer's first bytes are text, and so probably of another protocol. */
     private String strangersText(final int head) {
         for (int i = 0; i < FrameDescriptor.SIZE_LENGTH; i++) {
             final byte character = inbound.buffer().getByte(head + i);
@@ -247,13 +250,13 @@ final class Inbox {
         return true;
     }
 
-    /** A whole Data without descriptors: passes it on, or as much of it as there is room for. */
+    /** A complete Data frame without descriptors: passes its blob on, or as much of it as there is room for. */
     private boolean passBlob(final int head, final int frameLength) {
         final Stream stream = session.writableStream(decoder.handle());
         final int blobLength = decoder.blobLength();
         if (stream != null && stream.queueLength() > 0
             && stream.queueLength() + (long) blobLength > limits.maxStreamQueueLength()) {
-            // Only a blob at the end of its frame can be counted off in parts.
+            // Only a blob at the end of its frame can be passed on in parts.
             if (!stream.takesParts() || !endsFrame(head, frameLength)) {
                 return block(stream);
             }
@@ -281,7 +284,10 @@ final class Inbox {
         return decoder.blobOffset() + decoder.blobLength() == head + frameLength;
     }
 
-    /** An incomplete frame: begins to pass its blob on if that is possible and worth it, else waits for the rest. */
+    /**
+     * An incomplete frame: begins to pass its blob on in parts if that is possible and worthwhile; otherwise waits for
+     * the rest.
+     */
     private boolean beginPart(final int head, final int available, final int frameLength) {
         if ((available >= MIN_PART_LENGTH || expectedHeaderLength > 0)
             && prefix.wrap(inbound.buffer(), head, available)) {

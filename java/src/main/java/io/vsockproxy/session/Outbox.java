@@ -19,18 +19,19 @@ import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Writes this session's messages into the link's outbound ring.
+ * Writes this session's messages into the link's outbound ring. Confined to the loop's thread.
  *
- * <p>Two sorts: blobs, which are read into a claim and may find no room; and messages that must be sent, for which room
- * is kept. When even that is used up, the peer asks without reading the answers, and the session ends.
+ * <p>There are two sorts of messages: blobs, which are read into a claim, and for which there may be no room; and
+ * messages that must be sent, for which room is reserved. When even that is used up, the peer is making requests
+ * without reading the answers, and the session ends (ProtocolException).
  */
 final class Outbox {
-    /** Longest transferred_fd field: tag, length, four tags, type, handle, flags, position. */
+    /** In bytes, the longest transferred_fd field: tag, length, four tags, type, handle, flags, position. */
     private static final int MAX_DESCRIPTOR_FIELD_LENGTH = 2 + 4 + 1 + 10 + 10 + 9;
     private static final int MAX_TRAILER_LENGTH = ControlData.MAX_DESCRIPTORS * MAX_DESCRIPTOR_FIELD_LENGTH;
     private static final int HEADROOM = Math.max(DataHeader.MAX_LENGTH, PreadResponseHeader.MAX_LENGTH);
 
-    /** A smaller frame is better copied and gathered with others than sent alone. */
+    /** In bytes: a smaller frame is better copied and gathered with others than sent alone. */
     private static final int MIN_IN_PLACE_LENGTH = 16 * 1024;
 
     private final Link link;
@@ -51,7 +52,10 @@ final class Outbox {
 
     // ---- Blobs
 
-    /** Claims room for a blob: how many bytes of it there is room for, or 0; then the link tells when there is more. */
+    /**
+     * Claims room for a blob. Returns its length in bytes, or 0 when there is no room; the link then tells when there
+     * is.
+     */
     int claimBlob(final int minimum, final int maximum, final boolean withDescriptors) {
         final int overhead = HEADROOM + (withDescriptors ? MAX_TRAILER_LENGTH : 0);
         final int index = ring.claimData(minimum + overhead, maximum + overhead);
@@ -64,17 +68,17 @@ final class Outbox {
         return blobRoom;
     }
 
-    /** The claimed blob's first byte. */
+    /** The address of the claimed blob's first byte. */
     long blobAddress() {
         return ring.address(blobIndex, blobRoom);
     }
 
-    /** Has the link tell when there is room for blobs. */
+    /** Has the link call LinkHandler.onRoom when there is room for blobs. */
     void wantRoom() {
         link.wantRoom();
     }
 
-    /** Where the field after a blob of {@code length} bytes goes. */
+    /** The index right after a claimed blob of {@code length} bytes, where further fields go. */
     int trailerIndex(final int length) {
         return blobIndex + length;
     }
@@ -95,7 +99,9 @@ final class Outbox {
         commit(start, end, riding);
     }
 
-    /** Claims room for the header of a blob that lies in a pipe; false as {@link #claimBlob} says 0. */
+    /**
+     * Claims room for the header of a blob that lies in a pipe; false when there is none, as for {@link #claimBlob}.
+     */
     boolean claimSpliced() {
         final int index = ring.claimSpliced(DataHeader.MAX_LENGTH);
         if (index == OutboundRing.NO_ROOM) {
@@ -106,7 +112,7 @@ final class Outbox {
         return true;
     }
 
-    /** Sends all that is in {@code pipe} as a blob. */
+    /** Sends the contents of {@code pipe} as a blob. */
     void sendSpliced(final long handle, final SplicePipe pipe) {
         final int length = pipe.length();
         counters.bytesOut += length;
@@ -122,7 +128,7 @@ final class Outbox {
             OutboundRing.NO_DESCRIPTORS);
     }
 
-    /** Sends a read's answer whose bytes stay where they are; false when there is no room for it now. */
+    /** Sends a read's answer whose bytes stay outside the ring; false when there is no room for it now. */
     boolean sendPreadExternal(final long cookie, final ExternalPiece bytes) {
         final int index = ring.claimExternal(PreadResponseHeader.MAX_LENGTH, bytes.length());
         if (index == OutboundRing.NO_ROOM) {
@@ -137,7 +143,7 @@ final class Outbox {
     }
 
     /**
-     * Sends a write, if possible from where its bytes lie; they may be used again when this returns.
+     * Sends a write request, if possible directly from where its bytes lie. They may be overwritten when this returns.
      *
      * @param buffer off-heap; the {@link PwriteRequestHeader#MAX_LENGTH} bytes in front of {@code offset} are
      *               overwritten.
@@ -169,7 +175,7 @@ final class Outbox {
         return true;
     }
 
-    /** Sends a write whose bytes may lie anywhere; false when there is no room for it now. */
+    /** Sends a write request whose bytes may lie anywhere; false when there is no room for it now. */
     boolean sendPwriteRequestCopied(
         final long cookie,
         final long handle,
@@ -197,13 +203,13 @@ final class Outbox {
         commitControl(index, MessageEncoder.close(ring.buffer(), index, handle));
     }
 
-    /** As {@link #sendClose}, with the errno of what ended it; only to a peer that has greeted. */
+    /** As {@link #sendClose}, with the errno that ended the stream; only to a peer that has greeted. */
     void sendReset(final long handle, final int reason) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
         commitControl(index, MessageEncoder.reset(ring.buffer(), index, handle, reason));
     }
 
-    /** A notice: but for the greeting, only to a peer that has greeted. */
+    /** Sends a notice; all but the greeting only to a peer that has greeted. */
     void sendNotice(final int notice, final long subject, final long amount, final int bits) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
         commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount, bits));
@@ -245,7 +251,7 @@ final class Outbox {
         commitControl(index, MessageEncoder.fstatResponse(ring.buffer(), index, cookie, errno, size));
     }
 
-    /** As a successful {@link #sendFstatResponse}, with everything that is known; only to a peer that has greeted. */
+    /** As a successful {@link #sendFstatResponse}, with all attributes; only to a peer that has greeted. */
     void sendAttributes(final long cookie, final FileAttributes attributes) {
         final int index = claimControl(MessageEncoder.MAX_CONTROL_LENGTH);
         commitControl(index, MessageEncoder.fstatResponse(ring.buffer(), index, cookie, attributes));

@@ -24,11 +24,11 @@ import io.vsockproxy.wire.Notice;
 import io.vsockproxy.wire.Sync;
 
 /**
- * What a session has passed to the peer and kept: regular files, and FIFOs that are open for both, by handle; and the
- * peer's requests about them.
+ * The files of this side that a session has passed to the peer, by handle: regular files, and FIFOs that are open for
+ * reading and writing. Handles the peer's requests about them. Confined to the loop's thread.
  */
 final class OwnFiles {
-    /** Where other requests have an offset. */
+    /** A flag in the offset of requests to a FIFO: fail with EAGAIN instead of waiting. */
     private static final long DONT_WAIT = 1;
 
     private final PeerExtension extension;
@@ -67,22 +67,22 @@ final class OwnFiles {
         values.add(CounterId.FILE_DESCRIPTORS, files.size() + LocalFifo.DESCRIPTOR_COUNT * fifos.size());
     }
 
-    /** Whether every request has been answered, but for those that wait for what may never come. */
+    /** Whether every request has been answered, except those that wait for a FIFO. */
     boolean isIdle() {
         return fileServer.isIdle();
     }
 
-    /** Keeps a file. */
+    /** Keeps a file. Takes ownership. */
     void add(final long handle, final LocalFile file) {
         files.put(handle, file);
     }
 
-    /** Whether {@link #addFifo} would succeed with {@code fd}, which stays the caller's: 0, or an errno. */
+    /** Whether {@link #addFifo} would succeed with {@code fd}: 0, or an errno. Borrows it. */
     int checkFifo(final int fd) {
         return fifoServer.check(fd);
     }
 
-    /** Keeps a FIFO; false when that cannot be. Takes ownership. */
+    /** Keeps a FIFO; false when that is not possible. Takes ownership. */
     boolean addFifo(final long handle, final OwnedFd descriptor) {
         final LocalFifo fifo = fifoServer.open(handle, descriptor);
         if (fifo == null) {
@@ -92,7 +92,10 @@ final class OwnFiles {
         return true;
     }
 
-    /** Another descriptor, the caller's, of what the application had passed under {@code handle}; or {@code -errno}. */
+    /**
+     * A duplicate of the descriptor that the application had passed under {@code handle}, which the caller owns; or
+     * {@code -errno}.
+     */
     int duplicateFifo(final long handle) {
         final LocalFifo fifo = fifos.get(handle);
         if (fifo == null) {
@@ -106,7 +109,7 @@ final class OwnFiles {
         return result;
     }
 
-    /** The peer is done with it: true when there was something of that handle. */
+    /** The peer no longer uses {@code handle}: closes the file. Returns whether there was one. */
     boolean onClosed(final long handle) {
         final LocalFile file = files.remove(handle);
         if (file != null) {
@@ -126,12 +129,12 @@ final class OwnFiles {
         fifoServer.onRoom();
     }
 
-    /** A notice: a request about a FIFO is to wait no longer. */
+    /** The peer's notice that a request to a FIFO is to wait no longer. */
     void cancel(final long cookie) {
         fifoServer.cancel(cookie);
     }
 
-    /** A notice: what can be done with a FIFO? */
+    /** The peer's notice that asks whether a FIFO can be read or written. */
     void watch(final long handle, final long token, final int bits) {
         final LocalFifo fifo = fifos.get(handle);
         if (fifo == null) {
@@ -153,7 +156,7 @@ final class OwnFiles {
         }
     }
 
-    /** The session is over, and its link closed. */
+    /** The session has ended, and its link is closed. */
     void close() {
         fileServer.close();
         files.forEach(fileServer::abandon);

@@ -7,16 +7,19 @@ package io.vsockproxy.session;
 import io.vsockproxy.posix.Errno;
 
 /**
- * Error numbers as peers give them, which may be anything.
+ * Sanitises error numbers that peers send, which may be anything.
  */
 final class PeerErrno {
-    /** The kernel's FUSE leaves a request open whose answer has a greater one, for ever (fs/fuse/dev.c). */
+    /**
+     * If an answer has a greater one, the kernel's FUSE rejects the answer and leaves the request open for ever
+     * (fs/fuse/dev.c).
+     */
     private static final int MAX = 511;
 
     private PeerErrno() {
     }
 
-    /** {@code number}, 0 included; EIO when no errno has it. */
+    /** Returns {@code number}, which may be 0, or EIO when it cannot be an errno. */
     static int of(final int number) {
         return number < 0 || number > MAX ? Errno.EIO : number;
     }

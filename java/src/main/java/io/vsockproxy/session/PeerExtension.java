@@ -12,11 +12,12 @@ import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.Notice;
 
 /**
- * The protocol's extension, with a peer that has greeted: flow control, half-close, signs of life. See
- * docs/protocol-extensions.md.
+ * The protocol's extension, used with a peer that has greeted: flow control, half-close, signs of life. See
+ * docs/protocol-extensions.md. Confined to the loop's thread.
  *
- * <p>Both sides greet first of all, and a stream comes to be only after messages both ways; so when the first stream is
- * opened it is known whether the peer is of our kind, and that holds for all streams of the session.
+ * <p>Each side sends its greeting before anything else, and opening a stream takes messages in both directions. So when
+ * the first stream is opened, it is known whether the peer has greeted, and the answer is the same for all streams of
+ * the session.
  */
 final class PeerExtension {
     private final Session session;
@@ -33,7 +34,7 @@ final class PeerExtension {
     private long grownBytes;
 
     /**
-     * @param takesFifos whether there is a mount for FIFOs that are open for both.
+     * @param takesFifos whether there is a mount for FIFOs that are open for reading and writing.
      */
     PeerExtension(
         final Session session,
@@ -50,25 +51,28 @@ final class PeerExtension {
         this.growthBudget = growthBudget;
     }
 
-    /** To be called before anything comes. */
+    /** Must be called before anything is received. */
     void files(final OwnFiles own, final ReceivedFiles received) {
         ownFiles = own;
         receivedFiles = received;
     }
 
-    /** The first thing that is sent. */
+    /** Sends the greeting, if the extension is enabled. Must be called before anything else is sent. */
     void greet() {
         if (settings.enabled()) {
             outbox.sendNotice(Notice.GREETING, 0, settings.windowLength(), takesFifos ? Notice.FIFOS : 0);
         }
     }
 
-    /** Whether the peer may pass FIFOs that are open for both: it knows what they are, and was told that they go. */
+    /**
+     * Whether the peer may pass FIFOs that are open for reading and writing: it has greeted, and was told that they are
+     * accepted.
+     */
     boolean takesFifos() {
         return greeted && takesFifos;
     }
 
-    /** Whether the peer takes such FIFOs. */
+    /** Whether the peer accepts such FIFOs. */
     boolean peerTakesFifos() {
         return peerTakesFifos;
     }
@@ -79,9 +83,9 @@ final class PeerExtension {
     }
 
     /**
-     * A Close with handle 0.
+     * Handles a Close with handle 0.
      *
-     * @param first whether it is the first thing that the peer has sent; only then may it be a greeting.
+     * @param first whether it is the first message of the peer; only then can it be a greeting.
      */
     void onNotice(final MessageDecoder message, final boolean first) {
         if (message.notice() == Notice.GREETING) {
@@ -102,17 +106,17 @@ final class PeerExtension {
             case Notice.PING -> outbox.sendNotice(Notice.PONG, 0, message.amount(), 0);
             case Notice.CANCEL, Notice.WATCH, Notice.READY -> onFifoNotice(message);
             default -> {
-                // A PONG has said what it had to say by coming; anything else is of a later version.
+                // A PONG's mere arrival is a sign of life; anything else is from a later version.
             }
         }
     }
 
-    /** Flow control for a new stream, or null. */
+    /** Flow control for a new stream; null when the peer has not greeted. */
     Credit newCredit(final StreamKind kind) {
         return greeted ? new Credit(kind.keepsBoundaries(), peerWindow, settings.windowLength()) : null;
     }
 
-    /** The application here has taken something. */
+    /** The application here has taken something: grants credit to the peer if that is due. */
     void onTaken(final Stream stream, final long cost) {
         final Credit credit = stream.credit();
         if (credit.taken(cost) && !stream.isFinishing()) {
@@ -123,14 +127,14 @@ final class PeerExtension {
         }
     }
 
-    /** A stream is gone, and with it what its window had grown by. */
+    /** A stream has ended: what its window had grown by is available to others. */
     void onForgotten(final Stream stream) {
         if (stream.credit() != null) {
             grownBytes -= stream.credit().window() - settings.windowLength();
         }
     }
 
-    /** Gives a sign of life that nobody has asked for, or whose asking has not been read. */
+    /** Sends a sign of life without having been asked. */
     void showLife() {
         outbox.sendNotice(Notice.PONG, 0, 0, 0);
     }
@@ -141,7 +145,7 @@ final class PeerExtension {
     }
 
     /**
-     * The application here has shut down its sending side, and maybe no more than that.
+     * The application here has ended its sending direction, and possibly only that.
      *
      * @return false when the stream has to end as a whole.
      */
@@ -149,13 +153,14 @@ final class PeerExtension {
         if (!greeted || !stream.canHalfClose()) {
             return false;
         }
-        // Also of the second direction, though a Close follows: who has a copy of the descriptor would not see that.
+        // Also sent for the second direction, although a Close follows: a close alone would not show an end of file to
+        // anyone who shares the descriptor.
         stream.stopReading();
         outbox.sendNotice(Notice.HALF_CLOSE, stream.handle(), 0, 0);
         return true;
     }
 
-    /** The application here takes no more, or has shut down its receiving side; what it sends still comes. */
+    /** The application here takes no more. What it sends still comes. */
     void stopSending(final Stream stream, final boolean shut) {
         if (greeted) {
             outbox.sendNotice(Notice.STOP_SENDING, stream.handle(), 0, shut ? Notice.SHUT : 0);
@@ -173,7 +178,7 @@ final class PeerExtension {
         }
     }
 
-    /** From a peer that has not said that it knows these, they are nothing. */
+    /** Notices about FIFOs are ignored unless both sides have announced them. */
     private void onFifoNotice(final MessageDecoder message) {
         if (message.notice() == Notice.READY) {
             if (takesFifos) {
@@ -198,7 +203,7 @@ final class PeerExtension {
 
     private void onStopSending(final long handle, final boolean shut) {
         final Stream stream = streams.get(handle);
-        // A pipe has one direction, and ends as a whole.
+        // A pipe has one direction only, and ends as a whole.
         if (stream != null && (stream.canHalfClose() || stream.kind() == StreamKind.SOCKET_DGRAM)) {
             stream.stopSending(shut);
         }
@@ -215,7 +220,7 @@ final class PeerExtension {
         }
         stream.shutDownAfterQueue();
         if (stream.hasReadEnded()) {
-            // Both directions are over now.
+            // Both directions have ended now.
             streams.endedLocally(stream, 0);
         }
     }

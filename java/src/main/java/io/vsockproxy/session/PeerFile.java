@@ -5,7 +5,7 @@
 package io.vsockproxy.session;
 
 /**
- * A file of the other side that somebody here has: an application by way of the mount, or a component.
+ * A file that the other side owns, and that somebody here uses: an application through the mount, or a component.
  */
 abstract class PeerFile {
     /** As {@link #handle()}. */
@@ -16,18 +16,21 @@ abstract class PeerFile {
         this.handle = handle;
     }
 
-    /** The owner's name for it. */
+    /** The number by which both sides know it. */
     final long handle() {
         return handle;
     }
 
-    /** The owner has closed the file, or the session is over: no more requests. */
+    /** The owner has closed the file, or the session has ended: there will be no more requests. */
     final void orphan() {
         orphaned = true;
         onOrphaned();
     }
 
-    /** It has just been {@linkplain #orphan orphaned}: for whoever waits for something else than an answer. */
+    /**
+     * Called when the file has been {@linkplain #orphan orphaned}: ends whatever waits for something other than an
+     * answer.
+     */
     void onOrphaned() {
     }
 

@@ -16,19 +16,20 @@ import org.agrona.collections.Long2ObjectHashMap;
 import org.agrona.collections.LongHashSet;
 
 /**
- * A pipe or FIFO of the other side, open for both, that an application here has: a file on the mount, whose reads and
- * writes are requests to the owner.
+ * A pipe or FIFO of the other side, open for reading and writing, that an application here has: a file on the mount,
+ * whose reads and writes become requests to the owner. Confined to the loop's thread.
  *
- * <p>The owner answers each of them, an interrupted one too, and the kernel is told what it said and never anything
- * before: so no byte is lost that it has taken. Once the owner or the session is gone, everything is EIO.
+ * <p>The owner answers every request, even an interrupted one, and the kernel gets that answer and no other, so no byte
+ * that the owner has taken from the FIFO is lost. Once the owner or the session is gone, every request fails with EIO.
  */
 final class ReceivedFifo extends PeerFile implements FileBackend {
     /**
-     * More than this is served short. A kernel divides a long read(2), and asks for the next part whenever it gets all
-     * of one: with the first part in hand it would wait for more. The parts are longer than this.
+     * In bytes: a longer read is shortened to this. The kernel divides a long read(2) into parts, and asks for the next
+     * part whenever it gets one in full; then the application would wait for more although it could have the first
+     * part. The kernel's parts are longer than this, so it never gets one in full.
      */
     private static final int MAX_READ_LENGTH = 64 << 10;
-    /** Open files that wait to be told; beyond that all look again, for nothing. */
+    /** How many open files can wait to be woken; with more, all are woken, needlessly. */
     private static final int MAX_WAKERS = 256;
     private static final int SHOWN =
         PollEvents.READABLE | PollEvents.WRITABLE | PollEvents.ERROR | PollEvents.HANG_UP;
@@ -50,7 +51,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         this.remote = remote;
     }
 
-    /** Whether it has come from the peer of {@code session}, which still has it. */
+    /** Whether the peer of {@code session} owns it, and still has it open. */
     boolean isOwnedByPeerOf(final Session session) {
         return !isOrphaned() && files.isOf(session);
     }
@@ -113,7 +114,8 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     @Override
     public void poll(final FuseRequest request, final int events, final long waker) {
         if (isOrphaned() || !files.mayWait()) {
-            // Too many wait: whoever tries is told so (EAGAIN). To say that it is gone would have it closed.
+            // When too many wait, it is reported ready, and the read or write then fails with EAGAIN. Reported as gone,
+            // it would be closed.
             request.replyPoll(isGone() ? GONE : PollEvents.READABLE | PollEvents.WRITABLE);
             return;
         }
@@ -142,7 +144,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         endPolls();
     }
 
-    /** The owner says what there is: in answer to a question, or, with token 0, so that another is asked. */
+    /** The owner reports events: in answer to a WATCH, or, with token 0, so that applications ask again. */
     void onReady(final long token, final int events) {
         if (token == 0) {
             wakeAll();
@@ -210,7 +212,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         wakers.clear();
     }
 
-    /** In the place of an offset. */
+    /** What the request carries in place of an offset: 1 when it must not wait. */
     private static long waitBit(final FuseRequest request) {
         return (request.statusFlags() & Constants.O_NONBLOCK) != 0 ? 1 : 0;
     }

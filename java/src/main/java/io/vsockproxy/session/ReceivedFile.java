@@ -13,11 +13,11 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * A regular file of the other side that an application here has open: what the kernel asks becomes a request to the
- * owner, whose answer becomes the kernel's.
+ * A regular file of the other side that an application here has open: the kernel's requests become requests to the
+ * owner, whose answers go to the kernel. Confined to the loop's thread.
  *
- * <p>An answer is gathered straight from the inbound buffer, or comes through the link's pipe. Once the owner or the
- * session is gone, everything is EIO.
+ * <p>An answer goes to the kernel straight from the inbound buffer, or through the link's pipe. Once the owner or the
+ * session is gone, every request fails with EIO.
  */
 final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
@@ -60,7 +60,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             request.replySuccess();
         }
     };
-    /** Of a write that has to be durable: that it is. */
+    /** For a write that had to be made durable: answers it once that is done. */
     private static final RemoteFiles.AttributesCompletion WRITE_SYNC_ANSWER = (context, errno, attributes) -> {
         final FuseRequest request = (FuseRequest) context;
         if (errno != 0) {
@@ -83,7 +83,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         }
     };
 
-    /** Of a read by the kernel. */
+    /** Answers a read by the kernel. */
     private static final class ReadAnswer implements RemoteFiles.SplicedCompletion {
         @Override
         public void onAnswer(
@@ -112,7 +112,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         }
     }
 
-    /** A write whose bytes are to be durable before it is answered. */
+    /** A write whose bytes must be durable before it is answered. */
     private record SynchronousWrite(ReceivedFile file, FuseRequest request) { }
 
     private static final RemoteFiles.Completion SYNCHRONOUS_WRITE_ANSWER =
@@ -169,7 +169,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         request.tag(written);
         if (isOrphaned()
             || !remote.sync(handle, !request.isFullySynchronous(), WRITE_SYNC_ANSWER, request)) {
-            // It is written, but nobody can say whether it lasts.
+            // It has been written, but it is unknown whether it is durable.
             request.replyError(Errno.EIO);
         }
     }

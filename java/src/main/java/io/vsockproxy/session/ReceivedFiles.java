@@ -20,10 +20,11 @@ import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A session's files of the other side, by handle: each of them a descriptor on the proxy's mount, or a channel's.
+ * The files of the other side that a session has received, by handle. Each is either a file on the proxy's mount or a
+ * channel component's. Confined to the loop's thread.
  */
 final class ReceivedFiles {
-    /** Long enough for an owner that is asked for a file's attributes, while the link is read. */
+    /** Long enough for an owner to answer a request for a file's attributes while the link is being read. */
     private static final long ANSWER_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private static final int SEEK_SET = 0;
@@ -52,7 +53,7 @@ final class ReceivedFiles {
         final RemoteFiles remote) {
         this.mount = resources.mount();
         this.channels = resources.channels();
-        // The other half is for requests that do not wait for what may never come.
+        // The other half is left for requests that do not wait for a FIFO.
         this.maxWaits = Math.max(1, resources.limits().maxPendingFileRequests() / 2);
         this.loop = resources.loop();
         this.session = session;
@@ -75,12 +76,12 @@ final class ReceivedFiles {
         return files.get(handle) != null;
     }
 
-    /** Registers a file that was passed to an application; {@link #open} comes next, or {@link #forget}. */
+    /** Registers a file that was passed to an application. Must be followed by {@link #open} or {@link #forget}. */
     void add(final long handle) {
         files.put(handle, new ReceivedFile(this, remote, handle));
     }
 
-    /** Registers a FIFO, open for both, that was passed to an application; as {@link #add}. */
+    /** As {@link #add}, for a FIFO that is open for reading and writing. */
     void addFifo(final long handle) {
         files.put(handle, new ReceivedFifo(this, remote, handle));
     }
@@ -90,15 +91,16 @@ final class ReceivedFiles {
         files.put(handle, new ChannelFile(this, remote, channels, handle, statusFlags));
     }
 
-    /** A file that {@link #addForChannel} has registered. */
+    /** The file that {@link #addForChannel} has registered. */
     ChannelFile forChannel(final long handle) {
         return (ChannelFile) files.get(handle);
     }
 
     /**
-     * Opens the file and supplies its descriptor; if that fails, {@code stream}, which waits for it, is closed.
+     * Opens the file on the mount and supplies its descriptor to {@code delivery}. If that fails, {@code stream}, in
+     * whose queue the delivery waits, is closed.
      *
-     * @param position where reads and writes begin, in bytes: where they would go on with the one that was passed.
+     * @param position the file position of the descriptor that was passed, in bytes, which the new one gets too.
      */
     void open(
         final long handle, final int flags, final long position, final Delivery delivery, final int index,
@@ -110,7 +112,7 @@ final class ReceivedFiles {
             public void onOpened(final OwnedFd descriptor) {
                 openings.remove(file);
                 if (position > 0 && !file.isStream()) {
-                    // No other has this descriptor, so nobody is waited for.
+                    // Nobody else has this descriptor yet, so lseek does not wait.
                     Syscalls.lseek(descriptor.fd(), position, SEEK_SET);
                 }
                 if (delivery.isAbandoned()) {
@@ -131,9 +133,9 @@ final class ReceivedFiles {
     }
 
     /**
-     * The link is not read any more, because too much waits for local readers. If that lasts, files that are being
-     * opened no longer wait for their attributes: the answer is behind what is not read, and the reader may be waiting
-     * for just this file, or for what came along with it.
+     * The link is no longer read, because too much waits for local readers. If that lasts, files that are being opened
+     * no longer wait for their attributes: the answer is behind what is not read, and the slow reader may be waiting
+     * for just this file, or for what came with it.
      */
     void onBlocked() {
         if (!openings.isEmpty() && !openTimer.isScheduled()) {
@@ -149,12 +151,12 @@ final class ReceivedFiles {
         }
     }
 
-    /** Takes back a file that was added but will not be opened; the caller tells the owner. */
+    /** Removes a file that was added but will not be opened. The caller must tell the owner. */
     void forget(final long handle) {
         files.remove(handle);
     }
 
-    /** The owner has closed the file: true when there was one of that handle. */
+    /** The owner has closed the file. Returns whether there was one with that handle. */
     boolean onClosedByOwner(final long handle) {
         final PeerFile file = files.remove(handle);
         if (file == null) {
@@ -164,7 +166,7 @@ final class ReceivedFiles {
         return true;
     }
 
-    /** A file is not used here any more. */
+    /** The file is no longer used here. */
     void onReleased(final PeerFile file) {
         if (!file.isOrphaned() && files.remove(file.handle()) != null) {
             remote.closeFile(file.handle());
@@ -173,12 +175,12 @@ final class ReceivedFiles {
 
     // ---- For FIFOs
 
-    /** Whether it is {@code session} that these have come by. */
+    /** Whether these are the files of session {@code other}. */
     boolean isOf(final Session other) {
         return session == other;
     }
 
-    /** Whether one more request may be made that may wait for long. */
+    /** Whether one more request that may wait for long can be made. */
     boolean mayWait() {
         return waits < maxWaits && !session.hasEnded();
     }
@@ -191,29 +193,29 @@ final class ReceivedFiles {
         waits--;
     }
 
-    /** Asks the owner what can be done with a FIFO. */
+    /** Asks the owner whether a FIFO can be read or written. */
     void sendWatch(final long handle, final long token, final int events, final boolean wakes) {
         extension.sendFifoNotice(Notice.WATCH, handle, token, wakes ? events | Notice.WAKE : events);
     }
 
-    /** Has the owner answer a request soon. */
+    /** Asks the owner to answer a request soon. */
     void sendCancel(final long cookie) {
         extension.sendFifoNotice(Notice.CANCEL, cookie, 0, 0);
     }
 
-    /** Has whoever polls look again. */
+    /** Makes whoever polls through {@code waker} look again. */
     void wake(final long waker) {
         mount.wake(waker);
     }
 
-    /** The owner of a FIFO says what can be done with it. */
+    /** The owner of a FIFO reports whether it can be read or written. */
     void onReady(final long handle, final long token, final int events) {
         if (files.get(handle) instanceof ReceivedFifo fifo) {
             fifo.onReady(token, events);
         }
     }
 
-    /** A write found no room on the link. */
+    /** A write found no room on the link: the mount resumes when there is some. */
     void waitForRoom() {
         waitingForRoom = true;
         outbox.wantRoom();

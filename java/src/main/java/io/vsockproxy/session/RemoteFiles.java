@@ -21,11 +21,11 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Requests about regular files that the other side owns. Every request that was sent gets exactly one answer: the
- * owner's, or EIO when the session ends.
+ * Sends requests about files that the other side owns, and matches the answers. Every request that was sent gets
+ * exactly one answer: the owner's, or EIO when the session ends. Confined to the loop's thread.
  */
 public final class RemoteFiles {
-    /** Is told the outcome of a request, once. */
+    /** Called with the outcome of a request, once. */
     @FunctionalInterface
     public interface Completion {
         /**

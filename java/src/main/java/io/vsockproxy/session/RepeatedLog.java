@@ -12,19 +12,20 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Logs what may happen as often as a peer or an application likes: a line when it is new, and the same again once a
- * minute at most, with how often it was left out. Confined to the loop's thread.
+ * A rate-limited log for events that peers or applications can cause as often as they like. A line is logged when it is
+ * new, and the same line again at most once a minute, with the number of times it was omitted. Confined to the loop's
+ * thread.
  */
 public final class RepeatedLog {
     static final long INTERVAL_NS = TimeUnit.MINUTES.toNanos(1);
 
     private final Logger logger;
     private final int maxLines;
-    /** What was logged in the last minute, the oldest first. */
+    /** The lines logged in the last minute, oldest first. */
     private final Map<String, Line> lines = new LinkedHashMap<>();
     private long others;
 
-    /** When a line was logged, and how often it would have been since. */
+    /** When a line was logged, and how often it was omitted since. */
     private static final class Line {
         private final long loggedNs;
         private long omitted;
@@ -35,8 +36,8 @@ public final class RepeatedLog {
     }
 
     /**
-     * @param logger   is given the lines that are to be seen.
-     * @param maxLines of lines that differ there are so many in a minute; the rest is counted.
+     * @param logger   where the lines go.
+     * @param maxLines how many different lines a minute may have; further ones are only counted.
      */
     public RepeatedLog(final Logger logger, final int maxLines) {
         this.logger = logger;
@@ -44,9 +45,9 @@ public final class RepeatedLog {
     }
 
     /**
-     * Logs {@code text}, unless it was logged a short while ago.
+     * Logs {@code text}, unless the same was logged within the last minute or there are too many lines.
      *
-     * @param nowNs System.nanoTime(), about.
+     * @param nowNs System.nanoTime(), approximately.
      */
     public void log(final Level level, final String text, final long nowNs) {
         final Line before = lines.get(text);

@@ -32,11 +32,11 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * One peer, from the connection to its end.
+ * One peer, from the connection to its end. Confined to the loop's thread.
  *
- * <p>What a bad message of the peer leads to ends this session and no other; what a local stream gets into ends that
- * stream and no other. When the session ends, everything that was its own is closed; readers that have not yet taken
- * what was delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
+ * <p>A bad message of the peer ends this session and no other; a failure of a local stream ends that stream and no
+ * other. When the session ends, everything it owns is closed, except that readers who have not yet taken what was
+ * delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
  */
 public final class Session implements LinkHandler, StreamHandler, Peer {
     private final SessionResources resources;
@@ -67,12 +67,12 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     /**
      * @param allowedPaths       the unix sockets that the peer may ask to be connected to. Borrowed.
      * @param name               for the log.
-     * @param socket             connected to the peer. Takes ownership.
+     * @param socket             the connection to the peer. Takes ownership.
      * @param carriesDescriptors whether the link carries descriptors itself: the socket is AF_UNIX, and nothing lies
      *                           between it and the peer.
-     * @param descriptorChannel  carries them beside a link that does not; or null. Takes ownership.
-     * @param endListener        is told, once, that the session has ended, and why.
-     * @throws PosixException when there is no memory for it; what it took ownership of is closed.
+     * @param descriptorChannel  carries descriptors beside a link that does not; or null. Takes ownership.
+     * @param endListener        called once, when the session has ended, with the reason.
+     * @throws PosixException when there is no memory for it; what it took ownership of is then closed.
      */
     public Session(
         final SessionResources resources,
@@ -122,8 +122,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     /**
      * Begins to read the link.
      *
-     * @throws PosixException when epoll cannot watch it (ENOSPC, ENOMEM); then all is closed, and nobody is told of an
-     *     end of what has not begun.
+     * @throws PosixException when epoll cannot watch it (ENOSPC, ENOMEM); everything is then closed, and the end
+     *                        listener is not called.
      */
     public void start() {
         try {
@@ -142,22 +142,22 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         return name;
     }
 
-    /** Whether it is over. */
+    /** Whether the session has ended. */
     public boolean hasEnded() {
         return ended;
     }
 
-    /** Whether it is over, and nothing of it waits for a reader any more. */
+    /** Whether the session has ended and nothing waits for its local readers any more. */
     public boolean isSettled() {
         return link.isClosed() && streams.isSettled();
     }
 
-    /** What has happened. */
+    /** Counts of what has happened in this session. */
     public Counters counters() {
         return counters;
     }
 
-    /** Adds how it is now, and what has happened. */
+    /** Adds this session's current values and counts. */
     public void addTo(final CounterValues values) {
         counters.addTo(values);
         values.add(CounterId.QUEUED_BYTES, streams.queuedBytes());
@@ -179,7 +179,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         }
     }
 
-    /** How many handles of streams and files there are. */
+    /** How many handles are in use, for streams and files. */
     public int handleCount() {
         return streams.size() + files.size() + receivedFiles.size();
     }
@@ -192,8 +192,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     /**
      * Connects an accepted local connection to a unix socket of the other side.
      *
-     * @param accepted   O_NONBLOCK; takes ownership; closed when the other side refuses.
-     * @param remotePath UTF-8, all of the buffer.
+     * @param accepted   the connection, O_NONBLOCK. Takes ownership; it is closed when the other side refuses.
+     * @param remotePath the path, in UTF-8: the whole buffer. Must not change until the session ends.
      */
     public void forward(final OwnedFd accepted, final DirectBuffer remotePath) {
         try {
@@ -225,7 +225,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         end(reason);
     }
 
-    /** What it was given, of the unix sockets that the peer may ask to be connected to. */
+    /** The unix sockets that the peer may ask to be connected to. */
     public AllowedPaths allowedPaths() {
         return connects.allowedPaths();
     }
@@ -234,18 +234,18 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     public void end(final String reason) {
         if (!ended) {
             ended = true;
-            // Later in this turn there may be more on the link, and no room for it, as nothing is walked any more.
+            // More may arrive in this turn, for which there may be no room, since frames are no longer walked.
             link.pauseReading();
             endListener.accept(this, reason);
-            // Not now: somewhere up the stack a frame in the inbound buffer may still be in use.
+            // Not now: a frame in the inbound buffer may still be in use up the stack.
             resources.loop().atEndOfTurn(tearDown);
         }
     }
 
     /**
      * Brings the session to an orderly end: what applications have written so far is sent, then the peer is told that
-     * no more will come, and what it still sends is delivered; when it closes, the session ends. To be called again
-     * after each turn, until {@link #hasEnded}.
+     * no more will come, and what it still sends is delivered; when the peer closes, the session ends. To be called
+     * again after each turn until {@link #hasEnded}.
      */
     public void drain() {
         connects.refuseMore();
@@ -260,7 +260,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         }
     }
 
-    /** Ends the session and closes everything at once, with no time for readers to catch up. */
+    /** Ends the session and closes everything at once, without giving readers time to catch up. */
     public void close() {
         end("closed");
         tearDown();
@@ -312,7 +312,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
 
     @Override
     public void onInputEnded() {
-        // What has been read from applications is on its way; it would never end if more were.
+        // What has been read from applications is still sent, but nothing more is read, or this would never end.
         inputEnded = true;
         resources.loop().schedule(lastWords, resources.limits().lingerTimeoutNs());
     }
@@ -426,13 +426,16 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
 
     // ---- What the peer says
 
-    /** The stream that Data for {@code handle} goes to, or null. */
+    /** The stream to which Data for {@code handle} is to be delivered, or null. */
     Stream writableStream(final long handle) {
         final Stream stream = streams.get(handle);
         return stream != null && stream.isWritable() ? stream : null;
     }
 
-    /** A Data without descriptors begins; its stream is null when there is none (any more) that can be written. */
+    /**
+     * A Data frame without descriptors begins. {@code stream} is null when there is none, or none any more, that can be
+     * written.
+     */
     void onDataFrame(final Stream stream) {
         counters.framesIn++;
         if (stream == null) {
@@ -440,7 +443,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         }
     }
 
-    /** Bytes of it, maybe not all. */
+    /** Some or all bytes of that frame's blob. */
     void onData(final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
         if (stream != null) {
             counters.bytesIn += length;
@@ -454,7 +457,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         stream.deliver(pipe);
     }
 
-    /** Any message but a Data without descriptors. */
+    /** Handles any message but a Data without descriptors. */
     void dispatch(final MessageDecoder message) {
         counters.framesIn++;
         switch (message.command()) {
@@ -490,23 +493,23 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         return streams.queuedDescriptors();
     }
 
-    /** The link is not read any further because of what waits for local readers. */
+    /** The link is no longer read, because too much waits for local readers. */
     void onBlocked() {
         receivedFiles.onBlocked();
         streams.onBlocked();
     }
 
-    /** Whether the link is not read because of what waits for local readers. */
+    /** Whether the link is not read because too much waits for local readers. */
     boolean isBlocked() {
         return inbox.isBlocked();
     }
 
-    /** Room has come back for what waits for local readers. */
+    /** Local readers have taken something: goes on reading the link if there is room. */
     void onUnblock() {
         walk(true);
     }
 
-    /** Sends something on nobody's behalf: false, and the session ends, when the peer has left no room for it. */
+    /** Runs {@code sending}. When the peer has left no room for it, the session ends. Returns whether it was sent. */
     boolean guarded(final Runnable sending) {
         if (ended) {
             return false;
@@ -520,23 +523,23 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         }
     }
 
-    /** Makes up a handle, or a cookie. */
+    /** Assigns a new handle or cookie. */
     long newHandle() {
         lastHandle += resources.host() ? 1 : -1;
         return lastHandle;
     }
 
-    /** Whether there may be one more handle. */
+    /** Whether there may be {@code more} further handles. */
     boolean hasHandleRoom(final int more) {
         return handleCount() + more <= resources.limits().maxHandles();
     }
 
-    /** Whether {@code handle} is one that this side has made up, or may. */
+    /** Whether {@code handle} has the sign of those assigned by this side. */
     boolean isOwnHandle(final long handle) {
         return resources.host() ? handle > 0 : handle < 0;
     }
 
-    /** Whether {@code handle} could have been made up by the peer and names nothing yet. */
+    /** Whether {@code handle} has the sign of those assigned by the peer, and is not in use. */
     boolean isNewPeerHandle(final long handle) {
         return (resources.host() ? handle < 0 : handle > 0) && streams.get(handle) == null
             && !receivedFiles.contains(handle);
@@ -552,7 +555,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         } catch (final ProtocolException | MalformedMessageException e) {
             end("frame " + inbox.frameNumber() + ": " + e.getMessage());
         } catch (final RuntimeException e) {
-            // A fault of ours. Whatever it was, the bytes that led to it must not be walked again.
+            // A fault of this program. The bytes that led to it must not be walked again.
             end("frame " + inbox.frameNumber() + ": " + e);
             throw e;
         }

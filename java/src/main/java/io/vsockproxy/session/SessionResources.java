@@ -23,19 +23,20 @@ import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 
 /**
- * What all sessions of one proxy share.
+ * What all sessions of one proxy share. The proxy owns all of it.
  *
- * @param loop          turns them.
- * @param host          whether this side makes up positive handles and cookies (the host) or negative ones (the guest).
- * @param limits        what each peer is held to.
- * @param extensions    what is agreed with a peer of our kind.
+ * @param loop          the loop they run on.
+ * @param host          whether this side is the host, which assigns positive handles and cookies; the guest's are
+ *                      negative.
+ * @param limits        what each peer may use up.
+ * @param extensions    what to agree on with a peer that knows the protocol's extension.
  * @param commons       what all streams share.
- * @param acceptors     the names that components of this process stand for.
+ * @param acceptors     the names of components that the other side may connect to.
  * @param channels      what all channels share.
- * @param workers       wait for disks.
- * @param windows       map files of this side.
- * @param mount         where files of the other side appear; null where there is no such place.
- * @param log           tells people what peers and applications may cause as often as they like.
+ * @param workers       the threads that wait for disks.
+ * @param windows       mapped ranges of files of this side.
+ * @param mount         the mount for files of the other side; null when there is none.
+ * @param log           the rate-limited log, for events that peers and applications can cause as often as they like.
  */
 public record SessionResources(
     EventLoop loop,
@@ -51,11 +52,11 @@ public record SessionResources(
     RepeatedLog log) {
 
     /**
-     * Makes a session's link.
+     * Creates a session's link.
      *
-     * @param parts              is given all of it, for when the session cannot be made.
-     * @param socket             connected. The link takes ownership.
-     * @param carriesDescriptors whether it is AF_UNIX.
+     * @param parts              gets every part, to be closed in case the session cannot be created.
+     * @param socket             the connection. The link takes ownership.
+     * @param carriesDescriptors whether descriptors can be attached: it is AF_UNIX.
      * @throws PosixException when there is no memory for it.
      */
     Link openLink(
@@ -66,7 +67,7 @@ public record SessionResources(
             parts.add(new InboundBuffer(limits.inboundWindowLength(), limits.maxFrameLength() + Long.BYTES)),
             parts.add(new OutboundRing(limits.outboundLength(), limits.outboundDataLimit())),
             parts.add(SplicePipe.open(SplicePipe.INBOUND_CAPACITY, reserve)),
-            // AF_VSOCK would copy what is spliced, before Linux 6.5 page by page, each a packet of its own.
+            // AF_VSOCK would copy what is spliced; before Linux 6.5 page by page, with a packet for each.
             carriesDescriptors ? parts.add(SplicePipe.open(SplicePipe.OUTBOUND_CAPACITY, reserve)) : null,
             handler));
     }

@@ -10,10 +10,10 @@ import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.wire.BlobPrefix;
 
 /**
- * The answer to a read of a file of the other side, while its bytes come through the link's pipe.
+ * The answer to a read of the other side's file, while its bytes are coming through the link's pipe.
  *
- * <p>Its header stays in the inbound buffer until all have come: should they come in more pieces than the pipe can
- * hold, they are put behind it, and the frame is one like any other.
+ * <p>Its header stays in the inbound buffer until all bytes have come: if they come in more pieces than the pipe can
+ * hold, they are copied behind the header, and the frame is handled like any other.
  */
 final class SplicedRead {
     private final Session session;
@@ -30,25 +30,25 @@ final class SplicedRead {
         this.inbound = link.inbound();
     }
 
-    /** Whether one is under way. */
+    /** Whether an answer is coming through the pipe. */
     boolean isUnderWay() {
         return remaining > 0;
     }
 
-    /** How many bytes are to come; 0 when none is under way. */
+    /** How many bytes are still to come; 0 when no answer is. */
     int remaining() {
         return remaining;
     }
 
-    /** Of the frame. */
+    /** The length of the frame's header, in bytes. */
     int headerLength() {
         return headerLength;
     }
 
     /**
-     * Begins with the frame at the inbound buffer's head, of which little more than the header has come.
+     * Begins with the frame at the inbound buffer's head, of which little more than the header has arrived.
      *
-     * @return false if it has to come the usual way.
+     * @return false if it must come through the inbound buffer instead.
      */
     boolean begin(final BlobPrefix prefix, final int newHeaderLength, final int newFrameLength) {
         final SplicePipe pipe = link.inboundPipe();
@@ -67,7 +67,9 @@ final class SplicedRead {
         return true;
     }
 
-    /** {@code length} more bytes have come: true when these were the last, and the answer has been passed on. */
+    /**
+     * {@code length} more bytes have come. Returns true when these were the last, and the answer has been passed on.
+     */
     boolean onSpliced(final SplicePipe pipe, final int length) {
         remaining -= length;
         if (remaining > 0) {
@@ -79,11 +81,11 @@ final class SplicedRead {
         return true;
     }
 
-    /** The pipe takes no more: what has come goes to the inbound buffer, where the rest will come too. */
+    /** The pipe is full: moves what has come to the inbound buffer, where the rest will come too. */
     void onPipeFull(final SplicePipe pipe) {
         inbound.require(frameLength);
         final int come = frameLength - remaining - inbound.available();
-        // In front of it in the pipe is what the kernel would have got first.
+        // The pipe also contains what was put in front for the kernel (the FUSE header), which is skipped.
         int ahead = pipe.length() - come;
         while (pipe.length() > 0) {
             final int count = pipe.read();

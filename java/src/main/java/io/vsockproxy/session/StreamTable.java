@@ -23,7 +23,8 @@ import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A session's streams by handle, those that only wait for their readers, and the time that readers are given.
+ * A session's streams by handle, those that only wait for their readers to finish, and the timeouts of readers.
+ * Confined to the loop's thread.
  */
 final class StreamTable {
     private static final Logger LOGGER = System.getLogger(Session.class.getName());
@@ -43,7 +44,7 @@ final class StreamTable {
     private long queuedBytes;
     private int queuedDescriptors;
     private long blockedSinceNs;
-    /** Of the stalled readers that the link is not read for. */
+    /** Whether one stalled stream has been closed since the link was blocked. */
     private boolean oneHasGone;
     private boolean detached;
     private PeerExtension extension;
@@ -72,7 +73,7 @@ final class StreamTable {
         };
     }
 
-    /** Says what has been agreed with the peer; once, before the first stream. */
+    /** Must be called once, before the first stream is opened. */
     void extension(final PeerExtension newExtension) {
         extension = newExtension;
     }
@@ -94,9 +95,9 @@ final class StreamTable {
     }
 
     /**
-     * Makes a stream of a descriptor, of which it takes ownership, and begins to read it.
+     * Creates a stream for a descriptor and begins to read it. Takes ownership of the descriptor.
      *
-     * @return null, with the descriptor closed, when epoll cannot watch it (ENOSPC, ENOMEM).
+     * @return the stream; null when epoll cannot watch the descriptor (ENOSPC, ENOMEM), which is then closed.
      */
     Stream open(final StreamKind kind, final long handle, final OwnedFd descriptor, final Origin origin) {
         final int readLength = resources.limits().readLength();
@@ -118,9 +119,10 @@ final class StreamTable {
     }
 
     /**
-     * Makes a stream of a component, which is told once the peer knows of it: {@link ChannelStream#connected}.
+     * Creates a stream for a component. When the connection is made, the caller must call {@link
+     * ChannelStream#connected}.
      *
-     * @param component null when it is still to be taken.
+     * @param component null when the stream is still to be taken by a component.
      */
     ChannelStream openChannel(final long handle, final ChannelHandler component) {
         final ChannelStream stream = new ChannelStream(
@@ -131,7 +133,7 @@ final class StreamTable {
         return stream;
     }
 
-    /** The application has closed its end, or it failed: tells the peer. */
+    /** The application has closed its end, or the stream has failed: tells the peer. */
     void endedLocally(final Stream stream, final int errno) {
         stream.endReason(errno);
         if (forget(stream.handle()) == null) {
@@ -161,25 +163,25 @@ final class StreamTable {
         }
     }
 
-    /** Something that concerns this stream alone cannot be done: closes it on both sides. */
+    /** Closes a stream on both sides, because something that concerns it alone cannot be done. */
     void fail(final Stream stream, final String reason) {
         warn(stream + " closed: " + reason);
         final boolean isKnown = forget(stream.handle()) != null;
-        // First: the peer may have left no room to be told, and nobody would close it after that.
+        // Closed first: sending throws when the peer has left no room, and nobody would close it after that.
         stream.close();
         if (isKnown) {
             outbox.sendClose(stream.handle());
         }
     }
 
-    /** The peer has closed it, for a reason or 0: what was received before is still delivered. */
+    /** The peer has closed the stream, with an errno or 0. What was received before is still delivered. */
     void closedByPeer(final Stream stream, final int reason) {
         stream.endReason(reason);
         forget(stream.handle());
         finish(stream);
     }
 
-    /** Takes back a stream that the peer does not know yet. */
+    /** Removes a stream that the peer does not know yet. */
     void discard(final long handle) {
         final Stream stream = forget(handle);
         if (stream != null) {
@@ -187,7 +189,7 @@ final class StreamTable {
         }
     }
 
-    /** The session is over: every stream ends as soon as its reader has what was received for it. */
+    /** The session has ended: every stream ends as soon as its reader has taken what was received for it. */
     void finishAll() {
         detached = true;
         streams.forEach(this::finish);
@@ -195,9 +197,9 @@ final class StreamTable {
     }
 
     /**
-     * Ends the input of each stream whose application has sent nothing that was not read yet.
+     * Ends the input of each stream from which nothing is left to be read.
      *
-     * @return whether that was all of them.
+     * @return whether these were all streams.
      */
     boolean endIdleInputs() {
         boolean idle = true;
@@ -214,7 +216,7 @@ final class StreamTable {
         return idle;
     }
 
-    /** Whether nothing is left, nor waits for a reader. */
+    /** Whether there are no streams, and none that waits for its reader. */
     boolean isSettled() {
         finishing.removeIf(Stream::isClosed);
         return streams.size() == 0 && finishing.isEmpty();
@@ -227,7 +229,7 @@ final class StreamTable {
         resources.loop().cancel(patience);
     }
 
-    /** So many bytes and descriptors fewer wait for readers. */
+    /** Fewer bytes and descriptors wait for readers (negative: more). */
     void onQueueShrunk(final int length, final int descriptors) {
         queuedBytes -= length;
         queuedDescriptors -= descriptors;
@@ -291,7 +293,7 @@ final class StreamTable {
     private void closeStalled(final long nowNs) {
         final ArrayList<Stream> stalled = new ArrayList<>();
         if (inbox.isBlockedByOne()) {
-            // One that is over its own limit holds the link up, whoever else has been slow for longer.
+            // A stream over its own limit holds the link up by itself, even if others have been slow for longer.
             stalled.add(inbox.blockedBy());
         } else {
             streams.forEach(stalled::add);
@@ -302,8 +304,8 @@ final class StreamTable {
             return;
         }
         stalled.sort((one, other) -> Long.signum(one.stalledSinceNs() - other.stalledSinceNs()));
-        // The others get as long again. If the room of the first is not enough, as many go then as it takes: one after
-        // the other they would hold up those who read for many times as long.
+        // At first only one is closed, and the others get as much time again. If that was not enough, as many as needed
+        // are closed: one at a time, they would hold up everyone who does read for many timeouts.
         final int count = oneHasGone ? stalled.size() : 1;
         blockedSinceNs = nowNs;
         oneHasGone = true;

@@ -4,7 +4,7 @@
  */
 
 /**
- * One peer: its handles and cookies, what its messages lead to, and the limits it is held to.
+ * One peer: its handles and cookies, the handling of its messages, and the limits on what it may use up.
  *
  * <p>Confined to the loop's thread.
  */
