@@ -10,10 +10,9 @@ import java.util.ArrayList;
 import org.agrona.BitUtil;
 
 /**
- * Buffers for what workers read and write, in powers of two, so that warm running maps no memory.
+ * A pool of buffers for what workers read and write, in powers of two, so that no memory is mapped in steady operation.
  *
- * <p>Only what lies ready is bounded here; how much is given out is the caller's to bound. Confined to the loop's
- * thread.
+ * <p>The pool only bounds the free buffers; the caller must bound those in use. Confined to the loop's thread.
  */
 final class BufferPool implements AutoCloseable {
     private static final int MIN_SHIFT = 12;
@@ -25,7 +24,7 @@ final class BufferPool implements AutoCloseable {
     private boolean closed;
 
     /**
-     * @param maxFreeLength bytes of buffers that are kept for the next time.
+     * @param maxFreeLength how many bytes of free buffers to keep.
      */
     BufferPool(final long maxFreeLength) {
         this.maxFreeLength = maxFreeLength;
@@ -34,7 +33,7 @@ final class BufferPool implements AutoCloseable {
         }
     }
 
-    /** A buffer of {@code length} bytes or more, its contents undefined; or null when there is no memory. */
+    /** A buffer of at least {@code length} bytes with undefined contents; null when there is no memory. */
     Memory acquire(final int length) {
         final int index = indexFor(length);
         final ArrayList<Memory> ready = free.get(index);
@@ -60,7 +59,7 @@ final class BufferPool implements AutoCloseable {
         }
     }
 
-    /** Frees what lies ready, and from now on what comes back. */
+    /** Frees the free buffers, and from now on each one that comes back. */
     @Override
     public void close() {
         closed = true;

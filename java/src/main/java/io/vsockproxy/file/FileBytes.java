@@ -5,13 +5,13 @@
 package io.vsockproxy.file;
 
 /**
- * What a read found, where it lies: in a mapped range of the file itself, or in a worker's buffer.
+ * The bytes that a read has found, where they lie: in a mapped range of the file itself, or in a worker's buffer.
  *
- * <p>A mapped range can shrink at any moment, because anybody may cut the file: only system calls may read it, which
- * answer EFAULT then, where Java would die. Confined to the loop's thread.
+ * <p>A mapped range can shrink at any moment, because anybody may truncate the file. So only system calls may read it:
+ * they then fail with EFAULT, whereas Java code would crash. Confined to the loop's thread.
  */
 public interface FileBytes {
-    /** The first byte. */
+    /** The address of the first byte. */
     long address();
 
     /** How many there were when the request was answered. */
@@ -20,6 +20,6 @@ public interface FileBytes {
     /** How many of them a system call can read now: {@link #length}, fewer, or {@code -errno}. Does not block. */
     int readableLength();
 
-    /** They are not needed any more. To be called once. */
+    /** The bytes are not needed any more. To be called once. */
     void release();
 }

@@ -7,17 +7,18 @@ package io.vsockproxy.file;
 import io.vsockproxy.config.SessionLimits;
 
 /**
- * What one peer's file requests may use up, and where reads take which way. Lengths are bytes.
+ * What one peer's file requests may use up, and from which length on reads are answered from a mapping. Lengths are in
+ * bytes.
  *
- * @param maxRequests          requests not yet answered; one more is answered EAGAIN.
- * @param maxReadLength        a longer read is served short.
- * @param maxPendingWriteLength bytes of writes that wait for a worker; a write beyond them is answered EAGAIN.
- * @param maxReadBufferLength  bytes of buffers for cold reads; a cold read beyond them waits, whatever its length one
- *                             may always have its buffer.
- * @param minMappedDiskRead    from this length on, reads of disk file systems are answered from the mapped file.
+ * @param maxRequests          unanswered requests; a further one is answered with EAGAIN.
+ * @param maxReadLength        a longer read is shortened to this.
+ * @param maxPendingWriteLength bytes of writes that wait for a worker; a write beyond them is answered with EAGAIN.
+ * @param maxReadBufferLength  bytes of buffers for reads that need a worker; such a read beyond them waits. One is
+ *                             always allowed its buffer, however long it is.
+ * @param minMappedDiskRead    from this length on, reads of files on disk are answered from the mapped file.
  * @param minMappedMemoryRead  the same for tmpfs, memfd and ramfs.
- * @param passesBeforeMapping  how many times over a file has to have been read by copying before it is mapped: faulting
- *                             a page in costs more than copying it once.
+ * @param passesBeforeMapping  how many times over a file must have been read by copying before it is mapped: faulting a
+ *                             page in costs more than copying it once.
  */
 public record FileLimits(
     int maxRequests,
@@ -28,12 +29,12 @@ public record FileLimits(
     int minMappedMemoryRead,
     int passesBeforeMapping) {
 
-    /** A border that no read reaches. */
+    /** A minimum length that no read reaches. */
     public static final int NEVER_MAPPED = Integer.MAX_VALUE;
 
     /**
-     * The defaults. The borders are from {@code FileReadBenchmark} in bench/: a file of 256 MiB on Linux 6.18, two busy
-     * processors, medians of six; microseconds on the wall, and of the sender's processor.
+     * The defaults. The minimum lengths for mapping come from {@code FileReadBenchmark} in bench/: a file of 256 MiB on
+     * Linux 6.18, two busy processors, medians of six; microseconds on the wall, and of the sender's processor.
      *
      * <pre>
      *                    copied        mapped    mapped, first use   send alone
@@ -47,14 +48,14 @@ public record FileLimits(
      *            1 MiB   216 164      168 143      335 175           139  50
      * </pre>
      *
-     * <p>So a mapped answer takes about as much of the processor as a copied one, and arrives 12 to 27 % earlier; to
-     * fault the pages in, the first time, costs more than that brings. Below 64 KiB copying is cheaper (4 KiB: 3.5
-     * against 4.5). The border is where the gain on both file systems is beyond doubt.
+     * <p>So a mapped answer takes about as much processor time as a copied one, and arrives 12 to 27 % earlier; but
+     * faulting the pages in, the first time, costs more than that saves. Below 64 KiB copying is cheaper (4 KiB: 3.5
+     * against 4.5). The minimum lengths are set where the gain is beyond doubt on both file systems.
      */
     public static final FileLimits DEFAULTS =
         new FileLimits(4096, 1 << 20, 32L << 20, 8L << 20, 128 << 10, 128 << 10, 1);
 
-    /** What a peer of those limits may use up; what they do not say is as in {@link #DEFAULTS}. */
+    /** The file limits that follow from {@code limits}; everything else is as in {@link #DEFAULTS}. */
     public static FileLimits of(final SessionLimits limits) {
         return DEFAULTS
             .withMaxRequests(limits.maxPendingFileRequests())
@@ -62,31 +63,31 @@ public record FileLimits(
             .withMaxPendingWriteLength(limits.maxPendingFileWriteLength());
     }
 
-    /** These, for so many requests. */
+    /** These limits with another number of requests. */
     public FileLimits withMaxRequests(final int count) {
         return new FileLimits(count, maxReadLength, maxPendingWriteLength, maxReadBufferLength, minMappedDiskRead,
             minMappedMemoryRead, passesBeforeMapping);
     }
 
-    /** These, for reads of such length. */
+    /** These limits with another length of reads. */
     public FileLimits withMaxReadLength(final int length) {
         return new FileLimits(maxRequests, length, maxPendingWriteLength, maxReadBufferLength, minMappedDiskRead,
             minMappedMemoryRead, passesBeforeMapping);
     }
 
-    /** These, for so many bytes of writes. */
+    /** These limits with another number of pending bytes of writes. */
     public FileLimits withMaxPendingWriteLength(final long length) {
         return new FileLimits(maxRequests, maxReadLength, length, maxReadBufferLength, minMappedDiskRead,
             minMappedMemoryRead, passesBeforeMapping);
     }
 
-    /** These, for so many bytes of cold reads. */
+    /** These limits with another number of bytes of read buffers. */
     public FileLimits withMaxReadBufferLength(final long length) {
         return new FileLimits(maxRequests, maxReadLength, maxPendingWriteLength, length, minMappedDiskRead,
             minMappedMemoryRead, passesBeforeMapping);
     }
 
-    /** These, with other borders. */
+    /** These limits with other conditions for mapping. */
     public FileLimits withMapping(final int minDiskRead, final int minMemoryRead, final int passes) {
         return new FileLimits(maxRequests, maxReadLength, maxPendingWriteLength, maxReadBufferLength, minDiskRead,
             minMemoryRead, passes);

@@ -14,15 +14,15 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Reads that need not wait for a disk, in one of two ways: copied into the outbound ring by preadv2(RWF_NOWAIT), or
- * left where they are, with a mapped range of the file as the answer's bytes.
+ * Answers reads that need not wait for a disk, in one of two ways: the bytes are copied into the outbound ring by
+ * preadv2(RWF_NOWAIT), or a mapped range of the file itself serves as the answer's bytes.
  *
- * <p>Mapping saves the copy, but a page has to be faulted in before its first use, which costs more than to copy it
+ * <p>Mapping saves the copy, but a page has to be faulted in before its first use, which costs more than copying it
  * once, and mincore(2) has to be asked whether the range is resident. So only large reads of files that have been read
- * over before are mapped; the borders are measured: see {@link FileLimits#DEFAULTS}.
+ * through before use a mapping; the minimum lengths were measured, see {@link FileLimits#DEFAULTS}.
  *
- * <p>Only files whose page faults end at this kernel are mapped, never one on FUSE or a network: its fault could wait
- * for a server, which may even be this very loop.
+ * <p>Files on FUSE or a network file system are never mapped: a page fault could wait for a server, which may even be
+ * this very loop. Confined to the loop's thread.
  */
 final class FileReader implements AutoCloseable {
     private final FileWindows windows;
@@ -43,15 +43,15 @@ final class FileReader implements AutoCloseable {
     /**
      * Tries to answer a read.
      *
-     * @param request the request, if it is listed already. It, or else a new one, is listed as {@link State#RIDING}
-     *                when the answer lies in the file.
-     * @return ANSWERED, which an error may be; NO_ROOM; or WOULD_BLOCK.
+     * @param request the request, if the file lists it already, or null. If the answer lies in the mapped file, this
+     *                request, or else a new one, is listed as {@link State#RIDING}.
+     * @return ANSWERED, possibly with an error; NO_ROOM; or WOULD_BLOCK.
      */
     Attempt read(
         final LocalFile file, final long cookie, final int length, final long offset, final FileRequest request) {
         if (file.kind() == FileSystemKind.UNKNOWN && length >= limits.minMappedDiskRead()
             && isReadOver(file, FileRequest.size(file.fd(), scratch.buffer()))) {
-            // A worker reads it, and finds out whether it can be mapped.
+            // A worker reads it, and also finds out whether the file can be mapped.
             return Attempt.WOULD_BLOCK;
         }
         if (file.isMappable() && length >= border(file)) {
@@ -76,13 +76,13 @@ final class FileReader implements AutoCloseable {
         };
     }
 
-    /** Whether the file has been copied so often that it pays to map it. */
+    /** Whether the file has been read by copying so often that mapping it pays. */
     private boolean isReadOver(final LocalFile file, final long size) {
         return size >= 0 && size <= FileWindow.MAX_MAPPED_OFFSET
             && (limits.passesBeforeMapping() == 0 || file.copiedLength() / limits.passesBeforeMapping() >= size);
     }
 
-    /** As {@link #read}; null when it is better copied. */
+    /** As {@link #read}; null when the bytes should be copied instead. */
     private Attempt readMapped(
         final LocalFile file, final long cookie, final int length, final long offset, final FileRequest request) {
         final long size = FileRequest.size(file.fd(), scratch.buffer());
@@ -97,8 +97,8 @@ final class FileReader implements AutoCloseable {
         if (window == null) {
             return null;
         }
-        // In a hole of a file no page is resident. Faulting one in would take memory for each page of a sparse tmpfs
-        // file that somebody reads; copying does not.
+        // Also false for a hole of a file, of which no page is resident: faulting it in would allocate memory for each
+        // page of a sparse tmpfs file that somebody reads, which copying does not.
         if (!windows.isResident(window, offset, available)) {
             windows.unpin(window);
             return null;
@@ -144,7 +144,7 @@ final class FileReader implements AutoCloseable {
         final int flags = memory ? 0 : Constants.RWF_NOWAIT;
         int done = 0;
         long count = 1;
-        // A short count may be the end of the file or of what is in memory: only asking on tells.
+        // A short count may mean the end of the file or of what is in memory; only another read tells.
         while (done < length && count > 0) {
             IoVec.set(iovec, 0, responses.readAddress() + done, length - done);
             count = Syscalls.preadv2(file.fd(), scratch.address(), 1, offset + done, flags);

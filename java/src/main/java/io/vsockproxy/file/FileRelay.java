@@ -8,28 +8,29 @@ import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 
 /**
- * A file of this side that this side has itself been passed, on its own mount, and passes on: back to where it came
- * from, or to a third. What is asked for is asked of its owner.
+ * A file on this proxy's own mount, which was received from a peer and is passed on: back to that peer, or to another
+ * one. Requests for it are sent to its owner.
  *
- * <p>Through the mount it would take a worker, which waits for the loop, which waits for the owner, which may have got
- * the file from here: with a few of those every worker waits for the others, for ever. Nobody waits here.
+ * <p>Going through the mount instead would take a worker, which waits for the loop, which waits for the owner, which
+ * may have received the file from here: with a few such files all workers would wait for each other for ever. A relay
+ * makes nobody wait.
  *
- * <p>Each method gives 0, and tells {@code completion} later, once, never before it returns; or {@code -errno}, and
- * tells nobody. Loop's thread only.
+ * <p>Each method either returns 0 and calls {@code completion} later, once, never before it returns; or returns {@code
+ * -errno} and does not call it. Confined to the loop's thread.
  */
 public interface FileRelay {
-    /** An offset for writes: where the file ends then. */
+    /** As the offset of a write: the end of the file at that time. */
     long END_OF_FILE = -1;
 
-    /** Who is told what came of a request. */
+    /** Called with the outcome of a request, and provides its memory. */
     interface Completion {
-        /** Where what was read goes, or where what is to be written is. Stays until {@link #onDone}. */
+        /** The buffer for the bytes read, or with the bytes to be written. Must stay until {@link #onDone}. */
         Memory data();
 
-        /** Where a file's attributes go. Stays until {@link #onDone}. */
+        /** Receives a file's attributes. Must stay until {@link #onDone}. */
         FileAttributes attributes();
 
-        /** It was done: bytes, or 0; or {@code -errno}. */
+        /** The outcome: a number of bytes, or 0; or {@code -errno}. */
         void onDone(long result);
     }
 
@@ -45,6 +46,6 @@ public interface FileRelay {
     /** Makes durable what was written, and asks for the attributes, which go into the completion's. */
     int sync(boolean dataOnly, Completion completion);
 
-    /** Cuts or extends. */
+    /** Truncates or extends the file to {@code length} bytes. */
     int truncate(long length, Completion completion);
 }

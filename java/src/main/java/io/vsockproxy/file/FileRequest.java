@@ -13,31 +13,32 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A request for a file that is not over yet: one that could not be answered at once, or whose answer still lies in the
- * file or in a worker's buffer while the link takes it. Pooled.
+ * A request for a file that is not finished: it could not be answered at once, or its answer still lies in the mapped
+ * file or in a worker's buffer until the link has sent it. Pooled.
  *
- * <p>Handed to a worker and back through {@link FileWorkers}, which orders all accesses; never touched by both at once.
+ * <p>Passed to a worker and back through {@link FileWorkers}, which orders all accesses; the loop and the worker never
+ * use it at the same time.
  */
 final class FileRequest extends FileTask implements FileBytes, FileRelay.Completion {
-    /** What is asked. */
+    /** What is requested. */
     enum Operation { READ, WRITE, EXAMINE, TRUNCATE, SYNC }
 
-    /** How far it is. */
+    /** How far the request has got. */
     enum State {
-        /** In the pool. */
+        /** It is in the pool. */
         FREE,
-        /** Not begun: an earlier request has to be done first, or there is no room for the answer. */
+        /** It has not begun: an earlier request must be done first, or there is no room for the answer. */
         WAITING,
-        /** It takes a worker; there was none, or no buffer. */
+        /** It needs a worker, and there was none, or no buffer. */
         COLD,
         WITH_WORKER,
-        /** What it asks for has been done; the answer waits for room. */
+        /** It has been carried out; the answer may still wait for room. */
         DONE,
-        /** The answer is on its way and lies in {@link #window} or {@link #data}. */
+        /** The answer is being sent from where it lies, in {@link #window} or {@link #data}. */
         RIDING
     }
 
-    /** Bytes that {@link #scratch} needs: for an iovec or a struct statx, one at a time. */
+    /** The length of {@link #scratch}, in bytes: for an iovec or a struct statx, one at a time. */
     static final int SCRATCH_LENGTH = Math.max(Constants.SIZEOF_STATX, IoVec.LENGTH);
 
     private final FileServer server;
@@ -50,23 +51,23 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     State state;
     long cookie;
     long offset;
-    /** Bytes to be read or written; of a truncation, the new length; of a SYNC, 1 if it is about data only. */
+    /** How many bytes to read or write; for a truncation the new length; for a SYNC 1 if only data matters. */
     long length;
-    /** Of a write: whether it belongs where the file ends then, whatever the offset. */
+    /** For a write: whether it goes to the end of the file, whatever the offset. */
     boolean appending;
-    /** What has been written before a worker took over. */
+    /** How many bytes were written before a worker took over. */
     long alreadyWritten;
     /** The bytes read, or to be written. */
     Memory data;
-    /** Where the answer of a mapped read lies, pinned. */
+    /** The pinned window in which the answer of a mapped read lies. */
     FileWindow window;
-    /** What an examination has found. */
+    /** The result of an examination. */
     final FileAttributes attributes = new FileAttributes();
     /** A count, 0, or {@code -errno}. */
     long result;
-    /** Whether the worker is to find out what kind of file it is as well. */
+    /** Whether the worker must also find out the kind of file system. */
     boolean learns;
-    /** Whether the worker is to {@linkplain LocalFile#reopen reopen} the file before. */
+    /** Whether the worker must first {@linkplain LocalFile#reopen reopen} the file. */
     boolean reopens;
     private FileSystemKind learnedKind;
     private boolean learnedTruthful;
@@ -92,7 +93,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         learnedKind = FileSystemKind.UNKNOWN;
     }
 
-    /** Of a SYNC: whether it is as by fdatasync(2). */
+    /** For a SYNC: whether fdatasync(2) suffices. */
     boolean isDataOnly() {
         return length != 0;
     }
@@ -103,13 +104,19 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     }
 
     /**
-     * Whether {@code earlier} has to be done before this. Reads and writes where they overlap, and where a write moves
-     * the end of the file that a read will find: both reach behind {@code size}. Anything and a truncation, which may
-     * both hide and show bytes anywhere behind the shorter length. The size and what changes it. Where a write that
-     * appends, or one to a file that {@code appends}, will end up is not known before it is done. A SYNC is about what
-     * was changed before it; nothing waits for it.
+     * Whether {@code earlier} must be done before this request. Only if one of them changes the file, and then:
+     * <ul>
+     * <li>a read and a write, if they overlap, or both reach behind {@code size}: the write moves the end of the file
+     *     that the read will find;</li>
+     * <li>two writes, if they overlap;</li>
+     * <li>always when one of them is a truncation, an examination or a SYNC;</li>
+     * <li>always when one of them is a write that appends, or the file {@code appends}: where that write will end up is
+     *     not known before it is done.</li>
+     * </ul>
      *
-     * @param size the file's, or any smaller number if that is not known.
+     * <p>Nothing waits for a SYNC.
+     *
+     * @param size the file's size, or any smaller number if that is not known.
      */
     boolean mustFollow(final FileRequest earlier, final boolean appends, final long size) {
         if (earlier.state == State.DONE || earlier.operation == Operation.SYNC
@@ -123,7 +130,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
             || (operation != earlier.operation && meetsEnd(size) && earlier.meetsEnd(size));
     }
 
-    /** Whether a write that comes later would have to wait for this read, or whatever else it is. */
+    /** Whether a later write would have to wait for this request. */
     boolean holdsUpWrite(final long writeOffset, final int writeLength, final long size) {
         if (state == State.DONE || operation != Operation.READ) {
             return state != State.DONE && operation != Operation.SYNC;
@@ -132,7 +139,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
             || (writeOffset > size - writeLength && meetsEnd(size));
     }
 
-    /** Whether it reaches behind the end of the file, which an answer that is on its way does no more. */
+    /** Whether it reaches behind the end of the file. An answer that is being sent no longer does. */
     private boolean meetsEnd(final long size) {
         return state != State.RIDING && end() > size;
     }
@@ -166,7 +173,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     // ---- As what is asked of a relayed file's owner
 
-    /** Asks it; 0 or {@code -errno}. */
+    /** Sends this request to the owner; returns 0 or {@code -errno}. */
     int askOf(final FileRelay relay) {
         return switch (operation) {
             case READ -> relay.read(offset, (int) length, this);
@@ -189,7 +196,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     @Override
     public void onDone(final long done) {
-        // An owner that says it did more than it was asked to is not to be believed.
+        // An owner that claims to have done more than was asked is not believed.
         final boolean isCount = operation == Operation.READ || operation == Operation.WRITE;
         result = isCount && done > length ? -Errno.EIO : done;
         server.onPerformed(this);
@@ -221,7 +228,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         server.onReleased(this);
     }
 
-    /** The size of a file that can be mapped, as far as this kernel knows; or {@code -errno}. Does not block. */
+    /** The size of a file, as far as this kernel knows without asking a server; or {@code -errno}. Does not block. */
     static long size(final int fd, final UnsafeBuffer scratch) {
         final int error = Syscalls.statx(
             fd, Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.addressOffset());

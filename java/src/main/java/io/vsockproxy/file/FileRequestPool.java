@@ -10,7 +10,7 @@ import org.agrona.BitUtil;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Requests to be used again, with the scratch memory that their system calls need. Confined to the loop's thread.
+ * A pool of requests, with the scratch memory that their system calls need. Confined to the loop's thread.
  */
 final class FileRequestPool implements AutoCloseable {
     private static final int SLAB_REQUESTS = 64;
@@ -26,7 +26,7 @@ final class FileRequestPool implements AutoCloseable {
         this.server = server;
     }
 
-    /** One that nobody uses. */
+    /** A request that is not in use. */
     FileRequest acquire() {
         if (free.isEmpty()) {
             addSlab();
@@ -35,12 +35,12 @@ final class FileRequestPool implements AutoCloseable {
         return free.remove(free.size() - 1);
     }
 
-    /** Whether all are free. */
+    /** Whether no request is in use. */
     boolean isIdle() {
         return inUse == 0;
     }
 
-    /** It is over. */
+    /** Takes a finished request back. */
     void release(final FileRequest request) {
         request.file = null;
         inUse--;

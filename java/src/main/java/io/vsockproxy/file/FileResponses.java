@@ -7,48 +7,48 @@ package io.vsockproxy.file;
 import io.vsockproxy.posix.FileAttributes;
 
 /**
- * Where answers to file requests go: the session that asked. Each request gets exactly one, unless the session ends.
- * None of these methods throws.
+ * Where the answers to file requests go: the session that asked. Each request gets exactly one answer, unless the
+ * session ends. None of these methods throws. On the loop's thread.
  */
 public interface FileResponses {
     /**
-     * Finds room for the answer to a read; ended by {@link #commitRead} or {@link #abortRead}.
+     * Claims room for the answer to a read. The claim must be ended by {@link #commitRead} or {@link #abortRead}.
      *
-     * @return whether {@code length} bytes may be read to {@link #readAddress}. If not, {@link FileServer#onRoom} is
-     *     called when there is room again.
+     * @return whether {@code length} bytes may be read to {@link #readAddress}. If not, {@link FileServer#onRoom} will
+     *     be called when there is room again.
      */
     boolean claimRead(int length);
 
-    /** Where the bytes go. */
+    /** The address to which the bytes are to be read. */
     long readAddress();
 
-    /** {@code length} bytes, 0 at the end of the file, are at {@link #readAddress}. */
+    /** Answers the read with the {@code length} bytes at {@link #readAddress}; 0 at the end of the file. */
     void commitRead(long cookie, int length);
 
-    /** The claimed room is not needed. */
+    /** Ends the claim without an answer. */
     void abortRead();
 
     /**
-     * Answers a read with bytes that stay where they are until they have been sent.
+     * Answers a read with bytes that stay where they lie until they have been sent.
      *
-     * @param bytes released, maybe before this returns, if this answers true.
-     * @return false when there is no room; {@link FileServer#onRoom} is called when there is again.
+     * @param bytes the bytes. If this returns true, they will be released, possibly before it returns.
+     * @return false when there is no room; {@link FileServer#onRoom} will be called when there is.
      */
     boolean sendRead(long cookie, FileBytes bytes);
 
-    /** A read has found nothing, with {@code errno} 0, or failed. */
+    /** Answers a read that has failed, or, with {@code errno} 0, has found nothing. */
     void readWithoutData(long cookie, int errno);
 
-    /** A write has been done, with {@code errno} 0, or failed. */
+    /** Answers a write that has failed or, with {@code errno} 0, has been done. */
     void written(long cookie, int errno, long bytes);
 
     /**
-     * What the file's attributes are is known, with {@code errno} 0, or not.
+     * Answers a request for the attributes, which are known if {@code errno} is 0.
      *
-     * @param attributes read before this returns.
+     * @param attributes the attributes, borrowed for this call only.
      */
     void examined(long cookie, int errno, FileAttributes attributes);
 
-    /** The file has been cut or extended, with {@code errno} 0, or not. */
+    /** Answers a truncation that has failed or, with {@code errno} 0, has been done. */
     void truncated(long cookie, int errno);
 }

@@ -10,32 +10,32 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * What may be expected of the file system that a file lives on. Learned by a worker: asking may block.
+ * What to expect of the file system that a file lives on. Found out by a worker, because asking may block.
  */
 enum FileSystemKind {
-    /** Nobody has asked yet. */
+    /** Not found out yet. */
     UNKNOWN,
-    /** Any call may wait for somebody: FUSE, network and overlay file systems, and whatever is not listed. */
+    /** Any call may wait for a server: FUSE, network and overlay file systems, and any type that is not listed here. */
     SLOW,
-    /** Attributes are in this kernel's memory, contents are made up or cannot be mapped: proc, sysfs, hugetlbfs. */
+    /** Attributes are in this kernel's memory; contents are generated or cannot be mapped: proc, sysfs, hugetlbfs. */
     LOCAL,
-    /** Attributes are in memory, contents are on a disk and in the page cache. */
+    /** Attributes are in memory; contents are on a disk and in the page cache. */
     DISK,
     /**
-     * Contents are in memory and nowhere else: tmpfs, memfd, ramfs. RWF_NOWAIT is refused (EOPNOTSUPP, measured on
-     * 6.18), and needless: what waits here is swapped out, and then so may be any page of this process.
+     * Contents are in memory only: tmpfs, memfd, ramfs. RWF_NOWAIT is refused (EOPNOTSUPP, measured on Linux 6.18) and
+     * not needed: a read waits only for what is swapped out, and then so may any access to this process's own memory.
      */
     MEMORY;
 
     private static final long UNSIGNED_INT = 0xFFFFFFFFL;
 
-    /** Asks. Any thread; borrows the descriptor. */
+    /** Finds out the kind. May block. Any thread; borrows the descriptor. */
     static FileSystemKind of(final int fd) {
         final long type = Syscalls.fstatfsType(fd);
         if (Errno.isError(type)) {
             return SLOW;
         }
-        // f_type of include/uapi/linux/magic.h; some are sign-extended on the way.
+        // The numbers are from include/uapi/linux/magic.h; some arrive sign-extended.
         return switch (Long.toHexString(type & UNSIGNED_INT)) {
             case "ef53", "58465342", "9123683e", "f2f52010", "73717368", "e0f5e1e2" -> DISK;
             case "1021994", "858458f6" -> MEMORY;
@@ -44,20 +44,20 @@ enum FileSystemKind {
         };
     }
 
-    /** Whether asking for attributes cannot block. */
+    /** Whether reading the attributes never blocks. */
     boolean hasLocalAttributes() {
         return this == LOCAL || this == DISK || this == MEMORY;
     }
 
-    /** Whether faulting a resident page cannot block. */
+    /** Whether faulting in a resident page never blocks. */
     boolean isMappable() {
         return this == DISK || this == MEMORY;
     }
 
     /**
-     * Whether mincore(2) tells the truth about the file. To a caller that neither owns a file nor could write to it,
-     * the kernel says that all of it is resident (since 5.2; measured on 6.18), which would have the loop wait for the
-     * disk. A page behind the end of the file is resident for nobody, so it shows who is being lied to.
+     * Whether mincore(2) tells the truth about the file. To a caller that neither owns the file nor may write to it,
+     * the kernel reports every page as resident (since Linux 5.2; measured on 6.18), which would make the loop wait for
+     * the disk. A page behind the end of the file is never resident, so asking about one reveals this.
      *
      * @return false also when the file cannot be mapped for reading.
      */

@@ -5,17 +5,17 @@
 package io.vsockproxy.file;
 
 /**
- * Something that may wait for a disk: a worker does it, the loop is told.
+ * Work that may wait for a disk: a worker performs it, and then the loop is told.
  *
- * <p>Queues link tasks through {@link #nextTask}, so that handing one over allocates nothing; a task is in one queue at
- * most, and belongs to the worker from {@link FileWorkers#submit} until {@link #completed}.
+ * <p>Queues link tasks through {@link #nextTask}, so that passing one on allocates nothing. A task is in at most one
+ * queue, and belongs to the worker from {@link FileWorkers#submit} until {@link #completed}.
  */
 abstract class FileTask {
     FileTask nextTask;
 
-    /** On a worker: does it, however long it takes. */
+    /** Does the work, on a worker; may block. */
     abstract void perform();
 
-    /** On the loop's thread: it has been done. */
+    /** Called on the loop's thread when the work has been done. */
     abstract void completed();
 }

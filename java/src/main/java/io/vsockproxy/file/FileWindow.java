@@ -8,16 +8,16 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.UnsafeApi;
 
 /**
- * One aligned range of a file, mapped shared and read-only. It may reach beyond the file's end: what the file grows
- * into later is there at once.
+ * One aligned range of a file, mapped shared and read-only. It may reach beyond the file's end: when the file grows,
+ * the new bytes appear in it at once.
  *
- * <p>Pinned while an unsent answer lies in it. As a task it unmaps itself: taking down thousands of pages would hold up
- * the loop.
+ * <p>Pinned while an unsent answer lies in it. As a task for a worker it unmaps itself, because unmapping thousands of
+ * pages would hold up the loop.
  */
 final class FileWindow extends FileTask {
-    /** Bytes of a page. */
+    /** The length of a page, in bytes. */
     static final int PAGE_LENGTH = UnsafeApi.pageSize();
-    /** No file is mapped beyond this offset, so that no sum overflows. */
+    /** Files are not mapped beyond this offset, so that no sum overflows. */
     static final long MAX_MAPPED_OFFSET = Long.MAX_VALUE >> 1;
 
     final LocalFile file;
@@ -35,7 +35,7 @@ final class FileWindow extends FileTask {
         this.address = address;
     }
 
-    /** {@code offset} or the next one that a page begins at. */
+    /** Rounds {@code offset} up to the beginning of a page. */
     static long roundUp(final long offset) {
         return (offset + PAGE_LENGTH - 1) & -PAGE_LENGTH;
     }

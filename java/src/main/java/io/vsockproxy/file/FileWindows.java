@@ -10,16 +10,16 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Syscalls;
 
 /**
- * The mapped windows of all files of one proxy, and their order of use.
+ * The mapped windows of all files of one proxy, in the order of their last use.
  *
- * <p>They never take up more than a bound of address space together, what is still being unmapped included. When one
- * more would, the window that has not been used for longest and is not pinned is unmapped by a worker, and the read
- * that wanted it takes the other way: it never waits for room. Confined to the loop's thread.
+ * <p>Together they take no more than a fixed amount of address space, including windows that are still being unmapped.
+ * When a new window would exceed that, a worker unmaps the least recently used window that is not pinned, and the read
+ * that wanted the new one copies instead of waiting. Confined to the loop's thread.
  */
 public final class FileWindows implements AutoCloseable {
-    /** Bytes of address space for all windows. */
+    /** The most address space for all windows together, in bytes. */
     public static final long DEFAULT_MAX_MAPPED_LENGTH = 4L << 30;
-    /** Bytes of one window. */
+    /** The length of a window, in bytes. */
     public static final int DEFAULT_WINDOW_LENGTH = 64 << 20;
 
     private final FileWorkers workers;
@@ -37,8 +37,9 @@ public final class FileWindows implements AutoCloseable {
     }
 
     /**
-     * @param maxMappedLength bytes of address space for all windows together; less than one window means none.
-     * @param windowLength    bytes of one, a multiple of the page size.
+     * @param maxMappedLength bytes of address space for all windows together; if less than one window, nothing is
+     *                        mapped.
+     * @param windowLength    the length of a window in bytes, a multiple of the page size.
      */
     public FileWindows(final FileWorkers workers, final long maxMappedLength, final int windowLength) {
         if (windowLength <= 0 || windowLength % FileWindow.PAGE_LENGTH != 0) {
@@ -51,12 +52,12 @@ public final class FileWindows implements AutoCloseable {
         residency = Memory.allocate(windowLength / FileWindow.PAGE_LENGTH + Long.BYTES);
     }
 
-    /** Bytes of address space taken, what is being unmapped included. */
+    /** Bytes of address space in use, including windows that are being unmapped. */
     public long mappedLength() {
         return mappedLength;
     }
 
-    /** Frees the bookkeeping; the windows go with their files. */
+    /** Frees the bookkeeping. The windows are unmapped when their files are closed. */
     @Override
     public void close() {
         residency.close();
@@ -67,9 +68,10 @@ public final class FileWindows implements AutoCloseable {
     }
 
     /**
-     * The window that [{@code offset}, {@code offset + length}) of the file lies in, mapped if need be and pinned.
+     * The window that contains [{@code offset}, {@code offset + length}) of the file, mapped if necessary, and pinned.
      *
-     * @return null when the range spans two, when there is no room for one more, or when the kernel refuses.
+     * @return null when the range spans two windows, when there is no room for another window, or when the kernel
+     *     refuses.
      */
     FileWindow pin(final LocalFile file, final long offset, final int length) {
         final long start = offset - offset % windowLength;
@@ -90,15 +92,16 @@ public final class FileWindows implements AutoCloseable {
         return window;
     }
 
-    /** The bytes are not needed any more. */
+    /** An answer no longer needs the window. */
     void unpin(final FileWindow window) {
         window.pins--;
     }
 
     /**
-     * Whether reading the range cannot wait for a disk: all its pages are in memory. Only for a file that mincore(2)
-     * tells the truth about. Between this and the send the kernel may reclaim a page; a page just found resident was
-     * recently used, so that takes memory pressure at this very moment, and nothing short of a copy could prevent it.
+     * Whether all pages of the range are in memory, so that reading them does not wait for a disk. Only for a file
+     * about which mincore(2) tells the truth. The kernel may still reclaim a page between this check and the send; but
+     * a page just found resident was recently used, so that takes memory pressure at this very moment, and only a copy
+     * could prevent it.
      */
     boolean isResident(final FileWindow window, final long offset, final int length) {
         final long from = (offset - window.offset) & -FileWindow.PAGE_LENGTH;
@@ -110,7 +113,7 @@ public final class FileWindows implements AutoCloseable {
         return allResident(pages);
     }
 
-    /** The file is to be closed: takes away its windows, none of which is pinned, for a worker to unmap. */
+    /** Has a worker unmap all windows of a file that is to be closed. None of them may be pinned. */
     void forget(final LocalFile file) {
         for (FileWindow window = file.takeWindow(); window != null; window = file.takeWindow()) {
             unlink(window);
@@ -125,7 +128,7 @@ public final class FileWindows implements AutoCloseable {
 
     private boolean allResident(final int pages) {
         int page = 0;
-        // Bit 0 of each byte; eight pages at a time.
+        // Bit 0 of each byte tells; eight pages at a time.
         for (; page + Long.BYTES <= pages; page += Long.BYTES) {
             if ((residency.buffer().getLong(page) & 0x0101010101010101L) != 0x0101010101010101L) {
                 return false;

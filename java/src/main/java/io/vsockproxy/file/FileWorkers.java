@@ -14,10 +14,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A few threads that wait for disks, so that the loop does not have to. They start when first needed and end when idle.
+ * A few threads that wait for disks, so that the loop does not have to. They start when needed and end when idle.
  *
- * <p>Hand-over: to a worker by a list under {@link #lock}; back by a list under the same lock and one command of the
- * loop for all that have been done since it last looked. Nothing is allocated on the way.
+ * <p>Tasks are passed to a worker through a list under {@link #lock}, and back through another list under the same
+ * lock, with one command to the loop for all tasks done since it last looked. Nothing is allocated for that.
  */
 public final class FileWorkers implements Executor, AutoCloseable {
     private static final Logger LOGGER = System.getLogger(FileWorkers.class.getName());
@@ -40,7 +40,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
     private boolean stopping;
 
     /**
-     * @param threads how many requests may be waiting for disks at once.
+     * @param threads the most threads, and so the most tasks that can wait for disks at once.
      */
     public FileWorkers(final EventLoop loop, final int threads) {
         this.loop = loop;
@@ -48,7 +48,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
     }
 
     /**
-     * Any thread: has {@code work}, which may block, done by a worker.
+     * Any thread: has a worker run {@code work}, which may block.
      *
      * @throws RejectedExecutionException once {@link #close}d.
      */
@@ -62,7 +62,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
 
             @Override
             void completed() {
-                // It tells whom it wants to.
+                // The work itself reports its outcome, if it wants to.
             }
         });
         if (!accepted) {
@@ -70,7 +70,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
         }
     }
 
-    /** How many tasks can be worked on at once. */
+    /** The most tasks that can be performed at once. */
     int threadCount() {
         return maxThreads;
     }
@@ -79,7 +79,10 @@ public final class FileWorkers implements Executor, AutoCloseable {
         return loop;
     }
 
-    /** Loop's thread: has {@code task} performed. Once {@link #close}d, at once and here: there is nobody else. */
+    /**
+     * Loop's thread: has a worker perform {@code task}. After {@link #close} it is performed right here, because there
+     * are no workers any more.
+     */
     void submit(final FileTask task) {
         if (!offer(task)) {
             task.perform();
@@ -88,8 +91,8 @@ public final class FileWorkers implements Executor, AutoCloseable {
     }
 
     /**
-     * Loop's thread: stops the workers. What has been handed to them is done, and completed here, if it takes no more
-     * than five seconds; a worker stuck in a disk for longer is left to itself.
+     * Loop's thread: stops the workers. Tasks they already have are performed, and completed here, if that takes no
+     * more than five seconds; a worker that waits for a disk for longer is left to itself.
      */
     @Override
     public void close() {
@@ -125,7 +128,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
             }
             lastTask = task;
             queued++;
-            // An idle thread that has been notified counts as idle until it runs, and each takes one task.
+            // A notified thread counts as idle until it runs, and each thread takes one task at a time.
             if (queued > idleThreads && threads.size() < maxThreads) {
                 startThread();
             } else {
@@ -147,14 +150,14 @@ public final class FileWorkers implements Executor, AutoCloseable {
             try {
                 task.perform();
             } catch (final RuntimeException | Error e) {
-                // Nothing there throws; if it does, one request suffers and not the rest of the queue.
+                // No task should throw; if one does, the rest of the queue must not suffer.
                 LOGGER.log(Level.ERROR, "a file worker failed", e);
             }
             done(task);
         }
     }
 
-    /** The next task; or null, and the thread is no longer counted. */
+    /** The next task; or null, when the thread must end and is no longer counted. */
     private FileTask take() {
         synchronized (lock) {
             final long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(IDLE_MS);
@@ -169,7 +172,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
                 try {
                     TimeUnit.NANOSECONDS.timedWait(lock, leftNs);
                 } catch (final InterruptedException e) {
-                    // Nobody has a reason to: it is a wake-up like any other.
+                    // Nobody should interrupt a worker; it counts as a spurious wake-up.
                     LOGGER.log(Level.DEBUG, "a file worker was interrupted", e);
                 } finally {
                     idleThreads--;
@@ -194,7 +197,7 @@ public final class FileWorkers implements Executor, AutoCloseable {
             }
             lastDone = task;
         }
-        // The loop may be too busy to take a command, or have stopped for good, when close() drains.
+        // The loop may be too busy to take a command, or have stopped for good; in the latter case close() drains.
         while (first && !isStopping() && !loop.execute(drain)) {
             LockSupport.parkNanos(RETRY_NS);
         }

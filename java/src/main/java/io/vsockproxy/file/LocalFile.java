@@ -12,15 +12,15 @@ import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayList;
 
 /**
- * A regular file that the other side may use: the descriptor, its mapped windows, and the requests that could not be
- * answered at once, in the order in which they came.
+ * A regular file of this side that the other side may use: its descriptor, its mapped windows, and the requests that
+ * could not be answered at once, in the order of arrival.
  *
- * <p>Owns the descriptor, which a worker closes after the last request: close(2) may wait for a disk as well. Confined
- * to the loop's thread, but for {@link #fd} and {@link #reopen}.
+ * <p>Owns the descriptor, which a worker closes after the last request, because close(2) may wait for a disk too.
+ * Confined to the loop's thread, except {@link #fd} and {@link #reopen}.
  */
 public final class LocalFile {
     private static final int MAX_SCANNED_REQUESTS = 64;
-    /** What another opening of the same file has to be like. */
+    /** The flags that a reopened descriptor must share with the original. */
     private static final int KEPT_FLAGS = Constants.O_ACCMODE | Constants.O_APPEND | Constants.O_SYNC;
 
     private final OwnedFd descriptor;
@@ -35,7 +35,7 @@ public final class LocalFile {
 
         @Override
         void completed() {
-            // Nobody waits for it.
+            // Nobody waits for the close.
         }
     };
     private FileRequest first;
@@ -62,8 +62,8 @@ public final class LocalFile {
     }
 
     /**
-     * @param descriptor takes ownership; keeps the file of {@code relay} open.
-     * @param relay      who answers for it if it is one of this process's own mount, else null.
+     * @param descriptor the file. Takes ownership; also keeps the file of {@code relay} open.
+     * @param relay      through which to ask its owner, if the file is on this process's own mount; otherwise null.
      */
     public LocalFile(final OwnedFd descriptor, final FileRelay relay) {
         this.descriptor = descriptor;
@@ -79,12 +79,12 @@ public final class LocalFile {
         }
     }
 
-    /** Borrows the descriptor, which is open until the last request is done. */
+    /** The descriptor, borrowed; it stays open until the last request is done. */
     int fd() {
         return descriptor.fd();
     }
 
-    /** Who is to be asked instead of the kernel; or null. */
+    /** Where requests go instead of to the kernel; or null. */
     FileRelay relay() {
         return relay;
     }
@@ -109,7 +109,7 @@ public final class LocalFile {
         return kind;
     }
 
-    /** A worker has found out what kind of file system it lives on, and whether mincore(2) can be relied on. */
+    /** A worker has found out the kind of file system, and whether mincore(2) can be relied on. */
     void learned(final FileSystemKind found, final boolean residencyTruthful) {
         if (kind == FileSystemKind.UNKNOWN) {
             kind = found;
@@ -118,18 +118,18 @@ public final class LocalFile {
     }
 
     /**
-     * Whether the application has opened it with O_DIRECT: addresses, offsets and lengths have to be multiples of a
-     * block's, of which whoever it was passed to has no idea. Only workers' buffers are, at least, at such addresses.
+     * Whether the application has opened it with O_DIRECT: then addresses, offsets and lengths must be multiples of the
+     * block size, which whoever it was passed to does not know. Only workers' buffers are at least aligned.
      */
     boolean isDirect() {
         return direct;
     }
 
     /**
-     * A worker: opens the file anew, without O_DIRECT, and puts that in the place of what was passed. The application's
-     * own descriptor stays as it is, which one flag that both share would not.
+     * On a worker: opens the file anew, without O_DIRECT, and replaces the passed descriptor with that. Clearing the
+     * flag instead would also affect the application's own descriptor, which shares it.
      *
-     * @return whether that was done: not where this process may not open the file.
+     * @return whether that succeeded; not if this process may not open the file.
      */
     boolean reopen() {
         final int fd = descriptor.fd();
@@ -142,7 +142,7 @@ public final class LocalFile {
         return !Errno.isError(result);
     }
 
-    /** It has been {@linkplain #reopen reopened}. */
+    /** The loop hears that the file has been {@linkplain #reopen reopened}. */
     void reopened() {
         direct = false;
         refusesNowaitRead = false;
@@ -157,7 +157,7 @@ public final class LocalFile {
         unmappable = true;
     }
 
-    /** Whether RWF_NOWAIT reads have been refused: its file system has none. */
+    /** Whether RWF_NOWAIT reads have been refused, because the file system does not support them. */
     boolean refusesNowaitRead() {
         return refusesNowaitRead;
     }
@@ -166,7 +166,7 @@ public final class LocalFile {
         refusesNowaitRead = true;
     }
 
-    /** Whether RWF_NOWAIT writes have been refused, as by ext4. */
+    /** Whether RWF_NOWAIT writes have been refused, as ext4 does. */
     boolean refusesNowaitWrite() {
         return refusesNowaitWrite;
     }
@@ -175,7 +175,7 @@ public final class LocalFile {
         refusesNowaitWrite = true;
     }
 
-    /** Bytes of reads that were answered by copying. */
+    /** How many bytes of reads were answered by copying. */
     long copiedLength() {
         return copiedLength;
     }
@@ -226,12 +226,12 @@ public final class LocalFile {
         }
     }
 
-    /** Whether a write or a truncation is not done yet. */
+    /** Whether a write or a truncation is listed that is not done yet. */
     boolean hasPendingChanges() {
         return changes > 0;
     }
 
-    /** Whether a request before {@code request}, which is listed, has to be done first. */
+    /** Whether a request listed before {@code request} must be done first. */
     boolean mustWait(final FileRequest request) {
         if (changes == 0) {
             return false;
@@ -244,7 +244,7 @@ public final class LocalFile {
         return false;
     }
 
-    /** Whether a write now would overtake nothing that it has to follow. */
+    /** Whether a write now would overtake no request that it must follow. */
     boolean isFreeToWrite(final long offset, final int length) {
         if (changes > 0 || (appends() && first != null)) {
             return false;
@@ -258,12 +258,15 @@ public final class LocalFile {
         return true;
     }
 
-    /** The size that the order of requests is decided by: what it is, or less. To be set before those are asked. */
+    /**
+     * Sets the size that decides the order of requests: the actual one, or less. To be called before the two methods
+     * above.
+     */
     void setKnownSize(final long size) {
         knownSize = size;
     }
 
-    /** How many of the requests are with workers. */
+    /** How many requests are with workers. */
     int withWorkers() {
         return withWorkers;
     }
@@ -292,7 +295,7 @@ public final class LocalFile {
 
     /** The window that begins at {@code offset}, or null. */
     FileWindow window(final long offset) {
-        // From the end: those used last were mapped last, or are the only ones.
+        // From the end: the window used last is usually the one mapped last.
         for (int i = windows.size() - 1; i >= 0; i--) {
             if (windows.get(i).offset == offset) {
                 return windows.get(i);
@@ -319,7 +322,10 @@ public final class LocalFile {
         closed = true;
     }
 
-    /** Whether the time has come to close the descriptor: true once. */
+    /**
+     * Returns true, once, when the file is marked closed and has no requests any more, so that its descriptor can be
+     * closed.
+     */
     boolean beginClosing() {
         if (!closed || closingBegun || first != null) {
             return false;

@@ -12,16 +12,16 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Whether a thread that was sent a signal is going to die of it.
+ * Tells whether a thread that was sent a signal is going to die of it.
  *
- * <p>The kernel tells of any signal that came for whoever waits for an answer: also of one that has a handler, after
- * which a program goes on, and of being stopped and continued. No read of a file on a disk ends for those, so nothing
- * is written to expect it. Which signal it was is not told, but shows in /proc (proc_pid_status(5)).
+ * <p>FUSE reports any signal sent to whoever waits for an answer, including one with a handler, after which the program
+ * goes on, and stopping and continuing. A read of a file on a disk never ends because of those, so no program expects
+ * it. FUSE does not report which signal it was, but /proc shows it (proc_pid_status(5)).
  */
 final class DeadlySignals {
     /** Bit n - 1 is signal n. */
     private static final long KILL = bit(9);
-    /** What has no handler does nothing, or stops, or continues: CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH. */
+    /** Signals that do not kill even without a handler: CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, WINCH. */
     private static final long HARMLESS =
         bit(17) | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
     private static final int HEXADECIMAL = 16;
@@ -30,10 +30,10 @@ final class DeadlySignals {
     }
 
     /**
-     * Asks. Any thread; does not wait.
+     * Whether the thread has a pending signal that kills it. Any thread; does not block.
      *
-     * @param taskId of the thread, as this process sees it; 0 when it does not.
-     * @return true also for one that is not there, or not shown to this process.
+     * @param taskId id of the thread in this process's PID namespace; 0 when it is not in there.
+     * @return true also when the thread does not exist or is hidden from this process.
      */
     static boolean arePendingFor(final int taskId) {
         if (taskId <= 0) {
@@ -46,7 +46,7 @@ final class DeadlySignals {
         }
     }
 
-    /** As {@link #arePendingFor}, from what is in a task's status file. */
+    /** As {@link #arePendingFor}, from the lines of a thread's status file. */
     static boolean arePendingIn(final List<String> status) {
         long pending = 0;
         long survived = HARMLESS;
@@ -56,11 +56,12 @@ final class DeadlySignals {
                 case "SigPnd", "ShdPnd" -> pending |= mask(line, colon);
                 case "SigBlk", "SigIgn", "SigCgt" -> survived |= mask(line, colon);
                 default -> {
-                    // Nothing about signals.
+                    // Not about signals.
                 }
             }
         }
-        // A signal that ends all threads is SIGKILL to each (complete_signal in the kernel's kernel/signal.c).
+        // A signal that ends the whole process reaches each thread as SIGKILL (complete_signal in the kernel's
+        // kernel/signal.c).
         return (pending & (KILL | ~survived)) != 0;
     }
 

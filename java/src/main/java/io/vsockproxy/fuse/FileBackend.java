@@ -9,94 +9,97 @@ import io.vsockproxy.posix.PollEvents;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Answers for one file that was given out, on the loop's thread.
+ * Serves one file of the mount, on the loop's thread.
  *
- * <p>Each method that is handed a {@link FuseRequest} answers it exactly once: at once or at any later time, in any
- * order, also after {@link #interrupted}, {@link #released} or the end of the mount. Many requests may be open at once.
- * No method may block.
+ * <p>Each {@link FuseRequest} must be answered exactly once: at once or at any later time, in any order, even after
+ * {@link #interrupted}, {@link #released} or the end of the mount. Many requests may be open at once. No method may
+ * block.
  */
 public interface FileBackend {
     /**
      * Reads up to {@code length} bytes, at most {@link FuseMount#MAX_DATA_LENGTH}, at {@code offset}. Fewer than asked
-     * for tell the reader that the file ends there.
-     * Answer: {@link FuseRequest#replyData} or {@link FuseRequest#replyError}.
+     * for mean that the file ends there. Answer: {@link FuseRequest#replyData} or {@link FuseRequest#replyError}.
      */
     void read(FuseRequest request, long offset, int length);
 
     /**
-     * Writes the {@code length} bytes (at most {@link FuseMount#MAX_DATA_LENGTH}) that begin at {@code index} in
-     * {@code buffer} to {@code offset}. For a file opened with O_APPEND the offset is the kernel's guess of where the
-     * file ends: append instead. Answer: {@link FuseRequest#replyWritten} or {@link FuseRequest#replyError}.
+     * Writes the {@code length} bytes (at most {@link FuseMount#MAX_DATA_LENGTH}) that begin at {@code index} in {@code
+     * buffer} to {@code offset}. For a file opened with O_APPEND the offset is only the kernel's guess of where the
+     * file ends: the bytes must be appended. Answer: {@link FuseRequest#replyWritten} or {@link
+     * FuseRequest#replyError}.
      *
-     * @param buffer the bytes are there until this returns. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in front
-     *               of {@code index} may be overwritten, to frame the data where it lies.
-     * @param address of the first byte of data, for a system call.
-     * @return false when there is no room for the data now: the mount then parks the request and offers it again
-     *     when {@link FuseMount#resume} is called; when too many are parked, only the beginning of what it wrote. It
-     *     has not been answered then.
+     * @param buffer contains the data, borrowed for this call only. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in
+     *               front of {@code index} may be overwritten, to frame the data where it lies.
+     * @param address address of the first byte of data, for a system call.
+     * @return false when there is no room for the data now. The request is then unanswered; the mount parks it and
+     *     offers it again after {@link FuseMount#resume}. When too many are parked, only the beginning of the data is
+     *     offered.
      */
     boolean write(
         FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
 
     /**
-     * What a write waits for that there is no room for: the files that it is the same object for share one queue, which
-     * leaves others alone.
+     * Identifies what a write waits for when there is no room: files that return the same object share one queue of
+     * parked writes.
      */
     default Object room() {
         return this;
     }
 
     /**
-     * Asks for the attributes, of which no more than the size need be known. Answer:
-     * {@link FuseRequest#replyAttributes} or {@link FuseRequest#replyError}. Asked once before the file is opened
-     * (where an error counts as a size of 0), then for each fstat and lseek(SEEK_END).
+     * Asks for the attributes, of which only the size is required. Answer: {@link FuseRequest#replyAttributes} or
+     * {@link FuseRequest#replyError}. Asked once before the file is opened (where an error counts as a size of 0), then
+     * for each fstat and lseek(SEEK_END).
      */
     void getattr(FuseRequest request);
 
     /**
-     * Cuts or extends the file to {@code length} bytes.
-     * Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError}.
+     * Truncates or extends the file to {@code length} bytes. Answer: {@link FuseRequest#replySuccess} or {@link
+     * FuseRequest#replyError}.
      */
     void truncate(FuseRequest request, long length);
 
     /**
-     * Makes what was written durable. Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError};
-     * unless overridden, EINVAL, as for a pipe.
+     * Makes what was written durable. Answer: {@link FuseRequest#replySuccess} or {@link FuseRequest#replyError}; by
+     * default EINVAL, as for a pipe.
      *
-     * @param dataOnly what fdatasync(2) does is enough.
+     * @param dataOnly whether the effect of fdatasync(2) suffices.
      */
     default void fsync(final FuseRequest request, final boolean dataOnly) {
         request.replyError(Errno.EINVAL);
     }
 
     /**
-     * Whether what is read is gone, and there are no positions, as in a pipe. A read may then wait, and no kernel reads
-     * ahead; {@link FuseRequest#statusFlags} says whether the reader wants to wait.
+     * Whether reading consumes the bytes and there is no file position, as in a pipe. A read may then wait, and the
+     * kernel does not read ahead; {@link FuseRequest#statusFlags} tells whether the reader wants to wait.
      */
     default boolean isStream() {
         return false;
     }
 
     /**
-     * Tells what can be done without waiting, soon. Answer: {@link FuseRequest#replyPoll}.
+     * Asks which operations would not wait. Must be answered soon, with {@link FuseRequest#replyPoll}.
      *
-     * @param events what is asked about, of poll(2)'s.
-     * @param waker  0, or for {@link FuseMount#wake} when the answer may have changed.
+     * @param events the events of poll(2) that are of interest.
+     * @param waker  0, or the argument for a call of {@link FuseMount#wake} when the answer may have changed.
      */
     default void poll(final FuseRequest request, final int events, final long waker) {
         request.replyPoll(PollEvents.ALWAYS_READY);
     }
 
     /**
-     * Whoever waits for {@code request} was sent a signal. What changes nothing (read, getattr, fsync) has been
-     * answered EINTR already, and this is called only if the signal kills. A write or a truncation has not been: EINTR
-     * would say that it was not done. Nor has a read from a {@linkplain #isStream stream}, which may have taken
-     * something, nor a poll, of which EINTR makes an error. In either case the request is still to be answered, here or
-     * later; an answer that comes too late is dropped.
+     * Whoever waits for {@code request} was sent a signal. A request without effects (read, getattr, fsync) has been
+     * answered with EINTR already, and this is called only if the signal kills. A write or truncation has not, because
+     * EINTR would mean that it was not done; nor has a read from a {@linkplain #isStream stream}, which may have
+     * consumed something, nor a poll, for which EINTR would be shown as an error of the file. In every case the request
+     * must still be answered, here or later; an answer that nobody waits for is dropped.
      */
     default void interrupted(final FuseRequest request) {
     }
 
-    /** The last descriptor is closed, or the file was never opened, or the mount has ended. Called exactly once. */
+    /**
+     * The last descriptor has been closed, or the file could not be opened, or the mount has ended. Called exactly
+     * once.
+     */
     void released();
 }

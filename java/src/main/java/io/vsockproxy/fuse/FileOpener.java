@@ -18,16 +18,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 
 /**
- * Has files of the mount opened by a {@link FileOpenerThread}: the loop would wait for its own answer to the LOOKUP.
+ * Has a {@link FileOpenerThread} open files of the mount. The loop cannot do so itself: it would wait for its own
+ * answer to the LOOKUP.
  *
- * <p>Requests and answers are packets of a socket, because that thread shares no descriptors with this one; answers
- * come in the order of the requests. Loop's thread.
+ * <p>Requests and answers are packets on a socket, because that thread has its own descriptor table. Answers come in
+ * the order of the requests. Confined to the loop's thread.
  */
 final class FileOpener implements AutoCloseable {
-    /** So many requests and answers fit into a socket of the usual size. */
+    /** How many requests and answers fit into a socket of the usual size. */
     private static final int MAX_HANDED_OVER = 32;
     private static final int CONTROL_OFFSET = FileOpenerThread.REQUEST_LENGTH;
-    /** A file that is always there. */
+    /** A file that always exists. */
     private static final String WARM_UP_PATH = "/dev/null";
 
     private final EventLoop loop;
@@ -36,7 +37,10 @@ final class FileOpener implements AutoCloseable {
     private final ControlData control = new ControlData(memory, CONTROL_OFFSET);
     private final ArrayDeque<PendingOpen> waiting = new ArrayDeque<>();
     private final ArrayDeque<PendingOpen> handedOver = new ArrayDeque<>();
-    /** Those that cannot be handed over: told at the end of the turn, as the caller may be amid something else. */
+    /**
+     * Requests that cannot be sent. They are completed at the end of the turn, because the caller may be in the middle
+     * of something.
+     */
     private final ArrayDeque<PendingOpen> failed = new ArrayDeque<>();
     private final EndOfTurnTask failTask = new EndOfTurnTask() {
         @Override
@@ -56,9 +60,9 @@ final class FileOpener implements AutoCloseable {
     }
 
     /**
-     * Starts the thread, and waits until it has its own descriptor table.
+     * Starts the thread and waits until it has its own descriptor table.
      *
-     * @throws MountException when there are too few descriptors.
+     * @throws MountException when too few descriptors are left.
      */
     static FileOpener start(final EventLoop loop) {
         final OwnedFd own;
@@ -77,13 +81,13 @@ final class FileOpener implements AutoCloseable {
         if (opener.receive(0) > 0 && opener.result() == FileOpenerThread.HAS_OWN_TABLE) {
             others.close();
         } else {
-            // One and the same descriptor, which the thread closes.
+            // The tables are shared: it is the same descriptor that the thread uses and will close.
             others.release();
         }
         try {
             opener.registration = loop.register(own.fd(), Constants.EPOLLIN, events -> opener.onReady());
         } catch (final PosixException e) {
-            // Which ends the thread too.
+            // Closing our end ends the thread too.
             own.close();
             opener.memory.close();
             throw e;
@@ -91,13 +95,13 @@ final class FileOpener implements AutoCloseable {
         return opener;
     }
 
-    /** Has it opened; tells by {@link PendingOpen#complete}, later, unless {@link #close} comes first. */
+    /** Has the file opened, and calls {@link PendingOpen#complete} later, unless {@link #close} comes first. */
     void open(final PendingOpen pending) {
         waiting.add(pending);
         handOver();
     }
 
-    /** Ends the thread. What has not been told yet never will be. Idempotent. */
+    /** Ends the thread. Requests under way will not be completed. Idempotent. */
     @Override
     public void close() {
         if (!closed) {
@@ -129,7 +133,7 @@ final class FileOpener implements AutoCloseable {
         loop.atEndOfTurn(failTask);
     }
 
-    /** The thread has ended, which only an error of the JVM's brings about: nothing will be answered any more. */
+    /** The thread has ended, which only an Error of the JVM can cause: nothing will be answered any more. */
     private void onThreadLost() {
         threadLost = true;
         registration.cancel();
@@ -172,7 +176,7 @@ final class FileOpener implements AutoCloseable {
         }
     }
 
-    /** How many bytes; 0 at the end; or {@code -errno}. */
+    /** Receives an answer. Returns its length in bytes, 0 when the thread has ended, or {@code -errno}. */
     private int receive(final int flags) {
         return Syscalls.recvmsg(
             socket.fd(), memory.address(), Integer.BYTES, flags | Constants.MSG_CMSG_CLOEXEC, control.address());

@@ -11,27 +11,28 @@ import io.vsockproxy.posix.Syscalls;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Opens files of a mount that its own process serves, and sends their descriptors to the loop.
+ * Opens files of the mount that its own process serves, and sends their descriptors to the loop.
  *
- * <p>It has a descriptor table of its own, with one end of a socket and the standard streams in it. Who waits for the
- * answer to a request that has been read from /dev/fuse waits even when killed (request_wait_answer in the kernel's
- * fs/fuse/dev.c), until /dev/fuse is closed. Were that in a table which the waiting thread shares, it would not be
- * closed before the thread had ended: a killed process would stay for ever, with its link and everything else open.
+ * <p>It has a descriptor table of its own, which contains one end of a socket and the standard streams. A thread that
+ * waits for the answer to a request that has been read from /dev/fuse keeps waiting even when killed
+ * (request_wait_answer in the kernel's fs/fuse/dev.c), until /dev/fuse is closed. If /dev/fuse were in a table that the
+ * waiting thread shares, it would not be closed before that thread had ended: a killed process would stay for ever,
+ * with its link and everything else open.
  *
- * <p>Everything that it uses is used once before it leaves the shared table: a class could not be loaded afterwards.
- * Before Linux 5.9 it stays in the shared table.
+ * <p>It uses everything it needs once before it leaves the shared table, because a class could not be loaded
+ * afterwards. Before Linux 5.9 it stays in the shared table.
  */
 final class FileOpenerThread extends Thread {
-    /** Where a request has the flags for open(2). */
+    /** Offset of the flags for open(2) in a request. */
     static final int FLAGS_OFFSET = 0;
 
-    /** Where it has the path, which ends in NUL. */
+    /** Offset of the path, which ends in NUL, in a request. */
     static final int PATH_OFFSET = Integer.BYTES;
 
-    /** Of the longest request: PATH_MAX. */
+    /** Length of the longest request, with a path of PATH_MAX. */
     static final int REQUEST_LENGTH = PATH_OFFSET + 4096;
 
-    /** The answer to the first request, instead of a descriptor. */
+    /** The answer to the first request, in place of a descriptor. */
     static final int HAS_OWN_TABLE = 1;
 
     private static final String NAME = "vsock-proxy-opener";
@@ -48,7 +49,7 @@ final class FileOpenerThread extends Thread {
     private final int forgetFlags = Constants.O_PATH | Constants.O_NOFOLLOW | Constants.O_CLOEXEC;
 
     /**
-     * @param socket a SEQPACKET socket. Closed by this thread: in its own table, if it gets one.
+     * @param socket a SEQPACKET socket, which this thread closes (in its own table, if it gets one).
      */
     FileOpenerThread(final int socket) {
         super(NAME);
@@ -86,8 +87,9 @@ final class FileOpenerThread extends Thread {
     }
 
     /**
-     * Opens, and closes a copy. Before Linux 5.16, which has FOPEN_NOFLUSH, the first close(2) asks whether anything
-     * has to be flushed; it must not be one of the loop's, which would wait for itself.
+     * Opens the file, and closes a duplicate of its descriptor. Before Linux 5.16, which introduced FOPEN_NOFLUSH, the
+     * first close(2) of a mount sends a FLUSH; the loop must not be the one that calls it, because it would wait for
+     * itself.
      */
     private int open() {
         final int opened = Syscalls.open(pathAddress, memory.buffer().getInt(FLAGS_OFFSET), 0);
@@ -97,7 +99,7 @@ final class FileOpenerThread extends Thread {
         return opened;
     }
 
-    /** False when nobody wants to know any more. */
+    /** Sends the answer. Returns false when the loop's end is closed. */
     private boolean answer(final int result, final int descriptorCount) {
         memory.buffer().putInt(RESULT_OFFSET, result);
         memory.buffer().putInt(DESCRIPTOR_OFFSET, result);
@@ -107,8 +109,8 @@ final class FileOpenerThread extends Thread {
     }
 
     /**
-     * Looks the name up once more, in vain. The kernel, which would keep an entry for it until memory runs short, drops
-     * it then, and forgets the file when it is closed.
+     * Looks the name up once more, which fails. The kernel then drops the directory entry, which it would otherwise
+     * keep until memory runs short, and so forgets the file when that is closed.
      */
     private void forgetName() {
         close(Syscalls.open(pathAddress, forgetFlags, 0));
@@ -119,7 +121,7 @@ final class FileOpenerThread extends Thread {
             && Syscalls.closeRange(FIRST_AFTER_STANDARD_STREAMS, socket - 1, Constants.CLOSE_RANGE_UNSHARE) < 0) {
             return false;
         }
-        // For one who has a table of its own, unsharing it again changes nothing.
+        // When the first call has unshared the table, this flag has no further effect.
         return Syscalls.closeRange(socket + 1, LAST, Constants.CLOSE_RANGE_UNSHARE) >= 0;
     }
 

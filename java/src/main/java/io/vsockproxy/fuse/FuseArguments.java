@@ -8,7 +8,7 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * The layouts of the smaller requests and answers.
+ * The layouts of the smaller requests and answers. (O_, FOPEN_ and FUSE_ stand for flags with these prefixes.)
  *
  * <pre>
  *   read_in, write_in   0          8          16       20       24           32       36       40
@@ -95,7 +95,7 @@ final class FuseArguments {
         return buffer.getLong(offset + 8);
     }
 
-    /** The bytes to be read, or the bytes of data behind a write; unsigned. */
+    /** How many bytes are to be read, or follow a write; unsigned. */
     static int ioSize(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 16);
     }
@@ -105,7 +105,7 @@ final class FuseArguments {
         return buffer.getInt(offset + 20);
     }
 
-    /** The file status flags, as they are now, of the open file that is read or written. */
+    /** The present file status flags of the open file that is read or written. */
     static int ioStatusFlags(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 32);
     }
@@ -115,7 +115,7 @@ final class FuseArguments {
         return buffer.getInt(offset + 8);
     }
 
-    /** What the kernel calls the open file that is polled. */
+    /** The kernel's handle of the open file that is polled. */
     static long pollHandle(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset + 8);
     }
@@ -125,7 +125,7 @@ final class FuseArguments {
         return buffer.getInt(offset + 16);
     }
 
-    /** What is waited for: events of poll(2). */
+    /** The events of poll(2) that are waited for. */
     static int pollEvents(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 20);
     }
@@ -152,7 +152,7 @@ final class FuseArguments {
         buffer.putInt(offset + 4, 0);
     }
 
-    /** How many lookups a {@code forget_in} takes back. */
+    /** How many lookups a {@code forget_in} takes back; unsigned. */
     static long forgetLookups(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset);
     }
@@ -162,7 +162,7 @@ final class FuseArguments {
         return buffer.getInt(offset);
     }
 
-    /** The node of an entry of {@link #FORGET_ONE_LENGTH} bytes at {@code offset}. */
+    /** The node id in an entry of {@link #FORGET_ONE_LENGTH} bytes at {@code offset}. */
     static long forgetOneNodeId(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset);
     }
@@ -171,7 +171,7 @@ final class FuseArguments {
         return buffer.getLong(offset + 8);
     }
 
-    /** The number of the request that is interrupted. */
+    /** The number of the interrupted request. */
     static long interruptUnique(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset);
     }
@@ -182,8 +182,8 @@ final class FuseArguments {
     }
 
     /**
-     * A file system with as much room as anybody asks for: what there is, each file's owner knows, and says ENOSPC. No
-     * inodes: nothing can be made in it.
+     * Writes the statistics of a file system with plenty of room: only each file's owner knows how much there really
+     * is, and answers ENOSPC. No inodes, because nothing can be created in it.
      */
     static void putStatfsOut(final MutableDirectBuffer buffer, final int offset) {
         buffer.setMemory(offset, STATFS_OUT_LENGTH, (byte) 0);

@@ -38,7 +38,7 @@ import org.agrona.MutableDirectBuffer;
  *              +--------+--------+--------+--------+-----------------+--------+--------+--------+--------+--------+
  * </pre>
  *
- * <p>How long anything is valid is always 0: each fstat asks anew, each path is looked up anew.
+ * <p>All validity times are always 0: each fstat asks anew, and each path is looked up anew.
  */
 final class FuseAttributes {
     static final int LENGTH = 88;
@@ -46,12 +46,15 @@ final class FuseAttributes {
     static final int ENTRY_OUT_LENGTH = 40 + LENGTH;
     static final int SETATTR_IN_LENGTH = 88;
 
-    /** What st_blksize says: how much buffered readers ask for at a time. Each of their reads is a round trip. */
+    /**
+     * st_blksize, in bytes: how much buffered readers ask for at a time. Each of their reads is a round trip to the
+     * owner.
+     */
     static final int BLOCK_SIZE = 65536;
 
-    /** What st_blocks counts in. */
+    /** The unit of st_blocks, in bytes. */
     static final int SECTOR = 512;
-    /** Permissions, and the set-id and sticky bits: no type. */
+    /** The permission, set-id and sticky bits, without the type. */
     private static final int PERMISSIONS = 07777;
     private static final long NS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
 
@@ -62,7 +65,7 @@ final class FuseAttributes {
      * Writes a {@code fuse_attr}.
      *
      * @param type       S_IFREG or S_IFDIR, whatever the mode in {@code attributes} says.
-     * @param attributes of whose mode the permissions are shown.
+     * @param attributes the file's attributes; only the permissions are taken from their mode.
      */
     static void put(
         final MutableDirectBuffer buffer,
@@ -106,7 +109,7 @@ final class FuseAttributes {
         return offset + ENTRY_OUT_LENGTH - LENGTH;
     }
 
-    /** Which attributes a {@code fuse_setattr_in} is to change: FATTR_ bits. */
+    /** The attributes that a {@code fuse_setattr_in} changes: FATTR_ bits. */
     static int setattrValid(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset);
     }

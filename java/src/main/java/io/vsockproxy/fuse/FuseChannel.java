@@ -14,7 +14,7 @@ import java.util.ArrayDeque;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * The connection to the kernel, /dev/fuse: one read is one request, one gathering write is one answer.
+ * The connection to the kernel, /dev/fuse: each read(2) returns one request, each gathering write sends one answer.
  *
  * <pre>
  *   request   0             176              216                256
@@ -28,7 +28,8 @@ import org.agrona.concurrent.UnsafeBuffer;
  *            +------------------+------------------------------+
  * </pre>
  *
- * <p>Loop's thread only. The request lies there until the next is read, unless its buffer is taken away.
+ * <p>A request stays in the buffer until the next one is read, unless the buffer is detached. Confined to the loop's
+ * thread.
  */
 final class FuseChannel implements AutoCloseable {
     /** The most bytes of data in one request. */
@@ -42,10 +43,13 @@ final class FuseChannel implements AutoCloseable {
     /** Where a result begins. */
     static final int RESULT_OFFSET = FuseOutHeader.LENGTH;
 
-    /** The kernel wants room for its largest request whatever it has to say; names and the like are shorter. */
+    /**
+     * The kernel insists on room for its largest request at every read; requests other than writes are shorter than
+     * this.
+     */
     private static final int SLACK = 4096;
     private static final int REQUEST_LENGTH = DATA_OFFSET + MAX_DATA_LENGTH + SLACK;
-    /** Buffers kept for the next time that requests have to be parked. */
+    /** How many detached buffers to keep for reuse. */
     private static final int MAX_SPARE_BUFFERS = 8;
     private static final int REPLY_LENGTH = 256;
     private static final long FILE_POSITION = -1;
@@ -60,7 +64,7 @@ final class FuseChannel implements AutoCloseable {
     private boolean closed;
 
     /**
-     * @param device takes ownership.
+     * @param device /dev/fuse. Takes ownership.
      */
     FuseChannel(final OwnedFd device) {
         this.device = device;
@@ -71,12 +75,12 @@ final class FuseChannel implements AutoCloseable {
         return device.fd();
     }
 
-    /** The request that was read last. */
+    /** The buffer with the request read last. */
     Memory request() {
         return request;
     }
 
-    /** Leaves the request that was read last to the caller, who gives it back by {@link #recycle}. */
+    /** Passes the buffer with the request read last to the caller, who must give it back by {@link #recycle}. */
     Memory detachRequest() {
         final Memory detached = request;
         final Memory spare = spareBuffers.pollLast();
@@ -84,7 +88,7 @@ final class FuseChannel implements AutoCloseable {
         return detached;
     }
 
-    /** Takes back a buffer that was {@linkplain #detachRequest detached}, or frees any other. */
+    /** Takes back a {@linkplain #detachRequest detached} buffer, or frees any other one. */
     void recycle(final Memory detached) {
         if (closed || detached.length() != REQUEST_LENGTH || spareBuffers.size() >= MAX_SPARE_BUFFERS) {
             detached.close();
@@ -93,7 +97,7 @@ final class FuseChannel implements AutoCloseable {
         }
     }
 
-    /** Where a result is put together, {@link #RESULT_OFFSET} bytes from the start. */
+    /** The buffer in which a result is assembled, at {@link #RESULT_OFFSET}. */
     UnsafeBuffer reply() {
         return reply;
     }
@@ -134,7 +138,7 @@ final class FuseChannel implements AutoCloseable {
         return send(length, 0, 0);
     }
 
-    /** Tells the kernel that whoever polls the open file {@code handle} is to look again. */
+    /** Tells the kernel that whoever polls the open file {@code handle} must look again. */
     void sendWakeUp(final long handle) {
         if (!closed) {
             FuseOutHeader.put(reply, 0, 0, -FuseProtocol.FUSE_NOTIFY_POLL, FuseArguments.WAKE_UP_LENGTH);
@@ -144,7 +148,7 @@ final class FuseChannel implements AutoCloseable {
     }
 
     /**
-     * Answers with data from wherever it lies.
+     * Answers with {@code length} bytes of data at {@code address}.
      *
      * @return as {@link #sendResult}; EFAULT (a mapped file was cut) has answered the request with an error.
      */
@@ -156,7 +160,10 @@ final class FuseChannel implements AutoCloseable {
         return send(0, address, length);
     }
 
-    /** Begins an answer in {@code pipe}, to which {@code length} bytes are to be added; false after the end. */
+    /**
+     * Begins an answer in {@code pipe}, to which {@code length} bytes are to be added. Returns false when the
+     * connection is closed.
+     */
     boolean beginSplice(final long unique, final SplicePipe pipe, final int length) {
         if (closed) {
             return false;
@@ -166,7 +173,7 @@ final class FuseChannel implements AutoCloseable {
         return true;
     }
 
-    /** Sends such an answer. What the kernel does not take stays in the pipe. */
+    /** Sends an answer that {@link #beginSplice} has begun. What the kernel does not take stays in the pipe. */
     void sendSpliced(final long unique, final SplicePipe pipe) {
         if (!closed) {
             final int sent = pipe.drainTo(device.fd());
@@ -180,7 +187,7 @@ final class FuseChannel implements AutoCloseable {
         return closed;
     }
 
-    /** Ends the connection: whoever waits in the kernel gets ENOTCONN. Idempotent. */
+    /** Closes the connection: whoever waits in the kernel gets ENOTCONN. Idempotent. */
     @Override
     public void close() {
         if (!closed) {
@@ -189,7 +196,7 @@ final class FuseChannel implements AutoCloseable {
         }
     }
 
-    /** Gives the memory back, once nothing of a request is looked at any more. Idempotent. */
+    /** Frees the memory. To be called when no request is being handled any more. Idempotent. */
     void free() {
         reply.wrap(0, 0);
         iov.wrap(0, 0);

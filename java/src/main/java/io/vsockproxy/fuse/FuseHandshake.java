@@ -9,13 +9,16 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * The kernel's first request, and what is agreed on by its answer.
+ * The kernel's first request, FUSE_INIT, and its answer, which fix the protocol's version and flags.
  */
 final class FuseHandshake {
     private static final int MAX_BACKGROUND = 1024;
-    /** 1 MiB that begins in the middle of a page touches one more page; where the kernel's limit is 256 that holds. */
+    /** 1 MiB that begins in the middle of a page touches one page more. The kernel lowers this to its own limit. */
     private static final int MAX_PAGES = FuseChannel.MAX_DATA_LENGTH / 4096 + 1;
-    /** HANDLE_KILLPRIV: set-id bits go where the owner's kernel writes, not by a chmod that would be refused here. */
+    /**
+     * HANDLE_KILLPRIV: the owner's kernel clears set-id bits when it writes; otherwise this kernel would ask for a
+     * chmod, which is refused here.
+     */
     private static final long WANTED_FLAGS = FuseProtocol.FUSE_ASYNC_READ
         | FuseProtocol.FUSE_BIG_WRITES
         | FuseProtocol.FUSE_AUTO_INVAL_DATA
@@ -31,9 +34,9 @@ final class FuseHandshake {
     }
 
     /**
-     * Puts the answer into {@code reply}.
+     * Writes the answer to {@code reply}.
      *
-     * @param offset    of the arguments of a FUSE_INIT, of which there are {@code arguments} bytes.
+     * @param offset    index of the arguments of a FUSE_INIT, of which there are {@code arguments} bytes.
      * @return 0, or an errno: EPROTO when the kernel is too old.
      */
     static int answer(
@@ -47,7 +50,7 @@ final class FuseHandshake {
             || (major == FuseProtocol.MAJOR_VERSION && minor < FuseProtocol.MIN_MINOR_VERSION)) {
             return Errno.EPROTO;
         }
-        // To a newer major version our own is the answer, and the kernel asks again with that.
+        // A kernel with a newer major version is answered with our own, and then asks again with that.
         final boolean isNewer = major > FuseProtocol.MAJOR_VERSION;
         final long flags = isNewer ? 0 : FuseInit.flags(request, offset, arguments) & WANTED_FLAGS;
         FuseInit.putOut(

@@ -7,7 +7,7 @@ package io.vsockproxy.fuse;
 import org.agrona.DirectBuffer;
 
 /**
- * The layout of what every request begins with: {@code struct fuse_in_header}.
+ * The layout of the header of every request: {@code struct fuse_in_header}.
  *
  * <pre>
  *    0        4        8                 16                24       28       32       36       38      40
@@ -36,7 +36,7 @@ final class FuseInHeader {
         return buffer.getLong(offset + 8);
     }
 
-    /** The file or directory asked about. */
+    /** The node id of the file or directory that the request is about. */
     static long nodeId(final DirectBuffer buffer, final int offset) {
         return buffer.getLong(offset + 16);
     }

@@ -8,7 +8,7 @@ import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * The layouts of the two sides' offers: {@code struct fuse_init_in} and {@code struct fuse_init_out}.
+ * The layouts of the handshake: {@code struct fuse_init_in} and {@code struct fuse_init_out}.
  *
  * <pre>
  *   in   0        4        8        12       16                20                64
@@ -24,7 +24,7 @@ import org.agrona.MutableDirectBuffer;
  * </pre>
  */
 final class FuseInit {
-    /** What every kernel sends at least. */
+    /** The least that any kernel sends, in bytes. */
     static final int MIN_IN_LENGTH = 16;
     static final int OUT_LENGTH = 64;
 
@@ -41,15 +41,15 @@ final class FuseInit {
         return buffer.getInt(offset + 4);
     }
 
-    /** Bytes that the kernel would read ahead at most. */
+    /** The most bytes that the kernel would read ahead. */
     static int maxReadahead(final DirectBuffer buffer, final int offset) {
         return buffer.getInt(offset + 8);
     }
 
     /**
-     * All flags offered, those of flags2 in the upper half.
+     * All flags the kernel offers, with flags2 in the upper half.
      *
-     * @param length bytes there are, of which old kernels send fewer.
+     * @param length the length of the arguments in bytes; old kernels send fewer.
      */
     static long flags(final DirectBuffer buffer, final int offset, final int length) {
         final long flags = buffer.getInt(offset + 12) & 0xFFFF_FFFFL;
@@ -60,9 +60,10 @@ final class FuseInit {
     }
 
     /**
-     * @param maxBackground requests that nobody waits for (readahead, asynchronous I/O) in flight at once, an uint16.
-     * @param maxWrite      bytes of data in one write.
-     * @param maxPages      pages of one request's data.
+     * @param maxBackground how many requests that nobody waits for (readahead, asynchronous I/O) may be in flight; an
+     *                      uint16.
+     * @param maxWrite      the most bytes of data in one write.
+     * @param maxPages      the most pages of data in one request.
      */
     static void putOut(
         final MutableDirectBuffer buffer,

@@ -9,25 +9,25 @@ import java.util.ArrayDeque;
 import java.util.function.IntPredicate;
 
 /**
- * What becomes of requests whose callers are sent signals. As with a disk, no request for a file ends for a signal
- * that its caller survives; who is killed is let go from what changes nothing. Streams are as pipes are: any signal
- * ends what waits. Loop's thread only.
+ * Handles signals sent to callers of requests. As with a file on a disk, no request for a file ends because of a signal
+ * that its caller survives; a caller that is killed is released from requests without effects. Requests to streams
+ * behave as on a pipe: any signal ends them. Confined to the loop's thread.
  */
 final class FuseInterrupts {
-    /** To look after one is to read a file of /proc. */
+    /** How many survivors to check in one review; each check reads a file of /proc. */
     static final int MAX_REVIEWED = 64;
 
-    /** A request that goes on after a signal, as long as it has this number. */
+    /** A request whose caller has survived a signal. Valid as long as the pooled request has this number. */
     private record Survivor(FuseRequest request, long unique) { }
 
     private final FuseRequests requests;
     private final ParkedWrites parkedWrites;
     private final IntPredicate isDying;
-    /** Some of them may have been answered in the meantime. */
+    /** Some of these may have been answered meanwhile. */
     private final ArrayDeque<Survivor> survivors = new ArrayDeque<>();
 
     /**
-     * @param isDying whether the thread of that number will not survive a signal that it was sent.
+     * @param isDying whether the thread with this id has been sent a signal that will kill it.
      */
     FuseInterrupts(final FuseRequests requests, final ParkedWrites parkedWrites, final IntPredicate isDying) {
         this.requests = requests;
@@ -35,11 +35,11 @@ final class FuseInterrupts {
         this.isDying = isDying;
     }
 
-    /** The kernel says, and wants no answer, that whoever waits for its request {@code unique} was sent a signal. */
+    /** The kernel reports that whoever waits for its request {@code unique} was sent a signal. It expects no answer. */
     void onInterrupt(final long unique) {
         final FuseRequest request = requests.findWaiting(unique);
         if (request == null) {
-            // It was answered in the meantime.
+            // It has been answered meanwhile.
             return;
         }
         final boolean isUncommitted = request.parkedData() != null || !request.outlivesSignals();
@@ -51,14 +51,14 @@ final class FuseInterrupts {
     }
 
     /**
-     * Whether somebody goes on waiting who was sent a signal. The kernel tells of the first one only, so
-     * {@link #review} has to be called now and then.
+     * Whether a caller still waits who was sent a signal. The kernel reports only the first signal of each, so {@link
+     * #review} must be called now and then.
      */
     boolean hasSurvivors() {
         return !survivors.isEmpty();
     }
 
-    /** Lets those go who will die of another signal that has come since: looks after some of them, in turn. */
+    /** Checks some of the survivors, in turn, and releases those that will die of another signal sent since. */
     void review() {
         int looks = MAX_REVIEWED;
         for (int left = survivors.size(); left > 0 && looks > 0; left--) {
@@ -77,7 +77,7 @@ final class FuseInterrupts {
 
     private void end(final FuseRequest request) {
         if (request.parkedData() != null) {
-            // The backend has not got it: nothing was done.
+            // The backend has not taken the write, so nothing has been done.
             parkedWrites.remove(request);
             request.replyError(Errno.EINTR);
         } else {

@@ -24,12 +24,12 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A mount that gives out real descriptors for files that a {@link FileBackend} answers for.
+ * A mount that provides real descriptors for files that are served by {@link FileBackend}s.
  *
- * <p>Every read, write, fstat and truncation of such a descriptor reaches the backend: direct I/O, nothing is cached,
- * and attributes are valid for no time at all. What the kernel makes of that:
+ * <p>Every read, write, fstat and truncation of such a descriptor reaches the backend: I/O is direct, nothing is
+ * cached, and attributes are never valid for longer than one call. The consequences:
  * <ul>
- * <li>Growth and overwriting by others are seen by the next read. lseek(SEEK_END) asks for the size.</li>
+ * <li>The next read sees what others have written. lseek(SEEK_END) asks for the size.</li>
  * <li>The descriptor shows O_DIRECT, without which sendfile, splice and copy_file_range would take what they send from
  *     the page cache (from Linux 6.5 on): whoever takes it away (F_SETFL), or opens /proc/self/fd/N without, may send
  *     what was sent before. No alignment is asked for.</li>
@@ -40,23 +40,23 @@ import java.util.concurrent.TimeUnit;
  *     mapped again, until an fstat shows another size or modification time, or until a write through this mount
  *     replaces it. Stores
  *     to a shared mapping are written when it is synchronised or unmapped; with O_APPEND they are refused.</li>
- * <li>The process that serves a mount must not map files of it. Unmapping writes pages back, and a first touch reads
- *     them, with the process's memory map locked or a thread that reaches no safepoint, and the loop may be waiting for
- *     either. Any other process may.</li>
- * <li>Opening /proc/self/fd/N anew works, with no more access than was granted.</li>
- * <li>With O_APPEND among the flags the backend appends. When an application sets O_APPEND itself, later,
- *     {@link FuseRequest#isAppending} says so.</li>
- * <li>Without {@code allowOther} only processes of the mounting user may open, or call fstat on, what they were given;
- *     reads and writes of an open descriptor are not checked by the kernel.</li>
- * <li>As with a disk, no read, fstat or fsync ends for a signal that the caller survives, and no write or truncation
- *     for any; a caller that is killed is let go, but from a write or a truncation.</li>
+ * <li>The process that serves the mount must not map its files. Unmapping writes pages back, and a first touch reads
+ * them, while the process's memory map is locked or a thread cannot reach a safepoint, and the loop may be waiting for
+ * either. Any other process may map them.</li>
+ * <li>A file can be opened again through /proc/self/fd/N, with no more access than was granted.</li>
+ * <li>If it was opened with O_APPEND, the backend must append. If an application sets O_APPEND later, {@link
+ * FuseRequest#isAppending} tells.</li>
+ * <li>Without {@code allowOther} only processes of the mounting user may open the files again or call fstat on them;
+ * the kernel does not check reads and writes of an open descriptor.</li>
+ * <li>As with a file on a disk, no read, fstat or fsync ends because of a signal that the caller survives, and no write
+ * or truncation because of any signal. A caller that is killed is released, except from a write or truncation.</li>
  * </ul>
  *
- * <p>Threading: the loop's thread, or any one thread before the loop turns. Between {@link #mount} and {@link #close}
- * the loop must turn, or whoever touches the mount waits.
+ * <p>Threading: confined to the loop's thread; before the loop's first turn, to any one thread. Between {@link #mount}
+ * and {@link #close} the loop must turn, or whoever touches the mount waits.
  */
 public final class FuseMount implements AutoCloseable {
-    /** The most bytes that one read or write asks for. */
+    /** The most bytes that one read or write can ask for. */
     public static final int MAX_DATA_LENGTH = FuseChannel.MAX_DATA_LENGTH;
 
     /** Bytes in front of a write's data that {@link FileBackend#write} may overwrite. */
@@ -64,7 +64,7 @@ public final class FuseMount implements AutoCloseable {
 
     private static final String RANDOM_DEVICE = "/dev/urandom";
     private static final int NAME_BYTES = 2 * Long.BYTES;
-    /** How soon somebody who has survived a signal is let go when another kills. */
+    /** How often callers that have survived a signal are checked for one that kills. */
     private static final long SIGNAL_REVIEW_NS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final EventLoop loop;
@@ -107,14 +107,14 @@ public final class FuseMount implements AutoCloseable {
     /**
      * Mounts on {@code directory} and serves the mount from {@code loop}.
      *
-     * <p>The directory is created (mode 0700) if it is not there. A mount that a killed process has left on it is
-     * taken away first; one that is alive is an error. As root by mount(2), else by fusermount3. Blocks: for as long as
-     * the helper takes, and up to two seconds for a mount that does not say whether it is alive.
+     * <p>The directory is created (mode 0700) if it does not exist. A mount that a killed process has left on it is
+     * removed first; one that is still served is an error. Uses mount(2) as root, and fusermount3 otherwise. Blocks for
+     * as long as that takes, and up to two seconds for an existing mount that does not answer.
      *
-     * @param workers    threads that may wait for another mount to answer, and for files to be closed.
-     * @param allowOther whether users other than the mounting one may open files and call fstat on them; without root
-     *                   that takes user_allow_other in /etc/fuse.conf.
-     * @throws MountException saying what is in the way.
+     * @param workers    threads that can wait for another mount to answer, and for files to be closed.
+     * @param allowOther whether users other than the mounting one may open files and call fstat on them; unless root,
+     *                   this requires user_allow_other in /etc/fuse.conf.
+     * @throws MountException when that is not possible; the message says why.
      */
     public static FuseMount mount(
         final EventLoop loop, final Executor workers, final Path directory, final boolean allowOther) {
@@ -139,32 +139,32 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** Where it is mounted: absolute, with no symbolic links. */
+    /** Where it is mounted: an absolute path without symbolic links. */
     public Path directory() {
         return mountPoint.directory();
     }
 
-    /** Whether it is still served: neither closed nor unmounted by somebody else. */
+    /** Whether it is still served, that is, neither closed nor unmounted by somebody else. */
     public boolean isServed() {
         return !closed;
     }
 
-    /** Requests that wait for their backends' answers. */
+    /** How many requests wait for their backends' answers. */
     public int requestCount() {
         return server.requestCount();
     }
 
-    /** Files that a backend, or the kernel, still knows. */
+    /** How many files a backend or the kernel still refers to. */
     public int fileCount() {
         return nodes.size();
     }
 
     /**
-     * Makes a descriptor of a new file that {@code backend} answers for.
+     * Opens a descriptor for a new file that {@code backend} serves.
      *
-     * @param flags      open(2)'s: O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND, or of a stream O_NONBLOCK; others are
-     *                   ignored.
-     * @param completion is told on the loop's thread, later; or at once when the mount has ended.
+     * @param flags      flags of open(2): O_RDONLY, O_WRONLY or O_RDWR, and O_APPEND or, for a stream, O_NONBLOCK;
+     *                   others are ignored.
+     * @param completion called on the loop's thread, later; or before this returns when the mount has ended.
      */
     public void open(final FileBackend backend, final int flags, final OpenCompletion completion) {
         final FuseName name = closed ? null : newName();
@@ -188,8 +188,8 @@ public final class FuseMount implements AutoCloseable {
     }
 
     /**
-     * Has the file of {@code backend} opened, if that waits for its attributes, without them: it shows a size of 0,
-     * to a mapping too, until somebody asks for them (fstat).
+     * If the opening of {@code backend}'s file waits for its attributes, goes on without them. The file then shows a
+     * size of 0, also to a mapping, until somebody calls fstat.
      */
     public void openUnexamined(final FileBackend backend) {
         for (final PendingOpen pending : pendingOpens.values().toArray(new PendingOpen[0])) {
@@ -199,19 +199,20 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** Closes a descriptor of this mount without waiting for it. Takes ownership. */
+    /** Closes a descriptor of this mount on a worker, without waiting for it. Takes ownership. */
     public void dispose(final OwnedFd descriptor) {
         try {
             workers.execute(descriptor::close);
         } catch (final RejectedExecutionException e) {
-            // With FOPEN_NOFLUSH (Linux 5.16), after the first FLUSH, or at the end of the mount this does not wait.
+            // The workers have stopped. This does not wait: with FOPEN_NOFLUSH (Linux 5.16), after the first FLUSH and
+            // at the end of the mount, close sends no request.
             descriptor.close();
         }
     }
 
     /**
-     * Who answers for {@code fd}, which is borrowed, if it is of this mount and still answered for; else null. Asks
-     * nobody, so it may be called on the loop.
+     * The backend of {@code fd}, if that is a file of this mount whose backend has not been released; otherwise null.
+     * Borrows {@code fd}. Does not ask the file system, so it may be called on the loop.
      */
     public FileBackend backendOf(final int fd) {
         if (closed || Syscalls.statx(
@@ -227,19 +228,19 @@ public final class FuseMount implements AutoCloseable {
         return node == null ? null : node.backend();
     }
 
-    /** Whoever polls has to look again: to be called with what {@link FileBackend#poll} was given. */
+    /** Makes whoever polls look again. {@code waker} is what {@link FileBackend#poll} was given. */
     public void wake(final long waker) {
         server.wake(waker);
     }
 
-    /** Takes no more requests from the kernel, which keeps them, until {@link #resume}. */
+    /** Leaves further requests in the kernel until {@link #resume}. */
     public void pause() {
         server.pause();
         updateInterest();
     }
 
     /**
-     * At the end of this turn, offers the writes again that {@link FileBackend#write} had no room for, and takes
+     * At the end of this turn, offers the writes for which {@link FileBackend#write} had no room again, and takes
      * requests again.
      */
     public void resume() {
@@ -247,9 +248,9 @@ public final class FuseMount implements AutoCloseable {
     }
 
     /**
-     * Ends the mount: every request that waits is answered EIO, every later use of a descriptor ENOTCONN, each backend
-     * is released and each pending open fails. Answers that backends give afterwards are dropped. Idempotent; does not
-     * wait for anybody.
+     * Ends the mount: every waiting request is answered with EIO, every later use of a descriptor fails with ENOTCONN,
+     * each backend is released, and each pending open fails. Later answers of backends are dropped. Does not wait.
+     * Idempotent.
      */
     @Override
     public void close() {
@@ -280,7 +281,7 @@ public final class FuseMount implements AutoCloseable {
 
     private void onReady() {
         if (server.serve() < 0) {
-            // Unmounted or aborted by somebody else: nothing more will come.
+            // Unmounted or aborted by somebody else: there will be no more requests.
             close();
         } else {
             updateInterest();
@@ -312,7 +313,7 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** The attributes are known (or cannot be): the file can be opened, which waits for nobody but this thread. */
+    /** The attributes are known, or cannot be: now the file can be opened, for which only this thread has to answer. */
     private void onExamined(final FuseNode node) {
         final PendingOpen pending = pendingOpens.get(node);
         if (pending != null && pending.begin()) {
@@ -331,7 +332,7 @@ public final class FuseMount implements AutoCloseable {
         nodes.settle(node);
     }
 
-    /** Random bits as they come from the kernel; null when it has none to give. */
+    /** A random name; null when the kernel gives no random bits. */
     private FuseName newName() {
         if (Syscalls.read(random.fd(), scratch.address(), NAME_BYTES) != NAME_BYTES) {
             return null;

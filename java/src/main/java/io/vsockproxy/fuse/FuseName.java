@@ -7,13 +7,14 @@ package io.vsockproxy.fuse;
 import org.agrona.DirectBuffer;
 
 /**
- * The name that a file has between its making and its opening: 128 random bits as 32 hexadecimal digits.
+ * The name that a file has from its creation until it has been opened: 128 random bits as 32 hexadecimal digits. Nobody
+ * else can guess it.
  *
  * @param high the first 16 digits.
  * @param low  the last 16 digits.
  */
 record FuseName(long high, long low) {
-    /** Digits of a name. */
+    /** Number of digits in a name. */
     static final int LENGTH = 32;
 
     private static final int HALF = LENGTH / 2;
@@ -21,9 +22,9 @@ record FuseName(long high, long low) {
     private static final int NOT_A_DIGIT = -1;
 
     /**
-     * The name that ends with a NUL in the {@code length} bytes at {@code offset}.
+     * Parses a name that ends with a NUL within the {@code length} bytes at {@code offset}.
      *
-     * @return null for what cannot be one.
+     * @return null if it is not such a name.
      */
     static FuseName parse(final DirectBuffer buffer, final int offset, final int length) {
         if (length < LENGTH + 1 || buffer.getByte(offset + LENGTH) != 0) {

@@ -8,9 +8,9 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.FileAttributes;
 
 /**
- * One file that was given out, as the kernel knows it: from the making of its name to the kernel's last FORGET.
+ * One file of the mount as the kernel knows it, from its creation to the kernel's last FORGET.
  *
- * <p>Its backend is released when no open file is left and none can come. Loop's thread only.
+ * <p>Its backend is released when no open file is left and none can come any more. Confined to the loop's thread.
  */
 final class FuseNode {
     private static final int FOPEN_FLAGS = FuseProtocol.FOPEN_DIRECT_IO
@@ -33,8 +33,8 @@ final class FuseNode {
     private boolean opening = true;
 
     /**
-     * @param flags    of open(2): the access that is granted.
-     * @param openedNs when it is given out, in nanoseconds since 1970: what its times are if its owner tells none.
+     * @param flags    flags of open(2): the access that is granted.
+     * @param openedNs the present time in nanoseconds since 1970, shown as the file's times if its owner sends none.
      */
     FuseNode(
         final long id,
@@ -56,17 +56,17 @@ final class FuseNode {
         return id;
     }
 
-    /** What it can be looked up by until it is open. */
+    /** The name by which it can be looked up until it is open. */
     FuseName name() {
         return name;
     }
 
-    /** What is to be shown: what its owner has last told, or as much of it as is known. */
+    /** The attributes to show: those the owner has sent last, as far as they are known. */
     FileAttributes attributes() {
         return attributes;
     }
 
-    /** The owner has told what its attributes are. */
+    /** The owner has sent the file's attributes. */
     void onExamined(final FileAttributes seen) {
         if (seen.isComplete()) {
             attributes.set(seen);
@@ -75,13 +75,16 @@ final class FuseNode {
         }
     }
 
-    /** It has been cut or extended to {@code size} bytes; what else that has changed will be asked for when needed. */
+    /**
+     * The file has been truncated or extended to {@code size} bytes. Other attributes that this has changed are asked
+     * for when needed.
+     */
     void onTruncated(final long size) {
         attributes.set(size, attributes.mode(), attributes.links(), attributes.blocks(),
             attributes.accessTimeNs(), attributes.modificationTimeNs(), attributes.changeTimeNs());
     }
 
-    /** Who answers, or null once released. */
+    /** The backend that serves it, or null once released. */
     FileBackend backend() {
         return backend;
     }
@@ -99,7 +102,7 @@ final class FuseNode {
         return stream;
     }
 
-    /** FOPEN_ bits: what an open file of it is like. */
+    /** The FOPEN_ flags of its open files. */
     int fopenFlags() {
         return stream ? STREAM_FOPEN_FLAGS : FOPEN_FLAGS;
     }
@@ -108,7 +111,7 @@ final class FuseNode {
         return (flags & Constants.O_APPEND) != 0;
     }
 
-    /** Whether another open file with {@code openFlags} may do no more than what was granted. */
+    /** Whether opening it with {@code openFlags} asks for no more access than was granted. */
     boolean allows(final int openFlags) {
         final int access = openFlags & Constants.O_ACCMODE;
         return (access == Constants.O_RDONLY || isWritable()) && (access == Constants.O_WRONLY || isReadable());
@@ -130,22 +133,22 @@ final class FuseNode {
         openFiles = Math.max(0, openFiles - 1);
     }
 
-    /** The worker's open(2) has ended, one way or the other: nobody can come by name any more. */
+    /** The opener's open(2) has ended, successfully or not: from now on it cannot be opened by name. */
     void onOpenEnded() {
         opening = false;
     }
 
-    /** Whether there is a backend that nobody can reach any more. */
+    /** Whether it still has a backend, but nobody can reach it any more. */
     boolean isUnreachable() {
         return backend != null && openFiles == 0 && !opening;
     }
 
-    /** Whether neither the kernel nor the backend knows it any more. */
+    /** Whether neither the kernel nor a backend refers to it any more. */
     boolean isGone() {
         return backend == null && lookups == 0;
     }
 
-    /** Tells the backend that it was the last; nothing when it was told before. */
+    /** Releases the backend. Idempotent. */
     void release() {
         final FileBackend released = backend;
         if (released != null) {
@@ -154,7 +157,7 @@ final class FuseNode {
         }
     }
 
-    /** Shows what is granted and when it was given out, for want of anything better. */
+    /** When only the size is known, shows the granted access as the mode, and the time of opening as all times. */
     private void setSizeOnly(final long size) {
         final int permissions = (isReadable() ? READ_PERMISSION : 0) | (isWritable() ? WRITE_PERMISSION : 0);
         final long blocks = size / FuseAttributes.SECTOR + (size % FuseAttributes.SECTOR == 0 ? 0 : 1);

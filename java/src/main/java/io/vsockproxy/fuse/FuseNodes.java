@@ -9,19 +9,22 @@ import java.util.Map;
 import org.agrona.collections.Long2ObjectHashMap;
 
 /**
- * The files that were given out, by the kernel's number and, until they are open, by name. Loop's thread only.
+ * The files of the mount, by node id and, until they are open, by name. Confined to the loop's thread.
  */
 final class FuseNodes {
     private final Long2ObjectHashMap<FuseNode> byId = new Long2ObjectHashMap<>();
     private final Map<FuseName, FuseNode> byName = new HashMap<>();
     private long lastId = FuseProtocol.ROOT_ID;
 
-    /** Numbers are never used twice, so that a late message about an old file cannot mean a new one. */
+    /**
+     * A new node id. Ids are never reused, so that a late message about an old file cannot be taken for one about a new
+     * file.
+     */
     long nextId() {
         return ++lastId;
     }
 
-    /** How many the kernel or a backend still knows. */
+    /** How many files the kernel or a backend still refers to. */
     int size() {
         return byId.size();
     }
@@ -31,22 +34,25 @@ final class FuseNodes {
         byName.put(node.name(), node);
     }
 
-    /** The node of that number, or null. */
+    /** The node with this id, or null. */
     FuseNode get(final long id) {
         return byId.get(id);
     }
 
-    /** The node of that name that is not open yet, or null; {@code name} may be null. */
+    /** The node with this name that is not open yet, or null. {@code name} may be null. */
     FuseNode find(final FuseName name) {
         return name == null ? null : byName.get(name);
     }
 
-    /** The name leads nowhere from now on. */
+    /** Makes the node unreachable by its name. */
     void hide(final FuseNode node) {
         byName.remove(node.name());
     }
 
-    /** To be called after each step of a node's life: releases its backend and forgets it when that is due. */
+    /**
+     * Releases the node's backend and removes the node when nobody refers to them any more. To be called after each
+     * change of its state.
+     */
     void settle(final FuseNode node) {
         if (node.isUnreachable()) {
             node.release();
@@ -57,7 +63,7 @@ final class FuseNodes {
         }
     }
 
-    /** The end of the mount: releases what is left. */
+    /** At the end of the mount: releases all that are left. */
     void releaseAll() {
         final FuseNode[] nodes = byId.values().toArray(new FuseNode[0]);
         byId.clear();

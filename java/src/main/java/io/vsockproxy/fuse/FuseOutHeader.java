@@ -7,7 +7,7 @@ package io.vsockproxy.fuse;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * The layout of what every answer begins with: {@code struct fuse_out_header}.
+ * The layout of the header of every answer: {@code struct fuse_out_header}.
  *
  * <pre>
  *    0        4        8                 16
@@ -23,8 +23,8 @@ final class FuseOutHeader {
     }
 
     /**
-     * @param errno      0 or positive; the kernel is told its negative.
-     * @param bodyLength bytes of the result; 0 with an error.
+     * @param errno      0 or positive; sent to the kernel as its negative.
+     * @param bodyLength length of the result in bytes; 0 with an error.
      */
     static void put(
         final MutableDirectBuffer buffer, final int offset, final long unique, final int errno, final int bodyLength) {

@@ -7,14 +7,14 @@ package io.vsockproxy.fuse;
 /**
  * The FUSE protocol's numbers: operation codes and flags, under the kernel's own names.
  *
- * <p>Source: include/uapi/linux/fuse.h; they are ABI and never change. All fields of all messages are in the machine's
- * own byte order.
+ * <p>Source: include/uapi/linux/fuse.h; they are ABI and never change. All fields of all messages are in native byte
+ * order.
  */
 final class FuseProtocol {
     static final int MAJOR_VERSION = 7;
-    /** The newest minor version whose layouts are known here to be what they were (Linux 6.18). */
+    /** The newest minor version with which the layouts used here have been checked (Linux 6.18). */
     static final int MINOR_VERSION = 45;
-    /** The oldest one whose layouts are these (Linux 3.15). */
+    /** The oldest minor version with these layouts (Linux 3.15). */
     static final int MIN_MINOR_VERSION = 23;
     static final long ROOT_ID = 1;
 
@@ -60,7 +60,7 @@ final class FuseProtocol {
     static final long FUSE_PARALLEL_DIROPS = 1L << 18;
     static final long FUSE_HANDLE_KILLPRIV = 1L << 19;
     static final long FUSE_MAX_PAGES = 1L << 22;
-    /** The flags go on in flags2. */
+    /** There are more flags, in flags2. */
     static final long FUSE_INIT_EXT = 1L << 30;
     /** mmap(MAP_SHARED) of a file opened for direct I/O: Linux 6.6. */
     static final long FUSE_DIRECT_IO_ALLOW_MMAP = 1L << 36;
@@ -69,11 +69,11 @@ final class FuseProtocol {
 
     static final int FOPEN_DIRECT_IO = 1;
     static final int FOPEN_NONSEEKABLE = 1 << 2;
-    /** No positions, so that a read that waits holds up no write: Linux 5.1. */
+    /** No file position, so that a waiting read does not hold up a write: Linux 5.1. */
     static final int FOPEN_STREAM = 1 << 4;
     /** close(2) sends no FLUSH: Linux 5.16. */
     static final int FOPEN_NOFLUSH = 1 << 5;
-    /** Writes inside the file do not wait for each other: Linux 6.2. */
+    /** Writes that do not extend the file do not wait for each other: Linux 6.2. */
     static final int FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6;
 
     static final int FATTR_MODE = 1;
@@ -81,17 +81,17 @@ final class FuseProtocol {
     static final int FATTR_GID = 1 << 2;
     static final int FATTR_SIZE = 1 << 3;
 
-    /** The data comes from a shared mapping's pages, not from a write(2). */
+    /** The data comes from the pages of a shared mapping, not from write(2). */
     static final int FUSE_WRITE_CACHE = 1;
 
-    /** Somebody reads, rather than touches a mapping. */
+    /** The read comes from read(2), not from touching a mapping. */
     static final int FUSE_READ_LOCKOWNER = 1 << 1;
 
     /** The times need not be durable. */
     static final int FUSE_FSYNC_FDATASYNC = 1;
 
     static final int FUSE_POLL_SCHEDULE_NOTIFY = 1;
-    /** In the place of an error, in a message that answers nothing: who polls that file looks again. */
+    /** In place of an error, in a message that answers no request: whoever polls that file must look again. */
     static final int FUSE_NOTIFY_POLL = 1;
 
     private FuseProtocol() {

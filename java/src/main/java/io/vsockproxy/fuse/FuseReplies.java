@@ -7,33 +7,39 @@ package io.vsockproxy.fuse;
 import io.vsockproxy.posix.SplicePipe;
 
 /**
- * Sends the answers of a mount's requests. After the end of the mount each does nothing.
+ * Sends the answers to a mount's requests. After the end of the mount every method does nothing.
  */
 interface FuseReplies {
-    /** An error, or 0 for success with nothing to say. */
+    /** An error; or, with 0, success without a result. */
     void error(long unique, int errno);
 
     /** The bytes of a read. */
     void data(long unique, long address, int length);
 
-    /** Puts into {@code pipe} what is to be in front of {@code length} bytes of a read; false if they cannot come. */
+    /**
+     * Writes to {@code pipe} what must precede {@code length} bytes of a read. Returns false if these cannot be sent
+     * this way.
+     */
     boolean beginSplice(long unique, SplicePipe pipe, int length);
 
-    /** The bytes of a read, with that in front of them; what cannot be sent stays in the pipe. */
+    /**
+     * The bytes of a read, in {@code pipe} behind what {@link #beginSplice} wrote. What cannot be sent stays in the
+     * pipe.
+     */
     void spliced(long unique, SplicePipe pipe);
 
     /** The outcome of a write. */
     void written(long unique, int length);
 
-    /** What a poll has found: events of poll(2). */
+    /** The outcome of a poll: events of poll(2). */
     void polled(long unique, int events);
 
-    /** A file's attributes, which are those of {@code node} now. */
+    /** The attributes that {@code node} has now. */
     void attributes(long unique, FuseNode node);
 
-    /** The attributes of a file that is to be opened are known, or cannot be. */
+    /** The attributes of a file to be opened are known, or cannot be. */
     void examined(FuseNode node);
 
-    /** The backend has answered: the request may be used again. */
+    /** The backend has answered: the request can be reused. */
     void ended(FuseRequest request);
 }

@@ -11,45 +11,45 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SplicePipe;
 
 /**
- * One request of the kernel's that waits for a {@link FileBackend}'s answer.
+ * One request of the kernel that waits for a {@link FileBackend}'s answer.
  *
- * <p>Pooled: the object is the backend's from the call that hands it over until one of the {@code reply} methods
- * returns, and must not be touched afterwards. Loop's thread only. No answer fails: when nobody waits any more (an
- * interrupt, the end of the mount) it is dropped.
+ * <p>Pooled: the object belongs to the backend from the call that passes it until one of the {@code reply} methods is
+ * called, and must not be used afterwards. Answers never fail: when nobody waits any more (after an interrupt or the
+ * end of the mount) they are dropped. Confined to the loop's thread.
  */
 public final class FuseRequest {
-    /** What an answer may consist of. */
+    /** The kind of request, which determines the kind of answer. */
     enum Kind {
-        /** Bytes. */
+        /** Answered with bytes. */
         READ,
-        /** How many bytes were written. */
+        /** Answered with the number of bytes written. */
         WRITE,
-        /** Attributes, for an fstat. */
+        /** Answered with attributes, for an fstat. */
         GETATTR,
-        /** Attributes, before the file is opened; the kernel does not know of this one. */
+        /** Answered with attributes, before the file is opened. The kernel does not know of this request. */
         FIRST_GETATTR,
         /** That it was done. */
         TRUNCATE,
         /** That it was done. */
         FSYNC,
-        /** What is ready. */
+        /** Answered with events. */
         POLL
     }
 
-    /** Who still waits for what. */
+    /** Who still waits for an answer. */
     enum State {
         /** In the pool. */
         FREE,
         /** The kernel waits for the backend. */
         WAITING,
-        /** The kernel has its answer already; the backend's is to be dropped. */
+        /** The kernel has been answered already; the backend's answer will be dropped. */
         ABANDONED
     }
 
     /** Of who asks for attributes without setting any. */
     static final int ANY_PERMISSIONS = -1;
 
-    /** Position among the requests in use; the pool's. */
+    /** Index among the requests in use. For the pool only. */
     int poolIndex;
 
     private final FuseReplies replies;
@@ -70,40 +70,42 @@ public final class FuseRequest {
         this.replies = replies;
     }
 
-    /** Where to read or write, in bytes; for a truncation, the new size. */
+    /** Where to read or write, in bytes; for a truncation the new size. */
     public long offset() {
         return offset;
     }
 
-    /** How much is to be read or written, in bytes. */
+    /** How many bytes are to be read or written. */
     public int length() {
         return length;
     }
 
-    /** Of a read or a write: the file status flags, as F_GETFL shows them, of the descriptor it is done with. */
+    /** For a read or write: the file status flags of the descriptor used, as F_GETFL shows them. */
     public int statusFlags() {
         return statusFlags;
     }
 
     /**
-     * Whether it is a write by somebody who has asked for O_APPEND where the file was not opened with it: it belongs
-     * where the file ends, and the offset is the kernel's guess of that.
+     * Whether it is a write through a descriptor on which O_APPEND was set after the file was opened. The bytes must be
+     * appended: the offset is only the kernel's guess of where the file ends.
      */
     public boolean isAppending() {
         return kind == Kind.WRITE && divisible && (statusFlags & Constants.O_APPEND) != 0 && !node.isAppending();
     }
 
-    /** Whether it is a write that is not over before it is durable: O_DSYNC, or O_SYNC, set by whoever received it. */
+    /**
+     * Whether it is a write that must be durable before it is answered, because the receiver has set O_DSYNC or O_SYNC.
+     */
     public boolean isSynchronous() {
         return kind == Kind.WRITE && divisible && (statusFlags & Constants.O_DSYNC) != 0;
     }
 
-    /** Of such: whether all that fsync(2) does is wanted. */
+    /** For a synchronous write: whether the effect of fsync(2) is wanted, rather than of fdatasync(2). */
     public boolean isFullySynchronous() {
         return isSynchronous() && (statusFlags & Constants.O_SYNC) == Constants.O_SYNC;
     }
 
-    /** A number of the backend's own: say, that of the message which it sent for this request. 0 at first. */
+    /** A number for the backend's own use, such as that of the message it has sent for this request. Initially 0. */
     public long tag() {
         return tag;
     }
@@ -113,12 +115,15 @@ public final class FuseRequest {
         tag = newTag;
     }
 
-    /** Whether the kernel has been answered already, so that the backend's answer will be dropped. */
+    /** Whether the kernel has been answered already. The backend must still answer, but its answer will be dropped. */
     public boolean isAbandoned() {
         return state == State.ABANDONED;
     }
 
-    /** It failed with {@code errno}, positive. ENOSYS becomes EIO: the kernel would take it for the whole mount. */
+    /**
+     * Answers that the request has failed with {@code errno}, positive. ENOSYS becomes EIO, because the kernel would
+     * apply it to the whole mount.
+     */
     public void replyError(final int errno) {
         if (state == State.WAITING) {
             sendError(errno <= 0 || errno == Errno.ENOSYS ? Errno.EIO : errno);
@@ -127,8 +132,8 @@ public final class FuseRequest {
     }
 
     /**
-     * Answers a read with {@code length} bytes at {@code address}, which are gathered from there before this returns.
-     * More than were asked for are an error of whoever sent them: EIO.
+     * Answers a read with {@code dataLength} bytes at {@code address}, which are sent before this returns. If they are
+     * more than were asked for, the answer is EIO.
      */
     public void replyData(final long address, final int dataLength) {
         require(Kind.READ);
@@ -143,17 +148,19 @@ public final class FuseRequest {
     }
 
     /**
-     * Has {@link #replySpliced} expect {@code dataLength} bytes in {@code pipe}, which gets what is to be in front of
-     * them.
+     * Prepares {@link #replySpliced}: writes to {@code pipe} what must precede the {@code dataLength} bytes that will
+     * follow there.
      *
-     * @return false if they cannot come that way.
+     * @return false if the answer cannot be sent this way.
      */
     public boolean beginSplice(final SplicePipe pipe, final int dataLength) {
         require(Kind.READ);
         return state == State.WAITING && dataLength <= length && replies.beginSplice(unique, pipe, dataLength);
     }
 
-    /** Answers a read with what has come in {@code pipe} since {@link #beginSplice}: all of the bytes. */
+    /**
+     * Answers a read with the contents of {@code pipe}, which since {@link #beginSplice} has received all of the bytes.
+     */
     public void replySpliced(final SplicePipe pipe) {
         require(Kind.READ);
         if (state == State.WAITING) {
@@ -164,8 +171,8 @@ public final class FuseRequest {
     }
 
     /**
-     * Answers a write of which {@code written} bytes were done. More than were offered: EIO. Fewer of a mapping's
-     * pages, whose rest the kernel would take for written: EIO.
+     * Answers a write of which {@code written} bytes have been written. If that is more than were offered, the answer
+     * is EIO; also if it is fewer and they come from a mapping, because the kernel would take the rest for written.
      */
     public void replyWritten(final int written) {
         require(Kind.WRITE);
@@ -180,9 +187,10 @@ public final class FuseRequest {
     }
 
     /**
-     * Answers {@link FileBackend#getattr}. A size of less than nothing: EIO.
+     * Answers {@link FileBackend#getattr}. If the size is negative, the answer is EIO.
      *
-     * @param attributes read before this returns. Of the mode, the type is not heeded: this is a regular file.
+     * @param attributes the attributes, borrowed for this call only. The type in the mode is ignored: this is a regular
+     *                   file.
      */
     public void replyAttributes(final FileAttributes attributes) {
         if (kind != Kind.FIRST_GETATTR) {
@@ -215,7 +223,7 @@ public final class FuseRequest {
         end();
     }
 
-    /** Answers {@link FileBackend#truncate} or {@link FileBackend#fsync}: it was done. */
+    /** Answers {@link FileBackend#truncate} or {@link FileBackend#fsync}, which has been done. */
     public void replySuccess() {
         if (kind != Kind.TRUNCATE) {
             require(Kind.FSYNC);
@@ -264,7 +272,7 @@ public final class FuseRequest {
         return this;
     }
 
-    /** Answers in the backend's place; its own answer is still to come, and will be dropped. */
+    /** Answers in place of the backend, whose own answer is still to come and will be dropped. */
     void abandon(final int errno) {
         if (state == State.WAITING) {
             state = State.ABANDONED;
@@ -274,12 +282,12 @@ public final class FuseRequest {
         }
     }
 
-    /** Whether it is the kernel's request {@code number}, and unanswered. */
+    /** Whether it is the kernel's request {@code number}, and not answered yet. */
     boolean isWaiting(final long number) {
         return unique == number && state == State.WAITING && kind != Kind.FIRST_GETATTR;
     }
 
-    /** Whether a write of less than all is an answer that somebody goes on from. */
+    /** Whether a short write is a valid answer, after which the caller writes the rest. */
     boolean isDivisible() {
         return divisible;
     }
@@ -288,7 +296,7 @@ public final class FuseRequest {
         divisible = isDivisible;
     }
 
-    /** The thread that waits; 0 when it is not known. */
+    /** The id of the thread that waits; 0 when unknown. */
     int taskId() {
         return taskId;
     }
@@ -298,7 +306,7 @@ public final class FuseRequest {
         return this;
     }
 
-    /** From now on it is no more than the first {@code newLength} bytes that are to be written. */
+    /** Reduces a write to its first {@code newLength} bytes. */
     void cut(final int newLength) {
         length = newLength;
     }
@@ -313,8 +321,8 @@ public final class FuseRequest {
     }
 
     /**
-     * Whether EINTR may not be answered before the backend says so, whatever the signal: it would hide an effect, or,
-     * of a poll, be shown as an error of the file's.
+     * Whether it must not be answered with EINTR before the backend has answered, whatever the signal, because that
+     * would hide an effect or, for a poll, be shown as an error of the file.
      */
     boolean outlivesSignals() {
         return kind == Kind.WRITE || kind == Kind.TRUNCATE || kind == Kind.POLL
@@ -327,7 +335,7 @@ public final class FuseRequest {
 
     private void sendError(final int errno) {
         if (kind == Kind.FIRST_GETATTR) {
-            // The file may well be read although its size cannot be told.
+            // The file may be readable although its size is unknown.
             replies.examined(node);
         } else {
             replies.error(unique, errno);

@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.function.Consumer;
 
 /**
- * The requests in use, and those that wait to be used again. Loop's thread only.
+ * The requests in use, and a pool of unused ones. Confined to the loop's thread.
  */
 final class FuseRequests {
     private final int limit;
@@ -17,18 +17,18 @@ final class FuseRequests {
     private final ArrayDeque<FuseRequest> free = new ArrayDeque<>();
 
     /**
-     * @param limit how many may be in use at once.
+     * @param limit the most requests that may be in use at once.
      */
     FuseRequests(final int limit) {
         this.limit = limit;
     }
 
-    /** How many wait for their backend's answer, abandoned ones included. */
+    /** How many wait for their backend's answer, including abandoned ones. */
     int size() {
         return used.size();
     }
 
-    /** A request to begin; null when too many are in use. */
+    /** An unused request; null when too many are in use. */
     FuseRequest acquire(final FuseReplies replies) {
         if (used.size() >= limit) {
             return null;
@@ -51,7 +51,7 @@ final class FuseRequests {
         free.addLast(request);
     }
 
-    /** The request of that number that the kernel waits for, or null. Looks at each: interrupts are rare. */
+    /** The unanswered request with this number, or null. Searches linearly, since interrupts are rare. */
     FuseRequest findWaiting(final long unique) {
         for (int i = used.size() - 1; i >= 0; i--) {
             final FuseRequest request = used.get(i);
@@ -62,7 +62,7 @@ final class FuseRequests {
         return null;
     }
 
-    /** Calls {@code action}, which may release requests, with each that is in use now. */
+    /** Calls {@code action} for each request in use. It may release requests. */
     void forEach(final Consumer<FuseRequest> action) {
         for (final FuseRequest request : used.toArray(new FuseRequest[0])) {
             action.accept(request);

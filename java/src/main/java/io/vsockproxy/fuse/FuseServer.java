@@ -14,13 +14,15 @@ import java.util.function.IntPredicate;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Takes the kernel's requests one by one and answers them, or has a file's backend do so. Loop's thread only.
+ * Takes the kernel's requests one by one, and answers them or passes them to a file's backend. Confined to the loop's
+ * thread.
  *
- * <p>What changes the (empty) directory is EPERM; what nobody needs is ENOSYS, which the kernel remembers and does not
- * ask again. A request too short for what it claims to be is EINVAL and never read beyond its end.
+ * <p>Requests to change the (empty) directory fail with EPERM; operations that nobody needs with ENOSYS, which the
+ * kernel remembers, so that it does not ask again. A request that is too short for its kind fails with EINVAL, and is
+ * never read beyond its end.
  */
 final class FuseServer implements FuseReplies {
-    /** Requests waiting for backends, beyond which more are refused with ENOMEM. */
+    /** How many requests may wait for backends; further ones fail with ENOMEM. */
     static final int MAX_REQUESTS = 16384;
 
     private static final int MAX_REQUESTS_PER_READINESS = 64;
@@ -33,7 +35,7 @@ final class FuseServer implements FuseReplies {
     private final FuseRequests requests = new FuseRequests(MAX_REQUESTS);
     private final int uid;
     private final int gid;
-    /** Readable for its owner, with the two links of an empty directory. */
+    /** The attributes of the root: readable for its owner, with the two links of an empty directory. */
     private final FileAttributes root = new FileAttributes().set(0, 0500, 2, 0, 0, 0, 0);
     private final Consumer<FuseNode> onExamined;
     private final FuseInterrupts interrupts;
@@ -44,9 +46,10 @@ final class FuseServer implements FuseReplies {
     private boolean dispatching;
 
     /**
-     * @param uid     shown as the owner of everything, as {@code gid} is as the group.
-     * @param onExamined is told when a node that {@link #askFirst} was called for has its attributes.
-     * @param isDying whether the thread of that number will not survive a signal that it was sent.
+     * @param uid     shown as the owner of everything, and {@code gid} as the group.
+     * @param onExamined called when a node for which {@link #askFirst} was called has its attributes, or cannot get
+     *                   them.
+     * @param isDying whether the thread with this id has been sent a signal that will kill it.
      */
     FuseServer(
         final FuseChannel channel,
@@ -66,27 +69,27 @@ final class FuseServer implements FuseReplies {
         reply = channel.reply();
     }
 
-    /** Requests that wait for backends. */
+    /** How many requests wait for backends. */
     int requestCount() {
         return requests.size();
     }
 
-    /** Whether no requests are to be taken now. */
+    /** Whether requests are left in the kernel for now. */
     boolean isPaused() {
         return paused;
     }
 
-    /** Those who were sent a signal. */
+    /** The handling of callers that were sent a signal. */
     FuseInterrupts interrupts() {
         return interrupts;
     }
 
-    /** Takes no more requests until {@link #resume}. */
+    /** Leaves further requests in the kernel until {@link #resume}. */
     void pause() {
         paused = true;
     }
 
-    /** Takes requests again, and has parked writes offered to their backends. */
+    /** Takes requests again, and offers parked writes to their backends. */
     void resume() {
         paused = false;
         dispatching = true;
@@ -98,7 +101,10 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** Asks {@code node}'s backend for the attributes that are shown first; false when there are too many requests. */
+    /**
+     * Asks {@code node}'s backend for the attributes, before the file is opened. Returns false when there are too many
+     * requests.
+     */
     boolean askFirst(final FuseNode node) {
         final FuseRequest request = requests.acquire(this);
         if (request == null) {
@@ -109,9 +115,9 @@ final class FuseServer implements FuseReplies {
     }
 
     /**
-     * Serves what is there, within bounds: the loop comes back while there is more.
+     * Handles waiting requests, up to a limit: the loop calls again while there are more.
      *
-     * @return 0, or {@code -errno} when the connection is over.
+     * @return 0, or {@code -errno} when the connection has ended.
      */
     int serve() {
         dispatching = true;
@@ -127,7 +133,8 @@ final class FuseServer implements FuseReplies {
                     return length;
                 }
                 if (requests.size() <= 1) {
-                    // One client at a time: a read that only finds nothing would be a third of the system calls.
+                    // With one client at a time, another read would only find nothing, and be a third of all system
+                    // calls.
                     return 0;
                 }
             }
@@ -138,7 +145,7 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** Deals with the request of {@code length} bytes in the channel's buffer. */
+    /** Handles the request of {@code length} bytes in the channel's buffer. */
     void dispatch(final int length) {
         final int start = FuseChannel.REQUEST_OFFSET;
         if (length < FuseInHeader.LENGTH) {
@@ -171,18 +178,18 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** The end of the mount: what the kernel still waits for is answered EIO. The backends' answers are dropped. */
+    /** At the end of the mount: answers every waiting request with EIO. The backends' answers are then dropped. */
     void abandonAll() {
         requests.forEach(request -> request.abandon(Errno.EIO));
         parkedWrites.abandonAll(Errno.EIO);
     }
 
-    /** Has whoever polls the open file {@code waker} look again. */
+    /** Makes whoever polls the open file {@code waker} look again. */
     void wake(final long waker) {
         channel.sendWakeUp(waker);
     }
 
-    /** Ends the connection; the memory lives on until no request is being dealt with. */
+    /** Closes the connection. The memory is freed once no request is being handled. */
     void close() {
         channel.close();
         freeIfClosed();
@@ -261,7 +268,7 @@ final class FuseServer implements FuseReplies {
             }
             final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (node.isStream() && (flags & FuseProtocol.FUSE_READ_LOCKOWNER) == 0) {
-                // A mapping's page, which whoever reads would miss.
+                // It is for a page of a mapping: the bytes would be missing for whoever reads the stream.
                 error(unique, Errno.EOPNOTSUPP);
                 return;
             }
@@ -283,13 +290,14 @@ final class FuseServer implements FuseReplies {
             if (offset < 0 || length < 0 || length > arguments - FuseArguments.WRITE_IN_LENGTH) {
                 error(unique, Errno.EINVAL);
             } else if ((node.isAppending() || node.isStream()) && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
-                // A shared mapping's page belongs where it is, and the owner's descriptor would append it.
+                // A page of a shared mapping must be written where it belongs, but the owner's descriptor would append
+                // it.
                 error(unique, Errno.EOPNOTSUPP);
             } else {
                 final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
                 if (request != null) {
                     request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET));
-                    // Of a mapping's pages none may be left out: no kernel would ask for them again.
+                    // Pages of a mapping must be written completely: the kernel would not send the rest again.
                     request.divisible((flags & FuseProtocol.FUSE_WRITE_CACHE) == 0);
                     if (!offer(request, channel.request())) {
                         park(request);
@@ -299,7 +307,10 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** False when the backend has no room for the write in {@code data}, and the mount has not ended meanwhile. */
+    /**
+     * Offers the write in {@code data} to its backend. Returns false when that has no room, unless the mount has ended
+     * meanwhile.
+     */
     private boolean offer(final FuseRequest request, final Memory data) {
         final FileBackend backend = request.node().backend();
         if (backend != null && backend.write(
@@ -357,7 +368,7 @@ final class FuseServer implements FuseReplies {
         if (changesOwner(valid) || (changesMode && changesSize)) {
             error(unique, Errno.EPERM);
         } else if (!changesSize) {
-            // Times are not kept: the answer is what they are.
+            // Times cannot be set: the answer shows the actual ones.
             askAttributes(unique, node, changesMode
                 ? FuseAttributes.setattrPermissions(buffer, FuseChannel.ARGUMENTS_OFFSET)
                 : FuseRequest.ANY_PERMISSIONS);
@@ -412,7 +423,7 @@ final class FuseServer implements FuseReplies {
         if (arguments < FuseArguments.INTERRUPT_IN_LENGTH) {
             return;
         }
-        // None: it was answered in the meantime. The kernel wants no answer to this.
+        // The kernel expects no answer to this.
         interrupts.onInterrupt(FuseArguments.interruptUnique(buffer, FuseChannel.ARGUMENTS_OFFSET));
     }
 
@@ -425,10 +436,10 @@ final class FuseServer implements FuseReplies {
             error(unique, Errno.ENOENT);
             return;
         }
-        // The size decides what a mapping or asynchronous I/O gets before anybody has called fstat.
+        // Mappings and asynchronous I/O rely on this size until somebody calls fstat.
         putAttributes(
             FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node);
-        // An answer that nobody waited for is no reference that a FORGET would take back.
+        // If nobody waited for the answer, it is not a lookup that a FORGET will take back.
         if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
             node.onLookedUp();
         }
@@ -530,14 +541,17 @@ final class FuseServer implements FuseReplies {
                 FuseProtocol.RMDIR, FuseProtocol.RENAME, FuseProtocol.RENAME2, FuseProtocol.LINK,
                 FuseProtocol.CREATE, FuseProtocol.TMPFILE -> error(unique, Errno.EPERM);
             case FuseProtocol.NOTIFY_REPLY -> {
-                // Answers a question that is never asked here.
+                // Answers a notification that is never sent here.
             }
-            // FLUSH too: nothing is kept back that a close would have to wait for, and this says so for good.
+            // Also FLUSH: nothing is buffered that a close would have to wait for, and ENOSYS makes the kernel stop
+            // asking.
             default -> error(unique, Errno.ENOSYS);
         }
     }
 
-    /** The node, if there are arguments enough and somebody to answer; else answers, and returns null. */
+    /**
+     * The node, if there are enough arguments and it has a backend; otherwise answers with an error, and returns null.
+     */
     private FuseNode backedNode(final long unique, final long nodeId, final int arguments, final int needed) {
         final FuseNode node = nodes.get(nodeId);
         if (arguments < needed) {

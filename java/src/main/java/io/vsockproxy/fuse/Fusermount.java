@@ -20,17 +20,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The set-user-id helper of libfuse that mounts for those who are not root, and hands the device over by SCM_RIGHTS.
+ * Runs libfuse's set-user-id helper, which mounts for users who are not root and passes the device by SCM_RIGHTS.
  *
  * <p>Source: fusermount3(1), and util/fusermount.c of libfuse for {@code _FUSE_COMMFD}. Blocks for as long as the
- * helper runs; called once at the start and once at the end.
+ * helper runs. Used once at the start and once at the end.
  */
 final class Fusermount {
-    /** The helper's usual name, looked for in PATH. */
+    /** The helper's usual name, searched for in PATH. */
     static final String PROGRAM = "fusermount3";
 
     private static final int STDERR = 2;
-    /** What the helper is told; any number would do that is not a standard one. */
+    /** The number of the helper's end of the socket. Any that is not a standard stream would do. */
     private static final int COMMUNICATION_FD = 3;
     /** posix_spawn_file_actions_t takes 80 bytes in glibc and in musl. */
     private static final int FILE_ACTIONS_LENGTH = 256;
@@ -42,8 +42,8 @@ final class Fusermount {
     /**
      * Mounts {@code directory}.
      *
-     * @return the device, the caller's.
-     * @throws MountException with the helper's own words, or saying that there is no helper.
+     * @return the device, which the caller owns.
+     * @throws MountException with the helper's own message, or saying that there is no helper.
      */
     static OwnedFd mount(final String program, final Path directory, final String options) {
         try (Memory scratch = Memory.allocate(MESSAGE_LENGTH)) {
@@ -65,7 +65,7 @@ final class Fusermount {
         }
     }
 
-    /** Unmounts, lazily; an error that the helper reports is returned in its own words, else an empty text. */
+    /** Unmounts lazily. Returns the helper's message if it failed, otherwise an empty string. */
     static String unmount(final String program, final Path directory) {
         final Outcome outcome = run(List.of(program, "-u", "-z", "--", directory.toString()), -1);
         return outcome.status() == 0 ? "" : outcome.message();
@@ -100,7 +100,7 @@ final class Fusermount {
             LibC.INSTANCE.posix_spawn_file_actions_init(actions);
             LibC.INSTANCE.posix_spawn_file_actions_adddup2(actions, stderrFd, STDERR);
             if (communicationFd >= 0) {
-                // Also where the two are the same number: it loses its close-on-exec flag.
+                // Also when both numbers are the same: this clears the close-on-exec flag.
                 LibC.INSTANCE.posix_spawn_file_actions_adddup2(actions, communicationFd, COMMUNICATION_FD);
                 environment.add("_FUSE_COMMFD=" + COMMUNICATION_FD);
             }
@@ -108,7 +108,7 @@ final class Fusermount {
                 new Pointer(memory.address(FILE_ACTIONS_LENGTH, Integer.BYTES)),
                 program, actions, null, strings(command), strings(environment));
             LibC.INSTANCE.posix_spawn_file_actions_destroy(actions);
-            // EACCES: or only in a directory of PATH that this user may not look into.
+            // EACCES when a directory of PATH cannot be searched by this user.
             if (errno == Errno.ENOENT || errno == Errno.EACCES) {
                 throw new MountException("mounting takes root, or the program " + program
                     + " (in most distributions the package fuse3), which was not found in PATH");
@@ -137,7 +137,7 @@ final class Fusermount {
         return text.toString().strip();
     }
 
-    /** The one descriptor that was sent before the helper ended, or null. */
+    /** The one descriptor that the helper sent before it ended, or null. */
     private static OwnedFd receive(final int fd) {
         try (Memory memory = Memory.allocate(Long.BYTES + ControlData.LENGTH)) {
             final ControlData control = new ControlData(memory, Long.BYTES);

@@ -13,9 +13,10 @@ import com.sun.jna.StringArray;
 import java.util.Map;
 
 /**
- * The C library's functions that are called once in a mount's life, by JNA, which is loaded with this class.
+ * Functions of the C library that are called only when mounting and unmounting, through JNA, which is loaded with this
+ * class.
  */
-@SuppressWarnings("checkstyle:MethodName") // They are the C library's.
+@SuppressWarnings("checkstyle:MethodName") // The names are the C library's.
 interface LibC extends Library {
     /** Loaded at the first use. */
     LibC INSTANCE = Native.load(null, LibC.class, Map.of(Library.OPTION_STRING_ENCODING, "UTF-8"));

@@ -5,7 +5,7 @@
 package io.vsockproxy.fuse;
 
 /**
- * The mount could not be made; the message says why, and what to do about it.
+ * Mounting failed; the message says why, and what to do about it.
  */
 public final class MountException extends RuntimeException {
     private static final long serialVersionUID = 1L;

@@ -26,9 +26,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * A directory that a file system is mounted on: made ready, mounted, unmounted.
+ * A directory on which the file system is mounted: prepares it, mounts and unmounts.
  *
- * <p>Root mounts and unmounts itself; anybody else has {@link Fusermount} do it.
+ * <p>Uses mount(2) and umount2(2) as root, and {@link Fusermount} otherwise.
  */
 final class MountPoint {
     private static final String NAME = "vsock-proxy";
@@ -50,10 +50,10 @@ final class MountPoint {
     }
 
     /**
-     * Mounts on {@code path}, which is created if it is not there. What a killed process left mounted on it is
-     * unmounted first.
+     * Mounts on {@code path}, which is created if it does not exist. A mount that a killed process has left on it is
+     * removed first.
      *
-     * @param workers one of them asks a mount that is already there whether it is alive, which may take for ever.
+     * @param workers one of these threads asks an existing mount whether it is alive, which may take for ever.
      * @throws MountException when that is not possible.
      */
     static MountPoint mount(final Path path, final boolean allowOther, final Executor workers) {
@@ -75,7 +75,7 @@ final class MountPoint {
         }
     }
 
-    /** JNA unpacks a library of its own when it is first used, and that can fail as ours can. */
+    /** JNA unpacks a native library at its first use, which can fail just as ours can. */
     private static void loadJna(final Path path) {
         try {
             LibC.INSTANCE.getuid();
@@ -86,24 +86,24 @@ final class MountPoint {
         }
     }
 
-    /** The absolute path, with no symbolic links. */
+    /** The absolute path, without symbolic links. */
     Path directory() {
         return directory;
     }
 
-    /** /dev/fuse, non-blocking; the caller's. */
+    /** /dev/fuse, O_NONBLOCK; the caller owns it. */
     OwnedFd device() {
         return device;
     }
 
-    /** The device numbers that files of this mount show. */
+    /** This mount's entry, with the device numbers that its files show. */
     MountTable.Entry entry() {
         return entry;
     }
 
     /**
-     * Ends the file system for everybody at once (as root: before that it may even still be served), and takes it off
-     * the directory, unless something else is mounted there by now.
+     * Unmounts it, which ends it for everybody at once, unless something else is mounted there by now. As root it may
+     * still be served before that.
      */
     void unmount() {
         try {
@@ -111,19 +111,20 @@ final class MountPoint {
                 return;
             }
             if (isOurOwn) {
-                // Forced: pages of shared mappings would otherwise be written back by way of the thread that is here.
+                // Forced, because pages of shared mappings would otherwise be written back, which needs an answer from
+                // this very thread.
                 LibC.INSTANCE.umount2(
                     directory.toString(), Constants.MNT_FORCE | Constants.MNT_DETACH | Constants.UMOUNT_NOFOLLOW);
             } else {
                 Fusermount.unmount(Fusermount.PROGRAM, directory);
             }
         } catch (final IOException | LastErrorException | MountException | PosixException e) {
-            // Left behind as a dead mount, which the next start clears away.
+            // It stays as a dead mount, which the next start removes.
             return;
         }
     }
 
-    /** Whether the device has to be closed before {@link #unmount}, which would else wait for it to be served. */
+    /** Whether the device must be closed before {@link #unmount}, which would otherwise wait for it to be served. */
     boolean needsClosedDevice() {
         return !isOurOwn;
     }
@@ -141,7 +142,8 @@ final class MountPoint {
     }
 
     private static Path prepare(final Path path, final Executor workers) throws IOException {
-        // Links are resolved above the directory first: itself it may be a mount that answers nothing.
+        // Only links in the parent are resolved at first, because the directory itself may be a mount that does not
+        // answer.
         final Path absolute = path.toAbsolutePath().normalize();
         final Path parent = absolute.getParent();
         if (parent == null) {
@@ -158,7 +160,7 @@ final class MountPoint {
         return directory;
     }
 
-    /** What is in it would be out of reach; and where that is /proc or the like, this process could not go on. */
+    /** A mount hides what is in the directory; if that is /proc or the like, this process could not go on. */
     private static void requireEmpty(final Path directory) throws IOException {
         try (DirectoryStream<Path> content = Files.newDirectoryStream(directory)) {
             if (content.iterator().hasNext()) {
@@ -197,14 +199,16 @@ final class MountPoint {
         }
     }
 
-    /** Whether nobody serves the FUSE mount on {@code directory} any more: only then is the answer ENOTCONN. */
+    /**
+     * Whether nobody serves the FUSE mount on {@code directory} any more: then, and only then, the answer is ENOTCONN.
+     */
     private static boolean isStale(final Path directory, final Executor workers) {
         final CompletableFuture<Integer> answer =
             CompletableFuture.supplyAsync(() -> statusOf(directory.toString()), workers);
         try {
             return answer.get(LIVENESS_TIMEOUT_MS, TimeUnit.MILLISECONDS) == -Errno.ENOTCONN;
         } catch (final TimeoutException | ExecutionException e) {
-            // Nobody says that it is dead: it may be served by this very thread.
+            // It is not known to be dead: it may be served by this very thread.
             return false;
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -224,7 +228,7 @@ final class MountPoint {
         }
     }
 
-    /** Mounts by mount(2); null when this process may not. */
+    /** Mounts with mount(2). Returns null when this process may not. */
     private static OwnedFd mountAsRoot(final Path directory, final String options) {
         final int fd = Paths.open(DEVICE, Constants.O_RDWR | Constants.O_CLOEXEC | Constants.O_NONBLOCK);
         if (fd == -Errno.ENOENT || fd == -Errno.ENODEV || fd == -Errno.ENXIO) {
@@ -232,7 +236,7 @@ final class MountPoint {
                 + " (module fuse; in a container: pass the device)");
         }
         if (fd < 0) {
-            // Not ours to open: the helper may be allowed to.
+            // This process may not open it, but the helper may.
             return null;
         }
         final OwnedFd device = OwnedFd.of(fd);

@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What is mounted where, without asking any of the file systems: /proc/self/mountinfo, proc(5).
+ * Looks up mounts without asking any of the file systems. Source: /proc/self/mountinfo, proc(5).
  */
 final class MountTable {
     private static final Path MOUNT_INFO = Path.of("/proc/self/mountinfo");
@@ -26,7 +26,7 @@ final class MountTable {
      * @param major  of the device number.
      * @param minor  of the device number.
      * @param type   of the file system: {@code fuse.vsock-proxy}.
-     * @param source what is mounted.
+     * @param source what is mounted, as given to mount(2).
      */
     record Entry(int major, int minor, String type, String source) {
         boolean isFuse() {
@@ -38,9 +38,9 @@ final class MountTable {
     }
 
     /**
-     * The uppermost mount on {@code directory}, or null.
+     * The topmost mount on {@code directory}, or null.
      *
-     * @param directory absolute, with no symbolic links.
+     * @param directory an absolute path without symbolic links.
      */
     static Entry find(final Path directory) throws IOException {
         return find(Files.readAllLines(MOUNT_INFO, StandardCharsets.ISO_8859_1), directory);

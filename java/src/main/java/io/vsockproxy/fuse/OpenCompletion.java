@@ -7,20 +7,20 @@ package io.vsockproxy.fuse;
 import io.vsockproxy.posix.OwnedFd;
 
 /**
- * Is told how a {@link FuseMount#open} ended: one of the two, once, on the loop's thread.
+ * Called with the outcome of a {@link FuseMount#open}: one of these methods, once, on the loop's thread.
  */
 public interface OpenCompletion {
     /**
      * The file is open.
      *
-     * @param descriptor the callee's to pass on or to close; to be closed by {@link FuseMount#dispose} only.
+     * @param descriptor the descriptor. Takes ownership; this process must close it only by {@link FuseMount#dispose}.
      */
     void onOpened(OwnedFd descriptor);
 
     /**
-     * It could not be opened: EMFILE, EIO at the end of the mount. {@link FileBackend#released} comes next.
+     * The file could not be opened. {@link FileBackend#released} is called next.
      *
-     * @param errno positive.
+     * @param errno positive: EMFILE; EIO at the end of the mount.
      */
     void onFailed(int errno);
 }

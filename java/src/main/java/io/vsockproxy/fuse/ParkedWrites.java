@@ -9,33 +9,36 @@ import java.util.ArrayDeque;
 import java.util.IdentityHashMap;
 
 /**
- * Writes that their backends had no room for, each with its data. Loop's thread only.
+ * Writes for which their backends had no room, each with its data. Confined to the loop's thread.
  *
- * <p>The kernel's requests come one after the other, so one that is not taken stops those behind it, whosever they are.
- * That is why all are taken, and why memory is bounded by keeping less of them instead: a few whole ones, in the
- * buffers that they came in, and of the others the beginning. Whoever waits for one of those is told of a short write,
- * later, and goes on from there; it is neither refused nor in the way of others.
+ * <p>The kernel's requests come one after the other, so leaving one in the kernel would stop all those behind it,
+ * whatever file they are for. Therefore every request is taken, and memory is bounded by keeping less of them: a few
+ * are kept whole, in the buffers they came in, and of the others only the beginning. Whoever waits for one of these
+ * later gets a short write, and goes on from there; it is not refused, and does not hold up others.
  */
 final class ParkedWrites {
-    /** Writes kept whole in a buffer of a mebibyte. Of one more, or of one of those who have most, a part is kept. */
+    /**
+     * How many writes are kept whole, in buffers of 1 MiB each. Of a further one, or of one in the queue that has the
+     * most, only a part is kept.
+     */
     static final int MAX_WHOLE = 64;
-    /** Writes that may wait for the same room; one more is not taken. */
+    /** How many writes may wait for the same room; a further one is refused. */
     static final int MAX_OF_ONE_ROOM = 4096;
-    /** What is kept of a write: what goes into a pipe in one piece (PIPE_BUF). */
+    /** How many bytes are kept of a partial write: as many as a pipe writes atomically (PIPE_BUF). */
     static final int PART_LENGTH = 4096;
 
-    /** Has a backend take a write. */
+    /** Offers a parked write to its backend. */
     @FunctionalInterface
     interface Offer {
-        /** False when there is still no room for what is in {@code data}. */
+        /** Returns false when there is still no room for what is in {@code data}. */
         boolean isTaken(FuseRequest request, Memory data);
     }
 
-    /** Those that wait for the same. */
+    /** Writes that wait for the same room. */
     private static final class Queue {
         private final Object room;
         private final ArrayDeque<FuseRequest> waiting = new ArrayDeque<>();
-        /** Those of them of which less can be kept, in the same order. */
+        /** Those of them that are kept whole but could be reduced to a part, in the same order. */
         private final ArrayDeque<FuseRequest> whole = new ArrayDeque<>();
 
         Queue(final Object room) {
@@ -54,9 +57,9 @@ final class ParkedWrites {
     }
 
     /**
-     * Keeps the write that the channel has read last.
+     * Keeps the write that the channel has just read.
      *
-     * @return false when too many wait for the same room.
+     * @return false when too many are waiting for the same room.
      */
     boolean park(final FuseRequest request) {
         final Queue queue = queues.computeIfAbsent(request.node().backend().room(), Queue::new);
@@ -66,7 +69,7 @@ final class ParkedWrites {
         if (request.length() <= PART_LENGTH) {
             request.parkedData(part(channel.request(), request.length()));
         } else if (!request.isDivisible()) {
-            // The kernel bounds what of mappings it has written back at once.
+            // The kernel itself limits how much of mappings it writes back at once.
             request.parkedData(channel.detachRequest());
         } else if (mayKeepWhole(queue)) {
             request.parkedData(channel.detachRequest());
@@ -80,9 +83,9 @@ final class ParkedWrites {
         return true;
     }
 
-    /** Offers the writes again, those for each room in order until it is used up. */
+    /** Offers the writes again; those for each room in order, until that is used up. */
     void offerAll() {
-        // What is offered may bring the mount, and all that is kept here, to its end.
+        // On a copy: offering a write may end the mount, and with it everything kept here.
         for (final Queue queue : queues.values().toArray(new Queue[0])) {
             FuseRequest request = queue.waiting.peekFirst();
             while (request != null && offer(queue, request)) {
@@ -92,9 +95,9 @@ final class ParkedWrites {
         }
     }
 
-    /** Forgets a write whose answer is no longer waited for. */
+    /** Removes a write that nobody waits for any more. */
     void remove(final FuseRequest request) {
-        // Its backend, and with it the room, may be gone.
+        // All queues are searched, because the backend, and with it the room, may be gone.
         for (final Queue queue : queues.values().toArray(new Queue[0])) {
             if (queue.waiting.remove(request)) {
                 if (queue.whole.remove(request)) {
@@ -106,7 +109,7 @@ final class ParkedWrites {
         discardData(request);
     }
 
-    /** The end of the mount. */
+    /** At the end of the mount: answers all of them with {@code errno}. */
     void abandonAll(final int errno) {
         final Queue[] left = queues.values().toArray(new Queue[0]);
         queues.clear();
@@ -115,7 +118,7 @@ final class ParkedWrites {
             queue.whole.clear();
             FuseRequest request = queue.waiting.pollFirst();
             while (request != null) {
-                // The backend has never taken it, and owes no answer.
+                // The backend has not taken it, and so will not answer.
                 discardData(request);
                 request.replyError(errno);
                 request = queue.waiting.pollFirst();
@@ -145,7 +148,10 @@ final class ParkedWrites {
         return false;
     }
 
-    /** Whether there is a buffer for one more of {@code queue}, for which another queue may have to give one. */
+    /**
+     * Whether one more write of {@code queue} may be kept whole. For that, a write of another queue may be reduced to a
+     * part.
+     */
     private boolean mayKeepWhole(final Queue queue) {
         if (wholeCount < MAX_WHOLE) {
             return true;

@@ -9,7 +9,8 @@ import io.vsockproxy.posix.OwnedFd;
 import java.util.function.Consumer;
 
 /**
- * One open(2) of a file of the mount, from the request on until somebody is told what came of it. Loop's thread.
+ * One open(2) of a file of the mount, from the request until its completion has been called. Confined to the loop's
+ * thread.
  */
 final class PendingOpen {
     private final FuseNode node;
@@ -20,7 +21,7 @@ final class PendingOpen {
     private boolean begun;
 
     /**
-     * @param onDone is called after {@code completion}.
+     * @param onDone called after {@code completion}.
      */
     PendingOpen(
         final FuseNode node,
@@ -35,7 +36,7 @@ final class PendingOpen {
         this.onDone = onDone;
     }
 
-    /** Its turn has come: true the first time. */
+    /** Marks it as begun. Returns true the first time. */
     boolean begin() {
         final boolean first = !begun;
         begun = true;
@@ -55,9 +56,9 @@ final class PendingOpen {
     }
 
     /**
-     * Tells what came of it.
+     * Calls the completion with the outcome.
      *
-     * @param result the descriptor, which is this object's to give away, or {@code -errno}.
+     * @param result the descriptor, of which it takes ownership, or {@code -errno}.
      */
     void complete(final int result) {
         if (result >= 0) {
@@ -68,7 +69,7 @@ final class PendingOpen {
         onDone.accept(this);
     }
 
-    /** The mount has ended before. */
+    /** Calls the completion because the mount has ended first. */
     void cancel() {
         completion.onFailed(Errno.EIO);
     }

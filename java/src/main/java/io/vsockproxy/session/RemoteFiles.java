@@ -32,60 +32,61 @@ public final class RemoteFiles {
          * The answer.
          *
          * @param context what was given with the request.
-         * @param errno  0, or why it could not be done.
-         * @param value  bytes written; 0 for other requests.
-         * @param buffer holds the bytes read, which must be used before this returns; null for other requests.
-         * @param offset where they begin.
-         * @param length how many there are; fewer than asked for at the end of the file.
+         * @param errno  0, or a positive errno: why it could not be done.
+         * @param value  how many bytes were written; 0 for other requests.
+         * @param buffer contains the bytes read; borrowed for this call only. Null for other requests.
+         * @param offset index of the first byte.
+         * @param length how many bytes were read; fewer than asked for at the end of the file.
          */
         void onAnswer(Object context, int errno, long value, DirectBuffer buffer, int offset, int length);
     }
 
-    /** One that takes the bytes of a read from a pipe as well. */
+    /** A completion that can also take the bytes of a read from a pipe. */
     interface SplicedCompletion extends Completion {
         /**
-         * Bytes begin to come for which {@link #onSpliced} is called when all have.
+         * The bytes of the answer begin to come into {@code pipe}. {@link #onSpliced} is called when all of them have.
          *
-         * @param pipe   gets what is to be in front of them, a page at most, now.
-         * @param length of all of them.
-         * @return false if they have to come another way.
+         * @param pipe   receives, from this method, whatever must precede the bytes: a page at most.
+         * @param length how many bytes will come.
+         * @return false if they must come through the inbound buffer instead.
          */
         boolean beginSplice(Object context, SplicePipe pipe, int length);
 
-        /** The answer, instead of {@link #onAnswer}; the pipe is empty when this returns. */
+        /** The answer, in place of {@link #onAnswer}. Must leave the pipe empty. */
         void onSpliced(Object context, SplicePipe pipe);
     }
 
-    /** One whose answer may take as long as it likes, and so says nothing about how long answers take. */
+    /** A completion of a request that may wait for long, so that it is left out of the statistics. */
     @FunctionalInterface
     interface UntimedCompletion extends Completion { }
 
-    /** Is told a file's attributes, once. */
+    /** Called with a file's attributes, once. */
     @FunctionalInterface
     public interface AttributesCompletion {
         /**
          * The answer.
          *
          * @param context    what was given with the request.
-         * @param errno      0, or why they are not known.
-         * @param attributes must be used before this returns; from a peer without the extension, the size and no more.
+         * @param errno      0, or a positive errno: why they are not known.
+         * @param attributes the attributes, borrowed for this call only; from a peer without the extension, only the
+         *                   size.
          */
         void onAnswer(Object context, int errno, FileAttributes attributes);
     }
 
-    /** A request that waits for its answer; used again for another when it has it. */
+    /** A request that waits for its answer. Reused once it has been answered. */
     private static final class Pending {
         private int responseCommand;
-        /** Of a write. */
+        /** How many bytes a write carries. */
         private int length;
         private long sinceNs;
-        /** One of these two is null. */
+        /** Exactly one of these two is not null. */
         private Completion completion;
         private AttributesCompletion attributesCompletion;
         private Object context;
     }
 
-    /** What waits for room on the link, or behind that as it is about the same file. */
+    /** A write that waits for room on the link, or a message that waits behind one to the same file. */
     private interface Waiting {
         long handle();
     }
@@ -104,7 +105,7 @@ public final class RemoteFiles {
         }
     }
 
-    /** A message that must not overtake a write to the same file. What it asks is among {@link #pending} already. */
+    /** A message that must not overtake a write to the same file. Its request is in {@link #pending} already. */
     private record WaitingMessage(long handle, Runnable sending) implements Waiting { }
 
     private final Session session;
@@ -117,13 +118,13 @@ public final class RemoteFiles {
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
     private final ArrayDeque<Pending> idle = new ArrayDeque<>();
-    /** In the order in which they came. */
+    /** In the order in which they were made. */
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
     private int waitingWrites;
     private long lastCookie;
 
     /**
-     * @param peerHasGreeted so that it understands {@link #sync} and {@link #appends}.
+     * @param peerHasGreeted whether the peer has greeted, and so understands {@link #sync} and {@link #appends}.
      */
     RemoteFiles(
         final Session session,
@@ -136,7 +137,7 @@ public final class RemoteFiles {
         this.session = session;
         this.outbox = outbox;
         this.maxRequests = limits.maxPendingFileRequests();
-        // What is longer than the ring may ever hold would wait for ever.
+        // A write longer than the ring can ever hold would wait for ever.
         this.maxWriteLength = Math.min(RemoteFile.MAX_LENGTH, limits.maxPacketLength());
         this.loop = loop;
         this.counters = counters;
@@ -147,7 +148,7 @@ public final class RemoteFiles {
         return !session.hasEnded();
     }
 
-    /** Whether the peer takes {@link io.vsockproxy.file.FileRelay#END_OF_FILE} for the offset of a write. */
+    /** Whether the peer accepts {@link io.vsockproxy.file.FileRelay#END_OF_FILE} as the offset of a write. */
     boolean appends() {
         return peerHasGreeted.getAsBoolean();
     }
@@ -157,7 +158,7 @@ public final class RemoteFiles {
         return peerHasGreeted.getAsBoolean();
     }
 
-    /** The cookie of the request that was sent last. */
+    /** The cookie of the request made last. */
     long lastCookie() {
         return lastCookie;
     }
@@ -170,7 +171,7 @@ public final class RemoteFiles {
     /**
      * Reads up to {@code count} bytes at {@code offset}.
      *
-     * @return false when there are too many requests already, or the session has ended: nothing was sent.
+     * @return false when too many requests are pending or the session has ended: nothing was sent.
      */
     public boolean pread(
         final long handle,
@@ -195,12 +196,13 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes, of more than one request carries only the beginning; the bytes may be used again when this returns.
+     * Writes bytes, or only the first of them if they are more than one request carries. They may be overwritten when
+     * this returns.
      *
      * @param buffer off-heap; the {@link PwriteRequestHeader#MAX_LENGTH} bytes in front of {@code offset} are
      *               overwritten, to frame the bytes where they lie.
-     * @return false when there are too many requests already, the link has no room for the bytes now, or the session
-     *     has ended: nothing was sent.
+     * @return false when too many requests are pending, the link has no room for the bytes now, or the session has
+     *     ended: nothing was sent.
      */
     public boolean pwrite(
         final long handle,
@@ -210,7 +212,7 @@ public final class RemoteFiles {
         final int length,
         final Completion completion,
         final Object context) {
-        // Those that wait for room are not overtaken, or a large one might wait for ever.
+        // Writes that wait for room are not overtaken, or a large one might wait for ever.
         if (!hasRoom() || !waiting.isEmpty()) {
             return false;
         }
@@ -224,11 +226,11 @@ public final class RemoteFiles {
     }
 
     /**
-     * Writes as soon as the link has room for the bytes, of more than one request carries only the beginning. What is
-     * asked about the same file afterwards is sent afterwards.
+     * As {@link #pwrite}, but waits until the link has room for the bytes. Later requests about the same file are sent
+     * later.
      *
-     * @param buffer must stay as it is until the completion is told.
-     * @return false when there are too many requests already or the session has ended.
+     * @param buffer must not change until the completion is called.
+     * @return false when too many requests are pending or the session has ended: nothing will be sent.
      */
     public boolean pwriteWhenRoom(
         final long handle,
@@ -261,7 +263,7 @@ public final class RemoteFiles {
         }
     }
 
-    /** Tells the owner that the file is not used here any more. */
+    /** Tells the owner that the file is no longer used here. */
     void closeFile(final long handle) {
         if (isAwaited(handle)) {
             waitFor(handle, () -> outbox.sendClose(handle));
@@ -270,7 +272,7 @@ public final class RemoteFiles {
         }
     }
 
-    /** Whether a write to the file waits for room, or what came after one. */
+    /** Whether a write to the file, or a message behind one, waits for room. */
     private boolean isAwaited(final long handle) {
         if (!waiting.isEmpty()) {
             for (final Waiting earlier : waiting) {
@@ -286,14 +288,14 @@ public final class RemoteFiles {
         waiting.add(new WaitingMessage(handle, sending));
     }
 
-    /** Asks for the attributes; as {@link #pread}. */
+    /** Asks for the attributes. Returns as {@link #pread}. */
     public boolean fstat(final long handle, final AttributesCompletion completion, final Object context) {
         return fstat(handle, Sync.NONE, completion, context);
     }
 
     /**
-     * Has the owner make durable what was written, and asks for the attributes; as {@link #pread}. A peer without the
-     * extension only tells the size: of it nothing can be had that lasts.
+     * Has the owner make durable what was written, and asks for the attributes. Returns as {@link #pread}. A peer
+     * without the extension only sends the size, and makes nothing durable.
      *
      * @param dataOnly as by fdatasync(2).
      */
@@ -322,7 +324,7 @@ public final class RemoteFiles {
         return true;
     }
 
-    /** Cuts or extends; as {@link #pread}. */
+    /** Truncates or extends the file. Returns as {@link #pread}. */
     public boolean ftruncate(
         final long handle, final long length, final Completion completion, final Object context) {
         if (!hasRoom()) {
@@ -341,7 +343,7 @@ public final class RemoteFiles {
         return true;
     }
 
-    /** False for an answer that nobody waits for, or of another kind than was asked for. */
+    /** Handles a response. Returns false when nobody waits for it, or it is of another kind than was asked for. */
     boolean onResponse(final MessageDecoder message) {
         final Pending request = pending.get(message.cookie());
         if (request == null || request.responseCommand != message.command()) {
@@ -367,14 +369,17 @@ public final class RemoteFiles {
         return true;
     }
 
-    /** What went wrong, which may be the answer itself: an error that there is not, or more written than there was. */
+    /**
+     * The errno of a response, which is EIO if the response itself is wrong: an impossible error, or more bytes written
+     * than were sent.
+     */
     private static int errno(final MessageDecoder message, final int length) {
         final int errno = PeerErrno.of(message.errorCode());
         final boolean isWritten = errno == 0 && message.command() == Command.PWRITE_RESPONSE;
         return isWritten && (message.bytesWritten() < 0 || message.bytesWritten() > length) ? Errno.EIO : errno;
     }
 
-    /** Whether the answer to request {@code cookie}, {@code length} bytes, may come through {@code pipe}. */
+    /** Whether the answer to request {@code cookie}, of {@code length} bytes, may come through {@code pipe}. */
     boolean beginSplice(final long cookie, final SplicePipe pipe, final long length) {
         final Pending request = pending.get(cookie);
         return request != null && request.responseCommand == Command.PREAD_RESPONSE
@@ -382,7 +387,7 @@ public final class RemoteFiles {
             && ((SplicedCompletion) request.completion).beginSplice(request.context, pipe, (int) length);
     }
 
-    /** It has. */
+    /** The whole answer to request {@code cookie} is in {@code pipe}. */
     void onSpliced(final long cookie, final SplicePipe pipe) {
         final Pending request = pending.get(cookie);
         final SplicedCompletion completion = (SplicedCompletion) request.completion;
@@ -400,7 +405,7 @@ public final class RemoteFiles {
         idle.push(request);
     }
 
-    /** The session is over. */
+    /** The session has ended: every pending request is answered EIO. */
     void close() {
         final ArrayList<Pending> left = new ArrayList<>();
         pending.forEach(left::add);
@@ -422,7 +427,7 @@ public final class RemoteFiles {
         }
     }
 
-    /** Whether it needs to wait no longer: it has been sent, or cannot be. */
+    /** Sends what waits. Returns whether it is done with: it has been sent, or never can be. */
     private boolean send(final Waiting next) {
         if (next instanceof WaitingMessage message) {
             session.guarded(message.sending);
@@ -430,7 +435,7 @@ public final class RemoteFiles {
         }
         final WaitingWrite write = (WaitingWrite) next;
         if (write.offset + write.length > write.buffer.capacity()) {
-            // It was there when the write was asked for. Those behind it must not wait for it for ever.
+            // The bytes were there when the write was requested. Those behind it must not wait for ever.
             write.fail(Errno.EFAULT);
             return true;
         }
