@@ -30,26 +30,26 @@ import java.util.concurrent.TimeUnit;
  * cached, and attributes are never valid for longer than one call. The consequences:
  * <ul>
  * <li>The next read sees what others have written. lseek(SEEK_END) asks for the size.</li>
- * <li>The descriptor shows O_DIRECT, without which sendfile, splice and copy_file_range would take what they send from
- *     the page cache (from Linux 6.5 on): whoever takes it away (F_SETFL), or opens /proc/self/fd/N without, may send
- *     what was sent before. No alignment is asked for.</li>
- * <li>io_uring and aio reads, copy_file_range, FIONREAD and accesses to mappings trust the size that was seen last
- *     (when the file was opened, or by an fstat since): an fstat makes growth visible to them.</li>
- * <li>mmap(MAP_PRIVATE) always works; mmap(MAP_SHARED) from Linux 6.6 on, ENODEV before. A new mapping shows the
- *     content at the time that each page is first touched; a page that was touched keeps that content until it is
- *     mapped again, until an fstat shows another size or modification time, or until a write through this mount
- *     replaces it. Stores
- *     to a shared mapping are written when it is synchronised or unmapped; with O_APPEND they are refused.</li>
+ * <li>The descriptor shows O_DIRECT; without it, sendfile, splice and copy_file_range would send from the page cache
+ *     (from Linux 6.5 on). Whoever clears the flag (F_SETFL), or opens /proc/self/fd/N without it, may send outdated
+ *     content. No alignment is required.</li>
+ * <li>Reads through io_uring and aio, copy_file_range, FIONREAD and accesses to mappings rely on the size seen last
+ *     (when the file was opened, or by an fstat since), so an fstat makes growth visible to them.</li>
+ * <li>mmap(MAP_PRIVATE) always works; mmap(MAP_SHARED) from Linux 6.6 on, and before that fails with ENODEV. Each page
+ *     of a mapping shows the content at the time it was first touched, until it is mapped again, an fstat shows another
+ *     size or modification time, or a write through this mount replaces it. Stores to a shared mapping are written when
+ *     it is synchronised or unmapped; with O_APPEND they are refused.</li>
  * <li>The process that serves the mount must not map its files. Unmapping writes pages back, and a first touch reads
- * them, while the process's memory map is locked or a thread cannot reach a safepoint, and the loop may be waiting for
- * either. Any other process may map them.</li>
+ *     them, while the process's memory map is locked or a thread cannot reach a safepoint, and the loop may be waiting
+ *     for either. Any other process may map them.</li>
  * <li>A file can be opened again through /proc/self/fd/N, with no more access than was granted.</li>
  * <li>If it was opened with O_APPEND, the backend must append. If an application sets O_APPEND later, {@link
- * FuseRequest#isAppending} tells.</li>
+ *     FuseRequest#isAppending} tells.</li>
  * <li>Without {@code allowOther} only processes of the mounting user may open the files again or call fstat on them;
- * the kernel does not check reads and writes of an open descriptor.</li>
+ *     the kernel does not check reads and writes of an open descriptor.</li>
  * <li>As with a file on a disk, no read, fstat or fsync ends because of a signal that the caller survives, and no write
- * or truncation because of any signal. A caller that is killed is released, except from a write or truncation.</li>
+ *     or truncation because of any signal. A caller that is killed is released, except from a write or
+ *     truncation.</li>
  * </ul>
  *
  * <p>Threading: confined to the loop's thread; before the loop's first turn, to any one thread. Between {@link #mount}

@@ -54,7 +54,7 @@ final class FuseProtocol {
 
     static final long FUSE_ASYNC_READ = 1L;
     static final long FUSE_BIG_WRITES = 1L << 5;
-    /** Pages are dropped when an fstat shows another modification time, too. */
+    /** Cached pages are also dropped when an fstat shows another modification time. */
     static final long FUSE_AUTO_INVAL_DATA = 1L << 12;
     static final long FUSE_ASYNC_DIO = 1L << 15;
     static final long FUSE_PARALLEL_DIROPS = 1L << 18;

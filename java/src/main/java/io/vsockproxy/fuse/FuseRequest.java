@@ -46,7 +46,7 @@ public final class FuseRequest {
         ABANDONED
     }
 
-    /** Of who asks for attributes without setting any. */
+    /** For a request for attributes that does not set permissions. */
     static final int ANY_PERMISSIONS = -1;
 
     /** Index among the requests in use. For the pool only. */
@@ -250,7 +250,10 @@ public final class FuseRequest {
         return this;
     }
 
-    /** Of who asks for attributes to set those permissions: it is an error if they are not set already. */
+    /**
+     * For a request for attributes that comes from a chmod: it fails with EPERM unless the file has these permissions
+     * already.
+     */
     FuseRequest permissions(final int newPermissions) {
         permissions = newPermissions;
         return this;

@@ -387,7 +387,7 @@ final class FuseServer implements FuseReplies {
         }
     }
 
-    /** Whether owner or group are to be others than they are. */
+    /** Whether the request would change the owner or group. */
     private boolean changesOwner(final int valid) {
         final int offset = FuseChannel.ARGUMENTS_OFFSET;
         return ((valid & FuseProtocol.FATTR_UID) != 0 && FuseAttributes.setattrUid(buffer, offset) != uid)
