@@ -68,8 +68,8 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--allow-other",
         description = "Let processes of other users examine (fstat) the files that were passed to them and open them "
-            + "again through /proc. Without it only root's or the proxy's own user's may; reading and writing is open "
-            + "to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf when not root.")
+            + "again through /proc. Without it only the proxy's own user's may, not even root's; reading and writing "
+            + "is open to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf when not root.")
     private boolean filesAllowOther;
 
     @Option(

@@ -10,6 +10,11 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.Syscalls;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.regex.Pattern;
 
 /**
  * Finds out what a descriptor is, without ever waiting for whoever serves it: statx with AT_STATX_DONT_SYNC answers
@@ -22,6 +27,9 @@ public final class DescriptorInspector implements AutoCloseable {
     private static final int SEEK_CUR = 1;
     private static final int NAME_LENGTH = Short.BYTES;
     private static final int NAME_LENGTH_OFFSET = Long.BYTES;
+    private static final int PERMISSIONS = 07777;
+    private static final int NAMESPACE_PERMISSIONS = 0444;
+    private static final Pattern NAMESPACE = Pattern.compile("[a-z_]+:\\[[0-9]+]");
 
     private final Memory memory = Memory.allocate(Constants.SIZEOF_STATX);
     private final SocketOptions options = new SocketOptions();
@@ -41,7 +49,7 @@ public final class DescriptorInspector implements AutoCloseable {
         final int format = memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & Constants.S_IFMT;
         final int access = flags & Constants.O_ACCMODE;
         if (format == Constants.S_IFREG) {
-            return DescriptorClass.REGULAR_FILE;
+            return mayBeNamespace() && isNamespace(fd) ? DescriptorClass.OTHER : DescriptorClass.REGULAR_FILE;
         }
         if (format == Constants.S_IFIFO && access == Constants.O_RDONLY) {
             return DescriptorClass.PIPE_READ_END;
@@ -106,6 +114,25 @@ public final class DescriptorInspector implements AutoCloseable {
     public void close() {
         options.close();
         memory.close();
+    }
+
+    /** Whether what statx has told is what it tells of a namespace: an empty file of no disk that all may read. */
+    private boolean mayBeNamespace() {
+        return (memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & PERMISSIONS) == NAMESPACE_PERMISSIONS
+            && memory.buffer().getLong(Constants.STATX_SIZE_OFFSET) == 0
+            && memory.buffer().getInt(Constants.STATX_DEV_MAJOR_OFFSET) == 0;
+    }
+
+    /**
+     * Whether {@code fd} is of a namespace (namespaces(7)). statfs(2), which would say so, may wait for whoever serves
+     * a file; its name does not, and every other regular file's is a path.
+     */
+    private static boolean isNamespace(final int fd) {
+        try {
+            return NAMESPACE.matcher(Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString()).matches();
+        } catch (final IOException | InvalidPathException e) {
+            return false;
+        }
     }
 
     private int statx(final int fd) {

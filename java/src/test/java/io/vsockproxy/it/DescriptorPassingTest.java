@@ -185,6 +185,19 @@ class DescriptorPassingTest {
         Files.delete(socketPath);
     }
 
+    /** Which stat(2) calls a regular file, though there is nothing to be read: it is for setns(2). */
+    @ParameterizedTest
+    @EnumSource
+    @NeedsUnixLink
+    void shouldCarryANamespaceItselfOnAUnixLink(final Role from) throws IOException {
+        final Path path = Path.of("/proc/self/ns/uts");
+        final Endpoint[] ends = PAIR.connect(from);
+        ends[0].pass("n", Endpoint.open(path, Constants.O_RDONLY));
+        final Endpoint received = PAIR.closing(ends[1].receive().only());
+        assertEquals(
+            Files.readSymbolicLink(path), Files.readSymbolicLink(Path.of("/proc/self/fd/" + received.fd())));
+    }
+
     @ParameterizedTest
     @EnumSource
     @NeedsUnixLink
