@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.agrona.DirectBuffer;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,11 +29,16 @@ class FileAllocationTest {
     private static final int ROUNDS = 5;
     private static final long TURN_NS = 1_000_000;
 
-    @TempDir
+    @TempDir(factory = DiskDirectory.class)
     private Path directory;
 
     private interface Request {
         void make(long cookie);
+    }
+
+    @BeforeAll
+    static void needsADisk() {
+        DiskDirectory.assumeAvailable();
     }
 
     @Test
