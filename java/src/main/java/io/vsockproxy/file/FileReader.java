@@ -5,7 +5,6 @@
 package io.vsockproxy.file;
 
 import io.vsockproxy.file.FileRequest.State;
-import io.vsockproxy.file.FileServer.Attempt;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
@@ -25,6 +24,9 @@ import org.agrona.concurrent.UnsafeBuffer;
  * this very loop. Confined to the loop's thread.
  */
 final class FileReader implements AutoCloseable {
+    /** The outcome of an attempt to answer a read without waiting. */
+    enum Attempt { ANSWERED, NO_ROOM, WOULD_BLOCK }
+
     private final FileWindows windows;
     private final FileResponses responses;
     private final FileLimits limits;
@@ -61,6 +63,11 @@ final class FileReader implements AutoCloseable {
             }
         }
         return readCopied(file, cookie, length, offset);
+    }
+
+    /** Whether the result of a call that must not wait is an answer, rather than a reason to let a worker try. */
+    static boolean isFinal(final long result) {
+        return result < 0 && result != -Errno.EAGAIN && result != -Errno.EOPNOTSUPP;
     }
 
     @Override
@@ -156,7 +163,7 @@ final class FileReader implements AutoCloseable {
             return Attempt.ANSWERED;
         }
         responses.abortRead();
-        if (FileServer.isFinal(count)) {
+        if (isFinal(count)) {
             responses.readWithoutData(cookie, (int) -count);
             return Attempt.ANSWERED;
         }

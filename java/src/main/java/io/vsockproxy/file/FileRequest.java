@@ -41,7 +41,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     /** The length of {@link #scratch}, in bytes: for an iovec or a struct statx, one at a time. */
     static final int SCRATCH_LENGTH = Math.max(Constants.SIZEOF_STATX, IoVec.LENGTH);
 
-    private final FileServer server;
+    private final PendingFileRequests owner;
     private final UnsafeBuffer scratch;
 
     FileRequest previous;
@@ -72,8 +72,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     private FileSystemKind learnedKind;
     private boolean learnedTruthful;
 
-    FileRequest(final FileServer server, final UnsafeBuffer scratch) {
-        this.server = server;
+    FileRequest(final PendingFileRequests owner, final UnsafeBuffer scratch) {
+        this.owner = owner;
         this.scratch = scratch;
     }
 
@@ -168,7 +168,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         if (reopens) {
             file.reopened();
         }
-        server.onPerformed(this);
+        owner.onPerformed(this);
     }
 
     // ---- As what is asked of a relayed file's owner
@@ -199,7 +199,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         // An owner that claims to have done more than was asked is not believed.
         final boolean isCount = operation == Operation.READ || operation == Operation.WRITE;
         result = isCount && done > length ? -Errno.EIO : done;
-        server.onPerformed(this);
+        owner.onPerformed(this);
     }
 
     // ---- As the answer's bytes
@@ -225,7 +225,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     @Override
     public void release() {
-        server.onReleased(this);
+        owner.onReleased(this);
     }
 
     /** The size of a file, as far as this kernel knows without asking a server; or {@code -errno}. Does not block. */

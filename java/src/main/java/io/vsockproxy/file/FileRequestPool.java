@@ -16,14 +16,14 @@ final class FileRequestPool implements AutoCloseable {
     private static final int SLAB_REQUESTS = 64;
     private static final int SCRATCH_LENGTH = BitUtil.align(FileRequest.SCRATCH_LENGTH, BitUtil.CACHE_LINE_LENGTH);
 
-    private final FileServer server;
+    private final PendingFileRequests owner;
     private final ArrayList<FileRequest> free = new ArrayList<>();
     private final ArrayList<Memory> slabs = new ArrayList<>();
     private int inUse;
     private boolean closed;
 
-    FileRequestPool(final FileServer server) {
-        this.server = server;
+    FileRequestPool(final PendingFileRequests owner) {
+        this.owner = owner;
     }
 
     /** A request that is not in use. */
@@ -59,7 +59,7 @@ final class FileRequestPool implements AutoCloseable {
         final Memory slab = Memory.allocate(SLAB_REQUESTS * SCRATCH_LENGTH);
         slabs.add(slab);
         for (int i = 0; i < SLAB_REQUESTS; i++) {
-            free.add(new FileRequest(server, new UnsafeBuffer(slab.buffer(), i * SCRATCH_LENGTH, SCRATCH_LENGTH)));
+            free.add(new FileRequest(owner, new UnsafeBuffer(slab.buffer(), i * SCRATCH_LENGTH, SCRATCH_LENGTH)));
         }
     }
 
