@@ -55,7 +55,7 @@ class PackagesTest {
     /** The table's first column, from the top down. */
     private static List<String> documented() throws IOException {
         final String text = Files.readString(DOCUMENT);
-        final String section = text.substring(text.indexOf("## The rooms"), text.indexOf("The public API is"));
+        final String section = text.substring(text.indexOf("## The packages"), text.indexOf("The public API is"));
         return ROW.matcher(section).results().map(PackagesTest::name).toList();
     }
 

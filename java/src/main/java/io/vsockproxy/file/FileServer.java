@@ -17,8 +17,8 @@ import org.agrona.DirectBuffer;
 /**
  * Answers one session's requests for files of this side.
  *
- * <p>What need not wait for a disk is done and answered at once, reads by {@link FileReader}; everything else becomes one
- * of the {@link PendingFileRequests}. Confined to the loop's thread.
+ * <p>What need not wait for a disk is done and answered at once, reads by {@link FileReader}; everything else becomes
+ * one of the {@link PendingFileRequests}. Confined to the loop's thread.
  */
 public final class FileServer implements AutoCloseable {
     /** Writes up to this length, in bytes, are done on the loop when they only touch memory. */
@@ -126,7 +126,8 @@ public final class FileServer implements AutoCloseable {
     }
 
     /**
-     * Makes durable what was written before, as far as this kernel's answer can be trusted, then reports the attributes.
+     * Makes durable what was written before, as far as this kernel's answer can be trusted, then reports the
+     * attributes.
      *
      * @param dataOnly whether the effect of fdatasync(2) suffices.
      */

@@ -223,8 +223,8 @@ final class PendingFileRequests implements AutoCloseable {
     }
 
     /**
-     * The link has sent the answer, or never will. Called from inside the link's own work, where nothing can be sent, so
-     * what follows from it waits for the end of the turn.
+     * The link has sent the answer, or never will. Called from inside the link's own work, where nothing can be sent,
+     * so what follows from it waits for the end of the turn.
      */
     void onReleased(final FileRequest request) {
         released.add(request);
