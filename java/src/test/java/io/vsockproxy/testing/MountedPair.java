@@ -76,10 +76,17 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
 
     /** Connects through both proxies: the end that asked, and the one that accepted; closed after the test. */
     public Endpoint[] connect(final Role from) {
-        return closing(
-            Endpoint.connect(
-                from == Role.GUEST ? ProxyPair.guestForward(directory) : ProxyPair.hostForward(directory)),
-            (from == Role.GUEST ? hostServer : guestServer).accept());
+        return closing(Endpoint.connect(forward(from)), accept(from));
+    }
+
+    /** What an application of that side connects to, to reach one of the other. */
+    public Path forward(final Role from) {
+        return from == Role.GUEST ? ProxyPair.guestForward(directory) : ProxyPair.hostForward(directory);
+    }
+
+    /** The end that the other side gets of what was connected to {@link #forward}; the caller's. */
+    public Endpoint accept(final Role from) {
+        return (from == Role.GUEST ? hostServer : guestServer).accept();
     }
 
     /** Passes {@code file}, which stays the caller's, from one application to the other, which gets this. */
