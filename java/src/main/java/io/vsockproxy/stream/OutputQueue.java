@@ -23,8 +23,14 @@ import org.agrona.concurrent.UnsafeBuffer;
  * length.
  */
 final class OutputQueue implements AutoCloseable {
-    /** The most pieces that one call sends. */
-    static final int MAX_PIECES = 16;
+    /** The most pieces that one call takes: the kernel's limit, UIO_MAXIOV. */
+    static final int MAX_PIECES = 1024;
+
+    /** The most pieces of a byte stream that one call sends: more than a socket takes at once. */
+    static final int MAX_STREAM_PIECES = 16;
+
+    /** The longest packet, in bytes, that one call can send, wherever in a chunk it begins. */
+    static final int MAX_PACKET_LENGTH = (MAX_PIECES - 1) * ChunkPool.CHUNK_LENGTH;
 
     /** Roughly what a run takes in addition to its bytes, so that empty packets are bounded too. */
     static final int RUN_CHARGE = 64;
@@ -155,15 +161,17 @@ final class OutputQueue implements AutoCloseable {
     }
 
     /**
-     * Lists the first run's bytes, or as many as fit into {@link #MAX_PIECES} pieces, in a table of {@link IoVec}s.
+     * Lists the first run's bytes in a table of {@link IoVec}s: a whole packet, if it is no longer than {@link
+     * #MAX_PACKET_LENGTH}; of a byte stream, as much as fits into {@link #MAX_STREAM_PIECES} pieces.
      *
      * @return how many entries were written; 0 for an empty packet.
      */
     int gather(final UnsafeBuffer table) {
         int left = firstRun.length;
         int from = readOffset;
+        final int maxPieces = keepsBoundaries ? MAX_PIECES : MAX_STREAM_PIECES;
         int pieces = 0;
-        for (Chunk chunk = firstChunk; left > 0 && pieces < MAX_PIECES; chunk = chunk.next) {
+        for (Chunk chunk = firstChunk; left > 0 && pieces < maxPieces; chunk = chunk.next) {
             final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - from);
             IoVec.set(table, pieces++, chunk.memory().address(from, part), part);
             left -= part;

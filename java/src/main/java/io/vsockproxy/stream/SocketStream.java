@@ -265,11 +265,11 @@ public final class SocketStream extends DescriptorStream {
             acknowledge(sent);
             widenSendBuffer();
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
-        } else if (mayPass(-sent) && !(packets && length > StreamCommons.MAX_QUEUED_PACKET_LENGTH)) {
+        } else if (mayPass(-sent)) {
             enqueue(buffer, offset, length, riding);
         } else {
             closeAll(riding);
-            onWriteFailed(mayPass(-sent) ? Errno.EMSGSIZE : -sent);
+            onWriteFailed(-sent);
         }
     }
 
@@ -305,7 +305,14 @@ public final class SocketStream extends DescriptorStream {
             final int[] riding = queue.firstDescriptors();
             final int pieces = queue.gather(commons.pieces());
             final int offered = queue.firstLength();
-            final int sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+            if (packets && offered > OutputQueue.MAX_PACKET_LENGTH) {
+                onWriteFailed(Errno.EMSGSIZE);
+                return isOpen();
+            }
+            int sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+            if (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), offered)) {
+                sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+            }
             if (sent < 0) {
                 if (mayPass(-sent)) {
                     heldUp = sent != -Errno.EAGAIN;

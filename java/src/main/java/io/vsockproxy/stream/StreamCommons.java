@@ -27,9 +27,6 @@ public final class StreamCommons implements AutoCloseable {
     /** With less room than this, in bytes, it is not worth reading from a stream socket or pipe. */
     static final int MIN_READ_LENGTH = 16 * 1024;
 
-    /** In bytes: one call must gather a whole packet, wherever in a chunk it begins. */
-    static final int MAX_QUEUED_PACKET_LENGTH = (OutputQueue.MAX_PIECES - 1) * ChunkPool.CHUNK_LENGTH;
-
     private static final int PIECES_OFFSET = 0;
     private static final int DESCRIPTORS_OFFSET = PIECES_OFFSET + OutputQueue.MAX_PIECES * IoVec.LENGTH;
     private static final int INT_OFFSET = DESCRIPTORS_OFFSET + ControlData.MAX_DESCRIPTORS * Integer.BYTES;

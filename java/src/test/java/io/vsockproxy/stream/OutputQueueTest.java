@@ -217,7 +217,7 @@ class OutputQueueTest {
 
     private byte[] gather(final OutputQueue queue) {
         final int pieces = queue.gather(table);
-        final ByteBuffer bytes = ByteBuffer.allocate(OutputQueue.MAX_PIECES * ChunkPool.CHUNK_LENGTH);
+        final ByteBuffer bytes = ByteBuffer.allocate(queue.firstLength());
         for (int i = 0; i < pieces; i++) {
             final int length = (int) IoVec.length(table, i);
             new UnsafeBuffer(IoVec.address(table, i), length).getBytes(0, bytes, length);
