@@ -62,6 +62,9 @@ final class Inbox {
     private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
+    /** How much may still be queued when the walk goes on: for that stream, and descriptors for all streams. */
+    private int goOnQueueLength;
+    private int goOnDescriptors;
     /** Whether the link is not read because there are more frames than one walk handles. */
     private boolean interrupted;
     private final EndOfTurnTask goOn = new EndOfTurnTask() {
@@ -173,13 +176,12 @@ final class Inbox {
     /** Whether there is enough room to go on after having been blocked. */
     boolean hasRoom() {
         return session.queuedBytes() <= limits.maxSessionQueueLength() / 2
-            && session.queuedDescriptors() <= limits.maxDescriptorsInFlight() / 2 && !isBlockedByOne();
+            && session.queuedDescriptors() <= goOnDescriptors && !isBlockedByOne();
     }
 
     /** Whether a single stream alone is why the link is not read. */
     boolean isBlockedByOne() {
-        return blockedBy != null && !blockedBy.isClosed()
-            && blockedBy.queueLength() > limits.maxStreamQueueLength() / 2;
+        return blockedBy != null && !blockedBy.isClosed() && blockedBy.queueLength() > goOnQueueLength;
     }
 
     /** Some room has become free: goes on if that is enough. */
@@ -234,7 +236,7 @@ final class Inbox {
             }
             final int waiting = session.queuedDescriptors();
             if (waiting > 0 && waiting + decoder.descriptorCount() > limits.maxDescriptorsInFlight()) {
-                return block(null);
+                return block(null, 0, decoder.descriptorCount());
             }
             framesLeft -= decoder.descriptorCount();
         }
@@ -258,7 +260,7 @@ final class Inbox {
             && stream.queueLength() + (long) blobLength > limits.maxStreamQueueLength()) {
             // Only a blob at the end of its frame can be passed on in parts.
             if (!stream.takesParts() || !endsFrame(head, frameLength)) {
-                return block(stream);
+                return block(stream, blobLength, 0);
             }
             begin(stream);
             partHandle = decoder.handle();
@@ -354,6 +356,20 @@ final class Inbox {
     }
 
     private boolean block(final Stream stream) {
+        return block(stream, 0, 0);
+    }
+
+    /**
+     * Stops the walk until no more is queued than half of the limit, or less, if the next message needs more room.
+     *
+     * @param length      of the next message for the stream, if that cannot be passed on in parts; else 0.
+     * @param descriptors of the next message.
+     */
+    private boolean block(final Stream stream, final int length, final int descriptors) {
+        final int maxLength = limits.maxStreamQueueLength();
+        final int maxDescriptors = limits.maxDescriptorsInFlight();
+        goOnQueueLength = Math.max(0, Math.min(maxLength / 2, maxLength - length));
+        goOnDescriptors = Math.max(0, Math.min(maxDescriptors / 2, maxDescriptors - descriptors));
         blocked = true;
         blockedBy = stream;
         link.pauseReading();

@@ -19,6 +19,7 @@ import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
 import io.vsockproxy.testing.RunsOverVsock;
@@ -208,6 +209,50 @@ class StallTest {
     }
 
     @Test
+    void shouldCloseAReaderWithLittleQueuedThatAPacketWhichDoesNotFitBehindThatWaitsFor() {
+        final RawPeer guest = HOST.guest();
+        final Connection connection = HOST.connect(guest);
+        guest.send(Messages.data(
+            connection.handle(), "x", Messages.descriptor(FileDescriptor.Type.SOCKET_SEQPACKET, -2)));
+        HOST.closing(connection.application().receive().only());
+        // More than a socket takes, and less than half of what may be queued.
+        for (int i = 0; i < 40; i++) {
+            guest.send(Messages.data(-2, new byte[10_000]));
+        }
+        final CompletableFuture<Void> sender = Background.start(() -> {
+            guest.send(Messages.data(-2, new byte[MAX_STREAM_QUEUE_LENGTH]));
+            guest.send(Messages.data(connection.handle(), "at last"));
+            return null;
+        });
+        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
+        assertTrue(line.contains("SOCKET_SEQPACKET -2 closed"), line);
+        assertEquals(-2, guest.receive().getClose().getHandle());
+        assertEquals("at last", connection.application().readText(7));
+        Background.join(sender);
+    }
+
+    @Test
+    void shouldCloseAReaderWithFewDescriptorsQueuedThatAMessageWithMoreThanAreLeftWaitsFor() {
+        final RawPeer guest = HOST.guest();
+        final Connection stalled = HOST.connect(guest);
+        final Connection other = HOST.connect(guest);
+        guest.send(Messages.data(stalled.handle(), new byte[SOME]));
+        guest.link().awaitTaken();
+        final Endpoint event = HOST.closing(Endpoint.eventfd(0));
+        guest.send(Messages.data(stalled.handle(), "y", events(3)), event, event, event);
+        final Endpoint[] many = new Endpoint[MAX_DESCRIPTORS_IN_FLIGHT - 2];
+        Arrays.fill(many, event);
+        guest.send(Messages.data(other.handle(), "later", events(many.length)), many);
+        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
+        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
+        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        final Received received = other.application().receive();
+        received.descriptors().forEach(HOST::closing);
+        assertEquals("later", received.text());
+        assertEquals(many.length, received.descriptors().size());
+    }
+
+    @Test
     void shouldNotCloseAReaderThatTakesSomethingNowAndThen() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
@@ -281,6 +326,12 @@ class StallTest {
         guest.close();
         HOST.log().awaitOne("that its reader did not take in 1500 ms");
         assertTrue(connection.application().readToEnd().length < SOME);
+    }
+
+    private static FileDescriptor[] events(final int count) {
+        final FileDescriptor[] events = new FileDescriptor[count];
+        Arrays.fill(events, Messages.descriptor(TRANSPORTABLE, 0));
+        return events;
     }
 
     /** A reader's own pace; nothing is waited for. */
