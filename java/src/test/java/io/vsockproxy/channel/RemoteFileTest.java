@@ -20,6 +20,7 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.ChildJvm;
 import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Mounts;
 import io.vsockproxy.testing.Pattern;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -95,6 +96,7 @@ class RemoteFileTest {
 
     @Test
     void shouldBeDurableAtItsOwnerWhenSyncIsTold() throws IOException {
+        Mounts.assumeMountable();
         final Connection connection = PAIR.fromApplication(Role.HOST);
         final Path mount = Files.createDirectory(PAIR.directory().resolve("device"));
         try (ChildJvm device = ChildJvm.start(SlowFileProcess.class, mount.toString(), "1000", "1")) {

@@ -34,6 +34,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -70,9 +71,13 @@ class FileIsolationTest {
         }
     }
 
+    @BeforeAll
+    static void needsAMount() throws IOException {
+        Mounts.assumeMountable();
+    }
+
     @BeforeEach
     void start() throws IOException {
-        Mounts.assumeMountable();
         final Path service = directory.resolve("service");
         target = Endpoint.listen(service);
         host = ProxyProcess.start("host", "--listen", "unix:" + directory.resolve("link"), "--allow-connect",
