@@ -2,22 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For the commands beside it, which read it in: finds or installs what a build needs, and builds. The caller has set $root
-# to the checkout and uses set -eu.
+# Sourced by the commands beside it: finds or installs what a build needs, and builds. The caller has set $root to the
+# checkout and uses set -eu.
 
 min_jdk=17
 : "${root:?}"
 
-# What run_quietly waits for, to be ended with the script.
+# The process that run_quietly waits for, to be ended with the script.
 quiet_process=
 
-# Says $1 and ends.
+# Prints $1 as an error and exits.
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$1" >&2
     exit 1
 }
 
-# The major version of the JDK in directory $1, or 0 when there is none that can compile.
+# The major version of the JDK in directory $1, or 0 when there is no JDK with a compiler.
 jdk_version() {
     local key value
     if [ ! -x "$1/bin/javac" ] || [ ! -x "$1/bin/java" ]; then
@@ -44,7 +44,7 @@ find_jdk() {
     local candidate javac version best=0
     if [ -n "${JAVA_HOME:-}" ]; then
         version=$(jdk_version "$JAVA_HOME")
-        [ "$version" -ge "$min_jdk" ] || die "JAVA_HOME=$JAVA_HOME is no JDK of version $min_jdk or later"
+        [ "$version" -ge "$min_jdk" ] || die "JAVA_HOME=$JAVA_HOME is not a JDK of version $min_jdk or later"
         export JAVA_HOME
         return 0
     fi
@@ -66,7 +66,7 @@ find_jdk() {
     export JAVA_HOME
 }
 
-# Sets apt to the command that installs packages, or to nothing where that takes a password.
+# Sets apt to the command that installs packages, or to nothing where that would ask for a password.
 find_apt() {
     apt=()
     if command -v apt-get > /dev/null; then
@@ -78,7 +78,7 @@ find_apt() {
     fi
 }
 
-# Installs what is missing, by apt where that is possible; elsewhere names it and ends.
+# Installs what is missing with apt where that is possible; elsewhere says what is missing and exits.
 install_missing() {
     local names=() packages=() jdk_package=openjdk-17-jdk-headless log
     find_jdk || { names+=("a JDK, $min_jdk or later"); packages+=("$jdk_package"); }
@@ -93,7 +93,7 @@ install_missing() {
 
     find_apt
     if [ ${#apt[@]} -eq 0 ]; then
-        echo "$(basename "$0"): missing, and without root or a sudo that asks no password not to be installed:" >&2
+        echo "$(basename "$0"): missing, and cannot be installed without root or a sudo that asks no password:" >&2
         printf '  %s\n' "${names[@]}" >&2
         echo "On Debian, as root: apt-get install ${packages[*]}" >&2
         exit 1
@@ -101,7 +101,7 @@ install_missing() {
     log=$(mktemp -t vsock-proxy-apt.XXXXXX)
     run_quietly "updating the list of packages" "$log" "${apt[@]}" -q update
     if [[ " ${packages[*]} " == *" $jdk_package "* ]] && ! apt-cache show "$jdk_package" > /dev/null 2>&1; then
-        # Debian's releases differ in which they have.
+        # Debian's releases differ in the JDKs that they have.
         packages=("${packages[@]/$jdk_package/default-jdk-headless}")
     fi
     run_quietly "installing ${packages[*]}" "$log" \
@@ -115,8 +115,8 @@ has_cross_compiler() {
     command -v aarch64-linux-gnu-gcc > /dev/null && [ -f /usr/aarch64-linux-gnu/include/stdio.h ]
 }
 
-# Installs, where it may, what builds the shim for AArch64 on an x86-64 machine and runs its tests there. What is missing
-# afterwards is said by who goes without it.
+# Installs, where that is possible, what builds the shim for AArch64 on an x86-64 machine and runs its tests there. Whoever
+# needs something that is still missing afterwards says so.
 install_cross_tools() {
     local packages=() log
     [ "$(uname -m)" = x86_64 ] || return 0
@@ -134,8 +134,8 @@ install_cross_tools() {
     fi
 }
 
-# Runs a command that says much: title $1, log $2, the command after that. On a terminal a line counts the seconds; the log's
-# end is shown when it fails.
+# Runs a command with its output in a log: title $1, log $2, then the command. On a terminal a line counts the seconds; when
+# the command fails, the end of the log is shown.
 run_quietly() {
     local title=$1 log=$2 start=$SECONDS status=0
     shift 2
@@ -147,7 +147,7 @@ run_quietly() {
     return "$status"
 }
 
-# Waits for a command that has been started: title $1, log $2, $SECONDS when it began $3, process $4. Like run_quietly.
+# Waits for a command that has been started, like run_quietly: title $1, log $2, $SECONDS at its start $3, process $4.
 await_quietly() {
     local title=$1 log=$2 start=$3 process=$4 status=0
     while [ -t 1 ] && kill -0 "$process" 2> /dev/null; do
@@ -164,7 +164,7 @@ await_quietly() {
     printf '  ok  %s (%d s)\n' "$title" $((SECONDS - start))
 }
 
-# Ends what run_quietly waits for, if anything.
+# Ends the process that run_quietly waits for, if any.
 stop_quiet_process() {
     if [ -n "$quiet_process" ]; then
         kill "$quiet_process" 2> /dev/null || :
@@ -173,7 +173,7 @@ stop_quiet_process() {
     fi
 }
 
-# Maven's output without its progress. Warnings stay, as they end the build: -q would hide which they are.
+# Maven without progress messages. Warnings are shown, because they fail the build (-q would hide them).
 package=(mvn -B -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -f "$root/pom.xml" package)
 
 # Builds, unless nothing has changed since the last time.
@@ -189,8 +189,8 @@ build() {
     share_classes
 }
 
-# Whether what is built is newer than what it is built from; a directory too, since a file may have gone from it. (Those
-# that have a target directory are changed by every build and by the fuzzer.)
+# Whether the build is newer than everything that it is built from. Directories count too, since a file may have been removed
+# (but not those that have a target directory: every build and the fuzzer changes them).
 is_built() {
     [ -f "$root/java/target/built" ] && [ -f "$root/java/target/native/libvsockproxy.so" ] \
         && [ -d "$root/bench/target/lib" ] \
@@ -198,18 +198,18 @@ is_built() {
             java/pom.xml java/src bench/pom.xml bench/src -newer java/target/built -print -quit)" ]
 }
 
-# A build begins now: what is changed from here on is not in it.
+# A build begins now: changes from here on are not in it.
 begin_build() {
     rm -f "$root/java/target/built"
     touch "$root/java/target/building"
 }
 
-# The build has gone well.
+# The build has succeeded.
 end_build() {
     mv -f "$root/java/target/building" "$root/java/target/built"
 }
 
-# Makes the archive that bin/vsock-proxy starts faster with on this JDK, unless it is there; nothing depends on it.
+# Makes the class archive with which bin/vsock-proxy starts faster on this JDK, unless it exists; nothing depends on it.
 share_classes() {
     local stamp
     stamp=$root/java/target/shared-classes-$(jdk_version "$JAVA_HOME")
@@ -219,8 +219,8 @@ share_classes() {
     fi
 }
 
-# Runs class $1 of the demo's, which starts proxies, with the arguments after that; the launcher and a new directory go
-# before them. Leaves its exit status in $status. The caller's traps call clean_up_driver.
+# Runs class $1, which starts proxies. Its arguments are the launcher, a new directory, and then the remaining arguments of
+# this function. Leaves its exit status in $status. The caller's traps call clean_up_driver.
 directory=
 driver=
 run_driver() {
@@ -228,7 +228,7 @@ run_driver() {
     shift
     directory=$(umask 077 && mktemp -d -t vsock-proxy.XXXXXX)
     class_path=$(printf '%s:' "$root"/bench/target/vsock-proxy-bench-*.jar "$root"/bench/target/lib/*.jar)
-    # In the background, so that a signal is acted upon at once.
+    # In the background, so that the shell handles a signal at once.
     "$JAVA_HOME/bin/java" \
         -XX:+UseSerialGC -Xmx256m -Xss512k -XX:-UsePerfData \
         --add-exports java.base/jdk.internal.misc=ALL-UNNAMED --enable-native-access=ALL-UNNAMED \
@@ -240,7 +240,7 @@ run_driver() {
     driver=
 }
 
-# Ends what run_driver has started, and removes its directory.
+# Ends the processes that run_driver has started, and removes its directory.
 clean_up_driver() {
     local file process
     stop_quiet_process

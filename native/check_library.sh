@@ -2,7 +2,7 @@
 # Copyright 2026 The vsock-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# The library exports JNI_OnLoad and JNI_OnUnload alone, needs libc alone, and of glibc nothing newer than 2.17.
+# Checks that the library exports only JNI_OnLoad and JNI_OnUnload, and needs only libc, with nothing newer than glibc 2.17.
 # usage: check_library.sh <nm> <readelf> <libvsockproxy.so>
 set -eu
 nm=$1

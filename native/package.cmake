@@ -1,8 +1,8 @@
 # Copyright 2026 The vsock-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Lays out what goes into the jar of one platform: the library without its debugging information, and properties that
-# say what it is. The loader compares the SHA-256 (io.vsockproxy.posix.NativeResource).
+# Makes the content of one platform's jar: the library without debugging information, and properties that describe it. The
+# loader checks the SHA-256 (io.vsockproxy.posix.NativeResource).
 # usage: cmake -DLIBRARY=... -DSTRIP=... -DPLATFORM=linux-... -DVERSION=... -DLICENSE=... -DDIRECTORY=... -P package.cmake
 set(destination "${DIRECTORY}/META-INF/native/${PLATFORM}")
 file(REMOVE_RECURSE "${DIRECTORY}")

@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# For the scripts beside it, which read it in: Debian packages, unpacked and not installed.
+# Sourced by the scripts beside it: fetches Debian packages and unpacks them without installing them.
 
-# What bin/test --vm and --vm-pair end with where no machine can be had: nothing has been tested.
-# shellcheck disable=SC2034 # For those who read this in.
+# The exit status of bin/test --vm and --vm-pair where no virtual machine can be started: nothing has been tested.
+# shellcheck disable=SC2034 # Used by the scripts that source this.
 not_possible=77
 
-# Where packages are kept, unpacked.
+# Where unpacked packages are kept.
 vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/vsock-proxy/vm
 
-# Unpacks Debian packages $2... into one directory below $vm_cache of name $1, whose path it prints. Those that are
-# there stay as they are. False, having said why, when they cannot be had. With --with-dependencies before the rest, those
-# packages too that they need and this machine does not have.
+# Unpacks Debian packages $2... into directory $1 below $vm_cache, unless that exists, and prints its path. Fails with a
+# message when the packages cannot be fetched. With --with-dependencies as the first argument, also unpacks the packages that
+# they depend on and that are not installed on this machine.
 fetch_packages() (
     local with_dependencies=false directory work package
     if [ "$1" = --with-dependencies ]; then
@@ -44,7 +44,7 @@ fetch_packages() (
         apt-get -q download "$@" "${dependencies[@]}"
     }
     if ! download "$@" > log 2>&1; then
-        # A machine that has just been made has no lists of packages.
+        # A freshly installed machine has no package lists yet.
         if [ "$(id -u)" -eq 0 ]; then apt-get -q update >> log 2>&1 || :; fi
         if ! download "$@" >> log 2>&1; then
             echo "cannot fetch $*:" >&2
@@ -56,7 +56,7 @@ fetch_packages() (
         dpkg -x "$package" root
     done
     touch root/complete
-    # Somebody else may have been quicker.
+    # Another process may have been faster.
     mv -T root "$directory" 2> /dev/null || [ -f "$directory/complete" ]
     echo "$directory"
 )

@@ -2,9 +2,9 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Preloaded into user-mode Linux by vm/machine. Its kernel keeps as much of a process's extended registers as
- * processors had when it was written; a host kernel with more of them (AMX's tiles, for one) takes all of them back or
- * none: "ptrace set fp regs failed, errno = 14". What it does not know stays as it is.
+ * Preloaded into user-mode Linux by vm/machine. Its kernel saves only the extended registers that processors had when it was
+ * written. A host kernel that knows more (AMX's tiles, for example) accepts all of them or none ("ptrace set fp regs failed,
+ * errno = 14"). This sets all of them: those that the user-mode kernel does not know keep their values.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -2,14 +2,14 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  *
- * What MSG_ZEROCOPY is worth on an AF_VSOCK stream (Linux 6.7 and later): docs/performance.md. Only in a virtual machine of
- * vm/pair's, whose host side has the loopback:
+ * Measures what MSG_ZEROCOPY gains on an AF_VSOCK stream (Linux 6.7 and later), for docs/performance.md. To be run only in a
+ * virtual machine of vm/pair's, whose host has the loopback:
  *
  *     cc -O2 -o /tmp/zerocopy vm/zerocopy.c
  *     vm/pair --kernel linux-image-6.12-amd64 /tmp/zerocopy
  *
- * A process sends to another on CID 1, for two seconds in pieces of each length, with the flag and without, in turns. Prints
- * MiB/s, and the sender's processor time for a MiB.
+ * One process sends to another on CID 1, for two seconds with each length of a send, with the flag and without it in turns.
+ * Prints MiB/s, and the sender's processor time per MiB.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,14 +23,14 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-/* It takes struct timespec from above. */
+/* After time.h, because it uses struct timespec without declaring it. */
 #include <linux/errqueue.h>
 #include <linux/vm_sockets.h>
 
 #define MIB (1 << 20)
 #define ROUNDS 3
 #define SECONDS 2
-/* As large as a session's outbound ring: a piece is written over when the kernel has done with it. */
+/* As large as a session's outbound ring: bytes may be overwritten once the kernel no longer needs them. */
 #define RING_LENGTH ((size_t)4 << 20)
 
 static const size_t lengths[] = {16 << 10, 64 << 10, 256 << 10, 1 << 20};
@@ -38,7 +38,7 @@ static const int length_count = sizeof lengths / sizeof *lengths;
 static const struct sockaddr_vm address = {
     .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = 9950};
 
-/* What the kernel has said it is done with: sends, and how many of them it has copied all the same. */
+/* The sends that the kernel has reported as completed, and how many of those it has copied after all. */
 static long completed;
 static long copied;
 
@@ -84,7 +84,7 @@ static void receive_all(int listening) {
     exit(0);
 }
 
-/* Waits a while for the kernel to be done with something; false when it is not. */
+/* Waits a while for the kernel to report a completed send; false when it does not. */
 static bool await_completion(int fd) {
     char control[256];
     struct pollfd ready = {.fd = fd};
@@ -129,7 +129,7 @@ static void measure(size_t length, bool zero_copy) {
         } else if (!zero_copy || (errno != ENOBUFS && errno != ENOMEM)) {
             fail("send");
         }
-        /* Too much for the kernel to keep in mind, or for the ring. */
+        /* Too many sends not yet completed for the kernel, or too many bytes for the ring. */
         const bool refused = count < 0;
         while (zero_copy && (refused || (sends - completed) * (long)length >= (long)RING_LENGTH)) {
             if (!await_completion(fd) || refused) {

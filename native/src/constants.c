@@ -13,7 +13,7 @@
 
 #include "shim.h"
 
-/* Old headers know it as NETLINK_INET_DIAG only. */
+/* Old headers have only its older name, NETLINK_INET_DIAG. */
 #ifndef NETLINK_SOCK_DIAG
 #define NETLINK_SOCK_DIAG 4
 #endif
@@ -30,7 +30,7 @@ typedef struct {
 #define SIZE(type) { "sizeof." #type, (jlong)sizeof(struct type) }
 #define OFFSET(type, field) { "offsetof." #type "." #field, (jlong)offsetof(struct type, field) }
 
-/* Searched from the start: each name is asked for once in a process's life. */
+/* Searched linearly, since each name is looked up only once per process. */
 static const named_value values[] = {
     { "abi.version", VP_ABI_VERSION },
 
@@ -100,7 +100,7 @@ jlong vp_constant(JNIEnv *env, jclass owner __attribute__((unused)), jstring nam
     if (length < 0 || length > MAX_NAME_LENGTH) {
         return INT64_MIN;
     }
-    /* The region is counted in UTF-16 units, the buffer in bytes; the JVM need not end it with a NUL. */
+    /* The region's length is in UTF-16 units, the buffer's in bytes. The JVM does not necessarily append a NUL. */
     (*env)->GetStringUTFRegion(env, name, 0, (*env)->GetStringLength(env, name), buffer);
     buffer[length] = '\0';
     return vp_lookup(buffer);

@@ -1,6 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* Kernel constants that a libc's or kernel's headers of the age of glibc 2.17 lack. They are ABI and never change. */
+/* Kernel constants that headers as old as glibc 2.17 lack. They are part of the kernel's ABI and never change. */
 #ifndef VSOCKPROXY_CONSTANTS_H
 #define VSOCKPROXY_CONSTANTS_H
 
@@ -16,7 +16,7 @@
 #endif
 #include <linux/vm_sockets.h>
 
-/* struct statx: from the libc where it has it (2.28), from the kernel where not; both declare it the same. */
+/* struct statx: from the C library if that has it (glibc 2.28), otherwise from the kernel; both declare it alike. */
 #ifndef STATX_BASIC_STATS
 #include <linux/stat.h>
 #endif
@@ -58,7 +58,7 @@
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1U << 1)
 #endif
-/* The same number on every architecture, like all newer calls. */
+/* The same number on every architecture, as for all newer system calls. */
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif

@@ -1,6 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* What recvmsg leaves beside the bytes, as io.vsockproxy.posix.ControlData reads it. */
+/* What the shim's recvmsg returns besides the bytes, in the layout that io.vsockproxy.posix.ControlData reads. */
 #ifndef VSOCKPROXY_CONTROL_H
 #define VSOCKPROXY_CONTROL_H
 
@@ -17,8 +17,8 @@
 #define VP_CONTROL_LENGTH (VP_CONTROL_DESCRIPTORS_OFFSET + VP_MAX_DESCRIPTORS * 4)
 
 /*
- * Lists the descriptors of all of message's SCM_RIGHTS headers at control, with its flags. Closes those that nobody
- * would learn of: beyond the list's end (MSG_CTRUNC is then among the flags), or of a kind that was not asked for.
+ * Writes the descriptors of all SCM_RIGHTS headers of message to control, and its flags. Closes descriptors that the caller
+ * would not learn of: those that do not fit (MSG_CTRUNC is then among the flags), and pidfds (SCM_PIDFD).
  */
 void vp_list_descriptors(struct msghdr *message, unsigned char *control);
 

@@ -12,14 +12,14 @@ jint vp_epoll_create1(VP_JVM, jint flags) {
 }
 
 jint vp_epoll_ctl(VP_JVM, jint epfd, jint operation, jint fd, jint events, jlong data) {
-    /* Kernels before 2.6.9 wanted an event for EPOLL_CTL_DEL too; the others ignore it. */
+    /* Kernels before 2.6.9 require an event for EPOLL_CTL_DEL too; later ones ignore it. */
     struct epoll_event event = { .events = (uint32_t)events, .data = { .u64 = (uint64_t)data } };
     return VP_RETRY_INT(epoll_ctl(epfd, operation, fd, &event));
 }
 
-/* A retry would wait the whole time again: a loop that was interrupted looks at its timers first. */
+/* Not repeated after EINTR, as it would wait the whole time again: the loop checks its timers first. */
 jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jint timeout_ms) {
-    /* Without a signal mask it is epoll_wait, which AArch64 has not. */
+    /* Without a signal mask it is the same as epoll_wait, which AArch64 lacks. */
     const long ready = VP_SYSCALL(epoll_pwait, epfd, vp_pointer(events_address), max_events, timeout_ms, NULL, 0);
     if (ready >= 0) {
         return (jint)ready;
@@ -27,7 +27,7 @@ jint vp_epoll_wait(VP_JVM, jint epfd, jlong events_address, jint max_events, jin
     return errno == EINTR ? 0 : -errno;
 }
 
-/* What there is now, in a word: whoever wants to wait has epoll. */
+/* The current readiness, without waiting: those who want to wait use epoll. */
 jint vp_poll(VP_JVM, jint fd, jint events) {
     struct pollfd asked = { .fd = fd, .events = (short)events };
     const int ready = VP_RETRY_INT(poll(&asked, 1, 0));

@@ -17,7 +17,7 @@ jint vp_open(VP_JVM, jlong path, jint flags, jint mode) {
     return VP_RETRY_INT(open(vp_pointer(path), flags, (mode_t)mode));
 }
 
-/* Linux frees the number before anything can be interrupted: a retry would close somebody else's descriptor. */
+/* Never repeated: Linux frees the number even when it reports EINTR, and a retry could close another descriptor. */
 jint vp_close(VP_JVM, jint fd) {
     return close(fd) == 0 ? 0 : -errno;
 }
@@ -26,7 +26,7 @@ jint vp_dup3(VP_JVM, jint fd, jint number, jint flags) {
     return VP_RETRY_INT(dup3(fd, number, flags));
 }
 
-/* By number: glibc wraps this from 2.34 on only. */
+/* By number, because glibc has a wrapper only from 2.34 on. */
 jint vp_close_range(VP_JVM, jint first, jint last, jint flags) {
     return VP_RETRY_INT(
         syscall(SYS_close_range, (unsigned long)(unsigned)first, (unsigned long)(unsigned)last, (long)flags));
@@ -44,7 +44,7 @@ jlong vp_splice(VP_JVM, jint in, jint out, jlong length, jint flags) {
     return VP_RETRY(splice(in, NULL, out, NULL, (size_t)length, (unsigned)flags));
 }
 
-/* By number: glibc wraps these from 2.26 on only. syscall(2) takes longs, so no argument may be narrower. */
+/* By number, because glibc has wrappers only from 2.26 on. syscall(2) takes longs, so no argument may be narrower. */
 jlong vp_preadv2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint flags) {
     return VP_RETRY(
         syscall(SYS_preadv2, (long)fd, vp_pointer(iov), (long)iov_count, (long)offset, POSITION_HIGH, (long)flags));
@@ -55,7 +55,7 @@ jlong vp_pwritev2(VP_JVM, jint fd, jlong iov, jint iov_count, jlong offset, jint
         syscall(SYS_pwritev2, (long)fd, vp_pointer(iov), (long)iov_count, (long)offset, POSITION_HIGH, (long)flags));
 }
 
-/* By number: glibc wraps this from 2.28 on only. */
+/* By number, because glibc has a wrapper only from 2.28 on. */
 jint vp_statx(VP_JVM, jint fd, jint flags, jint mask, jlong statx_address) {
     return VP_RETRY_INT(
         syscall(SYS_statx, (long)fd, "", (long)(flags | AT_EMPTY_PATH), (long)mask, vp_pointer(statx_address)));

@@ -28,8 +28,8 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *vm, void *reserved __attribute__((unus
     }
 
     /*
-     * A Java side of another version may lack one of these methods. Go on without: NativeLibrary, which compares the
-     * versions next, can name both, where a pending NoSuchMethodError names neither.
+     * Java classes of another version may lack one of these methods. That is no error here: NativeLibrary compares the
+     * versions next and reports both, whereas a pending NoSuchMethodError would name neither.
      */
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         if (!bind_natives(env, owner, tables[i])) {
@@ -40,6 +40,6 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *vm, void *reserved __attribute__((unus
     return JNI_VERSION_1_8;
 }
 
-/* The bindings go with the class, whose loader is what unloads this library. */
+/* Nothing to do: the bindings end with the class, whose loader unloads this library. */
 JNIEXPORT void JNICALL JNI_OnUnload(JavaVM *vm __attribute__((unused)), void *reserved __attribute__((unused))) {
 }

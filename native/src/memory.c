@@ -3,8 +3,8 @@
 
 #include "shim.h"
 
-/* MAP_FAILED is (void *)-1, which no mapping starts at: one test serves for addresses as for counts. */
-_Static_assert(sizeof(off_t) == 8, "offsets pass 4 GiB");
+/* MAP_FAILED is (void *)-1, so VP_RETRY's check for -1 works for addresses too: no mapping starts there. */
+_Static_assert(sizeof(off_t) == 8, "offsets may exceed 4 GiB");
 
 jlong vp_mmap(VP_JVM, jlong hint, jlong length, jint protection, jint flags, jint fd, jlong offset) {
     return VP_RETRY(mmap(vp_pointer(hint), (size_t)length, protection, flags, fd, offset));

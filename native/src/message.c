@@ -10,9 +10,9 @@
 #define DESCRIPTORS_SPACE CMSG_SPACE(VP_MAX_DESCRIPTORS * sizeof(int))
 
 /*
- * Room for what else may come first and would take the descriptors' place: the options that ask for it (SO_PASSCRED,
- * SO_PASSSEC with its label of up to a page, SO_PASSPIDFD, SO_TIMESTAMP) live on the socket, and a socket that was
- * passed to this process may have been given any of them by its owner.
+ * Room for other ancillary data, which would otherwise displace the descriptors. It is requested by options of the socket
+ * (SO_PASSCRED, SO_PASSSEC with a label of up to a page, SO_PASSPIDFD, SO_TIMESTAMP), and on a socket that was passed to
+ * this process, its owner may have set any of them.
  */
 #define OTHER_SPACE 4096
 
@@ -77,7 +77,7 @@ jint vp_recvmsg(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong c
         message.msg_control = ancillary.bytes;
         message.msg_controllen = sizeof(ancillary.bytes);
     }
-    /* An interrupted call has not touched message: the kernel writes it back only on success. */
+    /* The call may be repeated with the same message: the kernel changes it only on success. */
     const jint result = VP_RETRY_INT(VP_SYSCALL(recvmsg, fd, &message, flags));
     if (result >= 0 && control != 0) {
         vp_list_descriptors(&message, vp_pointer(control));

@@ -1,9 +1,9 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The functions behind io.vsockproxy.posix.Syscalls: one for each system call. Each returns the call's result or
- * -errno, keeps no state, allocates nothing and throws nothing. None but vp_constant looks at env, so that the tests
- * call them without a JVM.
+ * The functions behind io.vsockproxy.posix.Syscalls, one for each system call. Each returns the call's result or
+ * -errno, keeps no state, allocates nothing and throws nothing. Only vp_constant uses env, so the tests can call the
+ * others without a JVM.
  */
 #ifndef VSOCKPROXY_SHIM_H
 #define VSOCKPROXY_SHIM_H
@@ -20,7 +20,7 @@
 #define VP_ABI_VERSION 1
 #endif
 
-/* Addresses and offsets cross as 64 bits and the system calls below take them in one register. */
+/* Java passes addresses and offsets as 64 bits, and the system calls below take them in one register. */
 _Static_assert(sizeof(void *) == 8 && sizeof(long) == 8 && sizeof(size_t) == 8, "the shim is for LP64 only");
 _Static_assert(sizeof(jint) == sizeof(int) && sizeof(jlong) == sizeof(long), "JNI's integers are C's");
 _Static_assert(sizeof(struct iovec) == 16, "IoVec.LENGTH");
@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct iovec) == 16, "IoVec.LENGTH");
 /* The two arguments that every static native method begins with. */
 #define VP_JVM JNIEnv *env __attribute__((unused)), jclass owner __attribute__((unused))
 
-/* Repeats a call that a signal interrupted; its result, or -errno. */
+/* Repeats a call while signals interrupt it (EINTR). The value is the call's result, or -errno. */
 #define VP_RETRY(call) \
     __extension__({ \
         long result_; \
@@ -38,12 +38,12 @@ _Static_assert(sizeof(struct iovec) == 16, "IoVec.LENGTH");
         result_ == -1 ? -(long)errno : result_; \
     })
 
-/* The same for results that fit an int: all but addresses and byte counts of 64-bit lengths. */
+/* The same for results that fit an int: all except addresses, and byte counts of calls that take a 64-bit length. */
 #define VP_RETRY_INT(call) ((jint)VP_RETRY(call))
 
 /*
- * For the calls of which every message takes several. The C library's own functions are points where pthread_cancel(3) may
- * end a thread, and in a process with more than one they pay for that with two atomic operations each.
+ * For the calls that every message needs several of. The C library's own functions are cancellation points
+ * (pthread_cancel(3)), which costs two atomic operations per call in a process with more than one thread.
  */
 #define VP_SYSCALL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
@@ -53,7 +53,7 @@ static inline void *vp_pointer(jlong address) {
 
 #define VP_NATIVE(name, signature, function) { (char *)(name), (char *)(signature), (void *)(function) }
 
-/* Natives of one source file, for JNI_OnLoad. */
+/* The native methods of one source file, for JNI_OnLoad. */
 typedef struct {
     const JNINativeMethod *methods;
     jint count;

@@ -19,7 +19,7 @@ jint vp_listen(VP_JVM, jint fd, jint backlog) {
     return VP_RETRY_INT(listen(fd, backlog));
 }
 
-/* An interrupted attempt goes on in the background, and a second call would answer EALREADY: so no retry. */
+/* Not repeated after EINTR: the attempt goes on in the background, and a second call would answer EALREADY. */
 jint vp_connect(VP_JVM, jint fd, jlong address, jint length) {
     return connect(fd, vp_pointer(address), (socklen_t)length) == 0 ? 0 : -errno;
 }
@@ -48,7 +48,7 @@ jint vp_setsockopt(VP_JVM, jint fd, jint level, jint name, jlong value, jint len
     return VP_RETRY_INT(setsockopt(fd, level, name, vp_pointer(value), (socklen_t)length));
 }
 
-/* The kernel takes a size_t and shortens a huge one to 2 GiB rather than refuse it: a negative length stops here. */
+/* The kernel takes a size_t and truncates a huge one to 2 GiB instead of refusing it, so a negative length is refused here. */
 jint vp_recv(VP_JVM, jint fd, jlong address, jint length, jint flags) {
     if (length < 0) {
         return -EINVAL;

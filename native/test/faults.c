@@ -2,12 +2,12 @@
  * Copyright 2026 The vsock-proxy authors.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Preloaded into a guest by LinkFaultsTest: has its link fail with errors that no unix socket has, as AF_VSOCK does when
- * a host falls silent or a transport goes. In the directory that VSOCKPROXY_FAULTS names
+ * Preloaded into a guest by LinkFaultsTest: makes its link fail with errors that unix sockets do not have, as AF_VSOCK does
+ * when a host falls silent or a transport is removed. Files in the directory that VSOCKPROXY_FAULTS names:
  *
- *     receive    an errno, as text: the next recvmsg of the link fails with it, once
- *     connect    an errno, as text: each connect to the link fails with it while the file is there
- *     attempts   gets a line for each connect to the link: when, in milliseconds of the monotonic clock
+ *     receive    an errno, as text: the next recvmsg on the link fails with it, once
+ *     connect    an errno, as text: each connect to the link fails with it as long as the file exists
+ *     attempts   gets a line for each connect to the link: its time in milliseconds of the monotonic clock
  *
  * The link is the unix socket called "link". Only the proxy's loop connects to it and reads it.
  */

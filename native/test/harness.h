@@ -1,6 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* The least that a C test needs: checks that name their line, and a descriptor count around each test. */
+/* A minimal test framework: checks that print their line, and a count of open descriptors before and after each test. */
 #ifndef VSOCKPROXY_HARNESS_H
 #define VSOCKPROXY_HARNESS_H
 
@@ -35,25 +35,25 @@ int run_tests(const test_case *tests, size_t count);
 /* Entries of /proc/self/fd. */
 int open_descriptors(void);
 
-/* A descriptor must be open, and closed on exec. */
+/* Checks that a descriptor is open and has FD_CLOEXEC. */
 void check_cloexec(int fd);
 
 void close_both(const int pair[2]);
 
-/* Runs a function in a child process, whose checks become this one's. */
+/* Runs a function in a child process; a check that fails there fails here. */
 void run_in_child(void (*run)(void));
 
 /*
- * A child that sends SIGUSR1 to this process every 20 ms: five times, whereupon it runs finish and exits; or, when
- * finish is NULL, until it is stopped.
+ * Starts a child that sends SIGUSR1 to this process every 20 ms: five times, after which it runs finish and exits; or until
+ * it is stopped if finish is NULL.
  */
 pid_t start_interrupter(void (*finish)(void));
 void stop_interrupter(pid_t pid);
 
-/* Waits for a child to exit with 0. */
+/* Waits for a child, and checks that it exits with 0. */
 void join_child(pid_t pid);
 
-/* Catches SIGUSR1 without SA_RESTART, so that it makes blocked calls fail with EINTR, and counts it from 0. */
+/* Counts SIGUSR1, starting from 0. Installed without SA_RESTART, so that blocked calls fail with EINTR. */
 void catch_interrupts(void);
 int interrupts(void);
 

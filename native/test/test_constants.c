@@ -11,7 +11,7 @@ static const char *const *as_string(jstring name) {
     return (const char *const *)(const void *)name;
 }
 
-/* Enough of a JVM for vp_constant: a string is a pointer to a C string here. */
+/* A mock JVM with what vp_constant needs: a string is a pointer to a C string. */
 static jsize JNICALL utf_length(JNIEnv *env __attribute__((unused)), jstring name) {
     return (jsize)strlen(*as_string(name));
 }

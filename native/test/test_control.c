@@ -9,8 +9,8 @@
 #include "harness.h"
 
 /*
- * Control data as no kernel to date writes it (all descriptors of a message arrive in one header, 253 at most), made by
- * hand.
+ * Control data made by hand, as no kernel to date writes it: a kernel puts all descriptors of a message into one header, 253
+ * at most.
  */
 static union {
     struct cmsghdr align;
@@ -19,7 +19,7 @@ static union {
 
 static struct msghdr message;
 
-/* One byte off, as a caller's memory may be. */
+/* Misaligned by one byte, as a caller's memory may be. */
 static unsigned char memory[VP_CONTROL_LENGTH + 1];
 #define CONTROL (memory + 1)
 

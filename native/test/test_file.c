@@ -12,7 +12,7 @@
 #include "harness.h"
 
 #define BEYOND_4_GIB 0x123456789L
-/* Below what the kernel lets anybody map. */
+/* Below the lowest address that the kernel allows to be mapped. */
 #define UNMAPPED 4096
 #define PROC_SUPER_MAGIC 0x9fa0
 
@@ -100,7 +100,7 @@ static void should_not_block_on_a_blocking_pipe_with_nowait(void) {
     check_cloexec(ends[1]);
     CHECK_EQ(0, vp_fcntl(NO_JVM, ends[0], F_GETFL, 0) & O_NONBLOCK);
     const jlong result = vp_preadv2(NO_JVM, ends[0], ADDRESS(&piece), 1, -1, RWF_NOWAIT);
-    /* Pipes know it since Linux 6.4. */
+    /* Pipes support it since Linux 6.4. */
     CHECK(result == -EAGAIN || result == -EOPNOTSUPP);
     CHECK_EQ(1, vp_write(NO_JVM, ends[1], ADDRESS("x"), 1));
     CHECK_EQ(0, vp_ioctl(NO_JVM, ends[0], FIONREAD, ADDRESS(&waiting)));
@@ -166,7 +166,7 @@ static void should_put_another_file_in_the_place_of_a_descriptor(void) {
     check_cloexec(first[0]);
     CHECK_EQ(1, vp_write(NO_JVM, second[1], ADDRESS("x"), 1));
     CHECK_EQ(1, vp_read(NO_JVM, first[0], ADDRESS(&byte), 1));
-    /* Nobody reads the other one any more. */
+    /* The other pipe has no reader any more. */
     CHECK((vp_poll(NO_JVM, first[1], POLLOUT) & POLLERR) != 0);
     CHECK_EQ(-EBADF, vp_dup3(NO_JVM, -1, first[0], O_CLOEXEC));
     CHECK_EQ(-EINVAL, vp_dup3(NO_JVM, first[0], first[0], O_CLOEXEC));

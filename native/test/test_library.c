@@ -1,6 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* Loads the library given as a file, as a JVM does, and uses it through what it binds: its own argument is its path. */
+/* Loads the library whose path is the argument, as a JVM does, and calls the functions that it registers. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static jint JNICALL register_natives(
 static void JNICALL delete_local_ref(JNIEnv *env __attribute__((unused)), jobject object __attribute__((unused))) {
 }
 
-/* A string of this JVM is its bytes. */
+/* In this mock JVM a string is its bytes. */
 static jsize JNICALL string_length(JNIEnv *env __attribute__((unused)), jstring string) {
     return (jsize)strlen((const char *)(const void *)string);
 }
@@ -96,7 +96,7 @@ static void *native_named(const char *name) {
     return NULL;
 }
 
-/* The function bound to a name, in a variable of its own type. */
+/* Assigns the function registered under a name to a variable of its type. */
 #define FIND(type, name) \
     type name##_native; \
     do { \

@@ -5,7 +5,7 @@
 
 #define NATIVES 49
 
-/* A JVM that knows one class and counts what is bound to it; refused names a method that its class lacks. */
+/* A mock JVM with one class, which counts the methods registered for it; refused is the name of one that the class lacks. */
 static int bound;
 static int cleared;
 static const char *refused;

@@ -8,7 +8,7 @@
 #include "control.h"
 #include "harness.h"
 
-/* An abstract name, so that nothing is left on disk, of this process and this call. */
+/* A unique abstract name, which leaves nothing on disk. */
 static socklen_t name_address(struct sockaddr_un *address) {
     static int number;
     memset(address, 0, sizeof(*address));

@@ -1,8 +1,8 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * What AF_VSOCK does, on its loopback: what the engine relies on, and where it differs from AF_UNIX. Only in a virtual
- * machine that the tests have started: elsewhere AF_VSOCK may lead to a machine that is none of theirs.
+ * How AF_VSOCK behaves, on its loopback: what the engine relies on, and where it differs from AF_UNIX. Runs only in a
+ * virtual machine that the tests have started: elsewhere AF_VSOCK may lead to a machine that has nothing to do with them.
  */
 #include "constants.h"
 
@@ -63,7 +63,7 @@ static int connect_to(int fd, unsigned int cid, unsigned int port) {
     return vp_connect(NO_JVM, fd, ADDRESS(&address), sizeof(address));
 }
 
-/* Waits for any of the events: those that are there. */
+/* Waits for any of the events, and returns those that have occurred. */
 static uint32_t await(int fd, uint32_t events) {
     struct epoll_event event;
     const int epoll = vp_epoll_create1(NO_JVM, EPOLL_CLOEXEC);
@@ -81,7 +81,7 @@ static int error_of(int fd) {
     return error;
 }
 
-/* A connected pair: the end that asked, and the one that accepted; neither blocks. */
+/* A connected pair, both nonblocking: the end that connected, and the one that was accepted. */
 static void connected_pair(int pair[2]) {
     const int listener = listening_socket();
     pair[0] = stream_socket(SOCK_NONBLOCK);
@@ -107,7 +107,7 @@ static void set_buffer_option(int fd, int name, unsigned long long value) {
     CHECK_EQ(0, vp_setsockopt(NO_JVM, fd, AF_VSOCK, name, ADDRESS(&value), sizeof(value)));
 }
 
-/* Receives length bytes, which must come. */
+/* Receives length bytes; fails the test when they do not arrive. */
 static void receive_fully(int fd, char *bytes, int length) {
     for (int done = 0; done < length;) {
         await(fd, EPOLLIN);
@@ -172,7 +172,7 @@ static void should_answer_in_progress_and_then_become_writable(void) {
     CHECK_EQ(0, vp_close(NO_JVM, listener));
 }
 
-/* Not ECONNREFUSED, as everywhere else. */
+/* Not ECONNREFUSED as for other sockets. */
 static void should_be_reset_where_nobody_listens(void) {
     const int blocking = stream_socket(0);
     CHECK_EQ(-ECONNRESET, connect_to(blocking, LOCAL_CID, NOBODYS_PORT));
@@ -185,14 +185,14 @@ static void should_be_reset_where_nobody_listens(void) {
     CHECK_EQ(0, vp_close(NO_JVM, client));
 }
 
-/* There is a transport for the loopback only. */
+/* There is only the loopback's transport. */
 static void should_have_no_device_for_another_cid(void) {
     const int client = stream_socket(SOCK_NONBLOCK);
     CHECK_EQ(-ENODEV, connect_to(client, NOBODYS_CID, NOBODYS_PORT));
     CHECK_EQ(0, vp_close(NO_JVM, client));
 }
 
-/* Where there is no guest's transport, this is the host: CID 2 is the machine itself. */
+/* Without a guest's transport, this machine is the host, and CID 2 is the machine itself. */
 static void should_reach_itself_by_the_hosts_cid(void) {
     const int listener = listening_socket();
     const int client = stream_socket(0);
@@ -254,7 +254,7 @@ static void should_show_that_the_other_end_has_gone(void) {
     CHECK_EQ(0, vp_close(NO_JVM, pair[0]));
 }
 
-/* The other end closes although it has not read all: an end, or a reset, but no more bytes and no hanging. */
+/* The other end closes before it has read everything: this one gets an end of file or a reset, no bytes, and does not hang. */
 static void should_end_when_the_other_end_closes_with_bytes_unread(void) {
     int pair[2];
     char byte;
@@ -282,7 +282,7 @@ static void should_clamp_the_buffer_to_its_maximum_without_a_word(void) {
     CHECK_EQ(0, vp_close(NO_JVM, fd));
 }
 
-/* What is accepted has the buffer of the listening socket. Newer kernels also hold a sender to its own: both are raised. */
+/* An accepted socket inherits the listening one's buffer size. Newer kernels also limit a sender by its own: both are raised. */
 static void should_take_as_much_as_both_buffers_are_large(void) {
     int pair[2];
     const int listener = listening_socket();
@@ -315,7 +315,7 @@ static void should_send_in_part_and_become_writable_again(void) {
     close_both(pair);
 }
 
-/* AF_UNIX answers EFAULT; a caller that hands over mapped files must take either for "the file was cut". */
+/* AF_UNIX answers EFAULT; a caller that sends from mapped files must treat either as "the file was truncated". */
 static void should_report_memory_that_cannot_be_read(void) {
     const long page = sysconf(_SC_PAGESIZE);
     const int file = memfd_create("cut", MFD_CLOEXEC);
@@ -331,14 +331,14 @@ static void should_report_memory_that_cannot_be_read(void) {
     const int after = vp_send(NO_JVM, pair[0], mapped + page, (jint)page, MSG_NOSIGNAL);
     printf("  send of nothing but such memory: %d\n", after);
     CHECK(after == -EFAULT || after == -ENOMEM);
-    /* The connection has not suffered. */
+    /* The connection still works. */
     CHECK_EQ(1, vp_send(NO_JVM, pair[0], ADDRESS("x"), 1, MSG_NOSIGNAL));
     close_both(pair);
     CHECK_EQ(0, vp_munmap(NO_JVM, mapped, 2 * page));
     CHECK_EQ(0, vp_close(NO_JVM, file));
 }
 
-/* The kernel neither carries nor refuses them: they must not be sent. */
+/* The kernel neither carries descriptors nor refuses them, so they must not be sent. */
 static void should_lose_descriptors_without_a_word(void) {
     int pair[2];
     char byte;

@@ -1,6 +1,6 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
 
-/* Libraries that the build must refuse, one for each macro. */
+/* Libraries that check_library.sh must refuse, one for each macro. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <sys/mman.h>

@@ -42,10 +42,10 @@ import org.openjdk.jmh.annotations.Warmup;
  * A round trip through a host and a guest: between two components, and between two applications with a unix socket at
  * each end.
  *
- * <p>The applications are this thread and one more, and each proxy has a thread of its own, so six waits end for each
- * round trip. The component that asks turns the guest on the benchmark's thread, and the one that answers is on the
- * host's own: two waits. Where one thread turns both proxies, there is none. With {@code -prof gc} the components'
- * round trips allocate nothing.
+ * <p>The applications are this thread and one more, and each proxy has a thread of its own, so a round trip wakes a
+ * thread six times. The component that asks runs the guest's loop on the benchmark's thread, and the one that answers
+ * is on the host's own: two wake-ups. Where one thread runs both proxies' loops, there are none. With {@code -prof gc}
+ * the components' round trips allocate nothing.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

@@ -24,7 +24,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What a message without a blob costs to read and to write, ours beside protobuf-java: a request to read a file.
+ * What a message without a blob costs to read and to write, with our code and with protobuf-java: a request to read a
+ * file.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

@@ -32,11 +32,11 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What a Data frame costs to read and to write, ours beside protobuf-java.
+ * What a Data frame costs to read and to write, with our code and with protobuf-java.
  *
- * <p>Reading: ours leaves the blob in the buffer, as does protobuf with aliasing; protobuf as it comes copies it.
- * Writing: ours puts the header in front of a blob that is in the ring already; {@link #encodeWithCopy} also copies the
- * blob there, which protobuf cannot avoid.
+ * <p>Reading: our code leaves the blob in the buffer, as protobuf does with aliasing; without it, protobuf copies the
+ * blob. Writing: our code puts the header in front of a blob that is already in the ring; {@link #encodeWithCopy} also
+ * copies the blob there, which protobuf cannot avoid.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -94,7 +94,7 @@ public class DataFrameBenchmark {
     /** Reads with protobuf-java, which may refer to the bytes instead of copying them. */
     @Benchmark
     public long decodeProtobufAliased() throws IOException {
-        // Of an array that might change it would copy all the same.
+        // From an array that might change, it would copy in spite of aliasing.
         final CodedInputStream input = UnsafeByteOperations.unsafeWrap(body).newCodedInput();
         input.enableAliasing(true);
         final Data data = VSockMessage.parseFrom(input).getData();

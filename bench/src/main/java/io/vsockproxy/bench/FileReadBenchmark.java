@@ -37,23 +37,22 @@ import org.openjdk.jmh.annotations.Warmup;
 import org.openjdk.jmh.infra.BenchmarkParams;
 
 /**
- * Which way should a read of a file that is in memory take to the link: copied into the outbound ring, or gathered
- * from the mapped file? Its results are the borders in {@link io.vsockproxy.file.FileLimits#DEFAULTS}.
+ * Should the bytes of a file that is in memory be copied into the outbound ring, or sent from a mapping of the file?
+ * The thresholds in {@link io.vsockproxy.file.FileLimits#DEFAULTS} come from its results.
  *
- * <p>Each operation answers one read: what the way costs, and the sendmsg of a header and the bytes to an AF_UNIX
- * socket that another thread drains. The file is read from the front to the back, again and again.
+ * <p>Each operation answers one read: it gets the bytes in one of the ways below, then sends a header and the bytes
+ * with sendmsg to an AF_UNIX socket that another thread drains. The file is read from front to back, again and again.
  *
- * <ul>
- *   <li>copied: preadv2 (RWF_NOWAIT where there is such a thing) into one place, then sendmsg from there.
- *   <li>mapped: statx, mincore and sendmsg from a mapping whose pages have been faulted in before.
- *   <li>mappedFirst: the same from a mapping that is made anew for each pass, so that each page is faulted in.
- *   <li>cold: copied, waiting for the disk: the page cache is made to drop the file before each pass, which reads it in
- *       again with the kernel's read-ahead. On tmpfs there is nothing to drop, and it is the same as copied.
- *   <li>sendOnly: neither, for what is common to all.
+ * <ul> <li>copied: preadv2 (with RWF_NOWAIT where the file system supports it) into one buffer, then sendmsg from
+ * there. <li>mapped: statx, mincore and sendmsg from a mapping whose pages have been faulted in before.
+ * <li>mappedFirst: the same from a mapping that is made anew for each pass, so that every page is faulted in. <li>cold:
+ *     copied, waiting for the disk: the page cache is made to drop the file before each pass, which reads it in again
+ *     with the kernel's read-ahead. On tmpfs there is nothing to drop, and it is the same as copied. <li>sendOnly: only
+ *     the sendmsg, which is common to all.
  * </ul>
  *
- * <p>The score is time on the wall, to which the thread that drains contributes; the line printed after each iteration
- * is the processor time of the sending thread alone, which is what the loop would be busy for.
+ * <p>The score is elapsed time, which includes waiting for the draining thread. The line printed after each iteration
+ * is the processor time of the sending thread alone, which is how long the event loop would be busy.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -129,7 +128,7 @@ public class FileReadBenchmark {
         final byte[] bytes = new byte[1 << 20];
         new Random(1).nextBytes(bytes);
         for (int i = 0; i < fileMib; i++) {
-            // Written out, because only clean pages can be dropped.
+            // Written to disk, because only clean pages can be dropped from the cache.
             Files.write(path, bytes, StandardOpenOption.APPEND, StandardOpenOption.DSYNC);
         }
         file = PosixException.check(Paths.open(path.toString(), Constants.O_RDONLY | Constants.O_CLOEXEC), "open");
@@ -193,7 +192,7 @@ public class FileReadBenchmark {
     @Benchmark
     public void cold() {
         if (offset == 0) {
-            // What is mapped is not dropped.
+            // Mapped pages would not be dropped.
             Syscalls.munmap(mapping, fileLength);
             CLibrary.posix_fadvise(file, 0, 0, CLibrary.POSIX_FADV_DONTNEED);
             map();
@@ -261,7 +260,7 @@ public class FileReadBenchmark {
         int first = 0;
         long left = HEADER_LENGTH + (long) length;
         while (left > 0) {
-            // Blocking, and so it sends all unless it is interrupted.
+            // The socket is blocking, so this sends everything unless interrupted.
             final int sent = Syscalls.sendmsg(
                 sender, iovAddress + (long) first * IoVec.LENGTH, 2 - first, Constants.MSG_NOSIGNAL, 0, 0);
             if (sent < HEADER_LENGTH) {

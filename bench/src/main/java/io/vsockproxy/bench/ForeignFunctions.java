@@ -9,7 +9,8 @@ import java.lang.reflect.Array;
 import java.util.Optional;
 
 /**
- * The Foreign Function and Memory API, found by reflection: it is final from JDK 22 on, and this is compiled for 17.
+ * The Foreign Function and Memory API, found by reflection, because it is final only from JDK 22 on, and this code is
+ * compiled for 17.
  */
 final class ForeignFunctions {
     private static final int FIRST_VERSION = 22;

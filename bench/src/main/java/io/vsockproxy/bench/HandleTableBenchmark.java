@@ -23,9 +23,9 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The handle table beside java.util.HashMap and Agrona's map for long keys: a look-up, as for each frame, and a handle
- * that comes and goes, as for each connection. Half of the handles count up from 1 and half down from -1, as two peers
- * give them out; they are looked up in random order.
+ * Compares the handle table with java.util.HashMap and Agrona's map for long keys: a look-up, as for each frame, and
+ * adding and removing a handle, as for each connection. Half of the handles count up from 1 and half down from -1, as
+ * two peers assign them; they are looked up in random order.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

@@ -20,8 +20,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One cheap system call from Java, by each way there is: close(2) of a number that is no descriptor, which the kernel
- * refuses at once (EBADF). What differs is the way there and back.
+ * One cheap system call from Java in each available way: close(2) of a number that is not a descriptor, which the
+ * kernel refuses at once (EBADF). Only the cost of the transition differs.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

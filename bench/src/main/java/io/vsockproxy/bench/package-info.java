@@ -4,6 +4,6 @@
  */
 
 /**
- * Benchmarks that decide something: each says what in its class. Run by bin/jmh.
+ * Benchmarks that a design decision depends on; each class says which. bin/jmh runs them.
  */
 package io.vsockproxy.bench;

@@ -15,7 +15,7 @@ import java.nio.file.Path;
 
 /**
  * The application on the host, which listens, and the one on the guest, which connects to the guest proxy's socket as
- * if the host's were there.
+ * if it were the host application's.
  */
 public final class Applications implements AutoCloseable {
     private final UnixListeningSocket listening;

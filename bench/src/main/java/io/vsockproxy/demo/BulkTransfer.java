@@ -13,7 +13,7 @@ import java.util.zip.CRC32C;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A lot of bytes on one connection, each way at once, with a checksum of what was sent and of what came.
+ * Many bytes on one connection, in both directions at once, with checksums of what was sent and of what arrived.
  */
 final class BulkTransfer implements Step {
     private static final long LENGTH = 256L << 20;

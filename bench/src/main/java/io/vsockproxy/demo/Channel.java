@@ -19,9 +19,9 @@ import org.agrona.BitUtil;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * One descriptor as an application uses it: blocking calls, and descriptors passed along with bytes.
+ * One descriptor, used as an application would: with blocking calls, and with descriptors passed along with bytes.
  *
- * <p>Owns its descriptor. Receiving and sending may be done by a thread each; other than that, one thread.
+ * <p>Owns its descriptor. One thread may receive while another sends; otherwise for one thread only.
  */
 public final class Channel implements AutoCloseable {
     /** Most bytes of one message of {@link #send} and {@link #receive}. */
@@ -135,7 +135,7 @@ public final class Channel implements AutoCloseable {
     /**
      * Reads all {@code length} bytes.
      *
-     * @throws DemoException when the end comes before.
+     * @throws DemoException when the stream ends before that.
      */
     public void readFully(final long address, final int length) {
         int done = 0;

@@ -7,7 +7,7 @@ package io.vsockproxy.demo;
 import java.util.Objects;
 
 /**
- * Says what was expected and what came.
+ * Compares what was expected with what arrived, and says both when they differ.
  */
 final class Check {
     private Check() {

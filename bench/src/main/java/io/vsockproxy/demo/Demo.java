@@ -13,8 +13,8 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Starts a host proxy and a guest proxy on a link, does everything through them that they are for, and
- * checks that it came out right and that nothing was left behind. Exit code 0 when all of it did, else 1.
+ * Starts a host proxy and a guest proxy on a link, uses every feature of theirs, and checks that the results are right
+ * and that nothing is left behind. The exit status is 0 when everything succeeded, otherwise 1.
  */
 public final class Demo {
     private static final long STEP_TIMEOUT_S = 90;
@@ -50,7 +50,8 @@ public final class Demo {
             Path.of(arguments[0]), directory,
             LinkAddress.parse(arguments.length > 3 ? arguments[3] : "unix:" + directory.resolve("link.sock")),
             new Screen(System.out, Boolean.parseBoolean(arguments[2])));
-        // Not a return: a step that hangs would keep its thread, and closing descriptors below it is no way out.
+        // Not a return: a step that hangs would keep its thread alive, and closing its descriptors would not reliably
+        // end it.
         System.exit(demo.run());
     }
 
@@ -58,7 +59,8 @@ public final class Demo {
         try {
             screen.begin("two proxies on " + (link.isUnix() ? "a unix-socket link" : "a link at " + link));
             try (Applications applications = start()) {
-                // Everything once, so that what a proxy opens on first use, and keeps, does not count as left behind.
+                // Every step runs once first, so that what a proxy opens on first use, and keeps, does not count as
+                // left behind.
                 perform(new DescriptorPassing(kinds, 1), applications);
                 final int hostBefore = host.settledDescriptorCount();
                 final int guestBefore = guest.settledDescriptorCount();

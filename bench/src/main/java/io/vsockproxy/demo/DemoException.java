@@ -5,7 +5,7 @@
 package io.vsockproxy.demo;
 
 /**
- * Something came through wrong, or not at all.
+ * Something arrived wrong or not at all.
  */
 public class DemoException extends RuntimeException {
     private static final long serialVersionUID = 1L;

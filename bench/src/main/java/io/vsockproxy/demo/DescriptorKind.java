@@ -7,8 +7,8 @@ package io.vsockproxy.demo;
 /**
  * A kind of descriptor: how one is made, passed and used.
  *
- * @param what  it is, for people.
- * @param how   it is used, for people.
+ * @param what what it is, for the output.
+ * @param how how it is used, for the output.
  * @param usage passes one on a connection and checks that it works.
  */
 record DescriptorKind(String what, String how, Usage usage) {
@@ -16,7 +16,7 @@ record DescriptorKind(String what, String how, Usage usage) {
     @FunctionalInterface
     interface Usage {
         /**
-         * Does so; closes what it opens.
+         * Passes one and checks it; closes what it opens.
          *
          * @param from the connection's end of the application that passes.
          * @param to   the end of the application that receives.

@@ -17,8 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The kinds of descriptors that are carried. In each, {@code kept} stays with the one who passes, {@code came} is what
- * the receiver gets.
+ * The kinds of descriptors that the proxies carry. In each, {@code kept} is the end that stays with the sender, and
+ * {@code came} the one that the receiver gets.
  */
 final class DescriptorKinds {
     /** Those that proxies carry by themselves, in the order in which they are shown. */
@@ -98,7 +98,7 @@ final class DescriptorKinds {
             came.send(packet);
             Check.equal("packet back", packet, kept.receive().text());
         }
-        // Two in a row stay two.
+        // Two packets in a row stay two.
         kept.send("five");
         kept.send("six");
         Check.equal("first of two packets", "five", came.receive().text());

@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Every kind of descriptor, passed from the host to the guest and from the guest to the host, and used there.
+ * Passes every kind of descriptor from the host to the guest and from the guest to the host, and uses it there.
  */
 final class DescriptorPassing implements Step {
     private final List<DescriptorKind> kinds;

@@ -21,11 +21,11 @@ import java.util.function.ToDoubleFunction;
 import org.HdrHistogram.Histogram;
 
 /**
- * What does a stream at full throughput do to the round trips of a hundred quiet ones on the same link?
+ * Measures how a stream at full throughput affects the round trips of a hundred quiet ones on the same link.
  *
  * <p>One request of 64 B at a time, on each quiet stream in turn, without and with another stream whose writer never
- * pauses; and the same over plain sockets, where the busy pair takes its processor time just so. Rounds of each, one
- * after the other; medians are shown.
+ * pauses; and the same over plain sockets, where the busy pair takes processor time in the same way. Every round
+ * measures all four in turn; medians are shown.
  *
  * <p>Once {@code bin/demo} has built it, from the project's root:
  *
@@ -36,7 +36,7 @@ import org.HdrHistogram.Histogram;
  *       bin/vsock-proxy DIRECTORY [ROUNDS [MILLISECONDS]]
  * </pre>
  *
- * <p>DIRECTORY is an empty one, for the sockets and logs.
+ * <p>DIRECTORY must be empty. It holds the sockets and logs.
  */
 public final class Fairness {
     private static final int QUIET_STREAMS = 100;

@@ -24,11 +24,12 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.IntStream;
 
 /**
- * What does a file that was passed through two proxies give to one reader, and what to several at once?
+ * Measures the throughput of reading a file that was passed through two proxies, with one reader and with several at
+ * once.
  *
- * <p>Rounds of each length and number of readers, one after the other, so that a slow spell of the machine meets all;
- * medians are shown. Each reader reads from front to back, beginning at a place of its own. The processor time is that
- * of both proxies, without that of the readers.
+ * <p>Every round measures each length with each number of readers in turn, so that a slow phase of the machine affects
+ * all of them; medians are shown. Each reader reads from front to back, starting at a position of its own. The
+ * processor time is that of both proxies, without that of the readers.
  *
  * <p>Once {@code bin/demo} has built it, from the project's root and as root (with {@code taskset -c 0} in front, all
  * on one processor):
@@ -40,8 +41,8 @@ import java.util.stream.IntStream;
  *       bin/vsock-proxy DIRECTORY [READERS [ROUNDS [MILLISECONDS]]]
  * </pre>
  *
- * <p>DIRECTORY is an empty one, for the sockets, the mounts and a file of 256 MiB, which decides what is read from: a
- * disk's file system or memory.
+ * <p>DIRECTORY must be empty. It holds the sockets, the mounts and a file of 256 MiB, so it decides whether a disk's
+ * file system or memory is read.
  */
 public final class FileReaders {
     private static final int FILE_LENGTH = 256 << 20;

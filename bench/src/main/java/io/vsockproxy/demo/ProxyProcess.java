@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A proxy in a process of its own, started the way a person would.
+ * A proxy in a process of its own, started as a user would start it.
  */
 public final class ProxyProcess {
     private static final long READY_TIMEOUT_S = 30;
@@ -50,10 +50,10 @@ public final class ProxyProcess {
     }
 
     /**
-     * Starts a proxy and waits for its word that it serves.
+     * Starts a proxy and waits until it says that it is ready.
      *
-     * @param directory for its log and its process id, which is written before it is ready.
-     * @throws DemoException when it does not come to that.
+     * @param directory for its log, and for a file with its process id, which is written before it is ready.
+     * @throws DemoException when it does not become ready.
      */
     public static ProxyProcess start(
         final Path launcher, final Path directory, final String role, final List<String> arguments) {
@@ -63,7 +63,7 @@ public final class ProxyProcess {
         final long startNs = System.nanoTime();
         try {
             final Process process = new ProcessBuilder(command).redirectError(log.toFile()).start();
-            // However this JVM ends: a proxy must not outlive it.
+            // A proxy must not outlive this JVM, however that ends.
             final Thread ender = new Thread(() -> {
                 ending = true;
                 end(process);
@@ -175,7 +175,7 @@ public final class ProxyProcess {
     }
 
     /**
-     * KiB of the heap that are in use after a collection.
+     * The part of the heap, in KiB, that is in use after a collection.
      *
      * @param jcmd of the JDK that runs it.
      */
@@ -242,7 +242,7 @@ public final class ProxyProcess {
         try {
             return Long.parseLong(Files.readString(thread.resolve("schedstat")).split(" ")[0]);
         } catch (final IOException e) {
-            // It has ended since.
+            // It has ended meanwhile.
             return 0;
         }
     }

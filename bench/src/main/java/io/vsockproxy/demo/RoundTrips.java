@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 
 /**
- * Request and reply, one at a time, and for comparison the same over a plain unix socket.
+ * Measures round trips, one at a time, and for comparison the same over a plain unix socket.
  */
 final class RoundTrips implements Step {
     private static final int MESSAGE_LENGTH = 64;
@@ -45,7 +45,7 @@ final class RoundTrips implements Step {
             exchange(ends.guest(), WARM_UP_COUNT, MAX_WARM_UP_NS, histogram, what.strip() + ", warming up", screen);
             histogram.reset();
             exchange(ends.guest(), COUNT, MAX_NS, histogram, what.strip(), screen);
-            // The echo's end of the connection may only be closed once it has seen the end of this one.
+            // The echoing end may be closed only once it has read the end of the stream.
             Syscalls.shutdown(ends.guest().fd(), Constants.SHUT_RDWR);
             Threads.await(echo, ECHO_TIMEOUT_S);
         }

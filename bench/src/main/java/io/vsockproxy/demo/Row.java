@@ -7,8 +7,8 @@ package io.vsockproxy.demo;
 /**
  * A line of the closing table.
  *
- * @param what    was done.
- * @param howMuch of it.
+ * @param what what was done.
+ * @param howMuch how much of it.
  * @param rate    MiB/s, or empty.
  * @param p50     of a round trip in microseconds, or empty.
  * @param p99     of a round trip in microseconds, or empty.

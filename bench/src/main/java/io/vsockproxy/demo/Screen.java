@@ -10,10 +10,10 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Progress while the demo works and the table at its end. On a terminal a line is written over while a step goes on;
- * elsewhere each step is one line when it is done.
+ * Shows progress while the demo runs, and the table at its end. On a terminal, a line is overwritten while a step goes
+ * on; elsewhere each step prints one line when it is done.
  *
- * <p>Any thread may report progress; the rest is the main thread's.
+ * <p>Any thread may report progress; the other methods are for the main thread.
  */
 public final class Screen {
     private static final long REFRESH_NS = TimeUnit.MILLISECONDS.toNanos(100);
@@ -27,7 +27,7 @@ public final class Screen {
     private long shownNs;
 
     /**
-     * @param terminal whether lines can be written over.
+     * @param terminal whether lines can be overwritten.
      */
     public Screen(final PrintStream out, final boolean terminal) {
         this.out = out;
@@ -88,7 +88,7 @@ public final class Screen {
         final StringBuilder line = new StringBuilder(" ");
         for (int i = 0; i < cells.length; i++) {
             final String padding = " ".repeat(widths[i] - cells[i].length());
-            // Words to the left, numbers to the right.
+            // Words are left-aligned, numbers right-aligned.
             line.append(' ').append(i < 2 ? cells[i] + padding : padding + cells[i]).append(' ');
         }
         out.println(line.toString().stripTrailing());

@@ -13,12 +13,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Loads a host proxy and two guest proxies for a while, with faults: readers that stall or never come, applications
- * that are killed, peers that break the protocol, and a guest that is killed and started anew. The other guest's
- * applications must notice nothing of all this, and neither its proxy nor the host's may grow.
+ * Loads a host proxy and two guest proxies for a while, with faults: readers that stall or never read, applications
+ * that are killed, peers that violate the protocol, and a guest that is killed and restarted. The other guest's
+ * applications must notice none of this, and neither its proxy nor the host's may grow.
  *
- * <p>Memory and descriptors are looked at while nothing is going on, once a minute. Exit code 0 when no byte was wrong
- * or lost, nothing was left open and nothing grew, else 1.
+ * <p>Once a minute the load is halted, and memory and descriptors are checked. The exit status is 0 when no byte was
+ * wrong or lost, nothing was left open and nothing grew, otherwise 1.
  */
 public final class Soak {
     private static final long MAX_INTERVAL_S = 60;
@@ -127,7 +127,7 @@ public final class Soak {
         }
         steady = new SoakGuest(launcher, directory.resolve("steady"), link, hasFiles);
         mortal = new SoakGuest(launcher, directory.resolve("mortal"), link, hasFiles);
-        // Everything once: what a proxy opens on first use, and keeps, does not count as left behind.
+        // Every load runs once first: what a proxy opens on first use, and keeps, does not count as left behind.
         SoakLoads.descriptors(kinds).run(steady.service(), new Random(seed), ledger);
         SoakLoads.descriptors(kinds).run(mortal.service(), new Random(seed), ledger);
         host.liveHeapKiB(jcmd);
@@ -149,7 +149,8 @@ public final class Soak {
             "bad peer", SoakLoads.badPeers(directory.resolve("link.sock").toString()), steady, PEER_PAUSE_MS);
         workers.start("bulk, guest killed", SoakLoads::bulk, mortal, PAUSE_MS);
         workers.start("connects, guest killed", SoakLoads::connects, mortal, PAUSE_MS);
-        // A datagram socket's reader is not told that the other end is gone, here as anywhere, and would wait for ever.
+        // The reader of a datagram socket is not told that the other end is closed, here as anywhere, and would wait
+        // forever.
         final List<DescriptorKind> ending = kinds.stream().filter(kind -> !kind.what().startsWith("datagram")).toList();
         workers.start("descriptors, guest killed", SoakLoads.descriptors(ending), mortal, PAUSE_MS);
         workers.startKilling(mortal, KILL_PAUSE_MS);

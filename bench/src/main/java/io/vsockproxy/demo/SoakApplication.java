@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.concurrent.FutureTask;
 
 /**
- * An application in a process of its own, to be killed: passes a pipe, then writes to it and to its connection for
- * ever.
+ * An application in a process of its own, to be killed: it passes a pipe, then writes to the pipe and to its connection
+ * forever.
  */
 final class SoakApplication {
     private static final long FOREVER_S = 3600;
@@ -27,7 +27,7 @@ final class SoakApplication {
 
         /**
          * @param guestSocket the guest proxy's, to connect to.
-         * @param log         what they have to say.
+         * @param log for the processes' output.
          */
         Launcher(final String guestSocket, final File log) {
             this.guestSocket = guestSocket;
@@ -62,7 +62,7 @@ final class SoakApplication {
         final long seed = Long.parseLong(arguments[2]);
         try (Channel channel = Applications.connect(arguments[0])) {
             channel.write(arguments[1]);
-            // Descriptors may come with bytes written before them, which are read without room for any.
+            // Descriptors may arrive with bytes written before them, which are read without room for any.
             Check.equal("the host's word", "ok", channel.read(2));
             final Channel[] pipe = Channel.pipe();
             channel.send("pipe", pipe[0]);

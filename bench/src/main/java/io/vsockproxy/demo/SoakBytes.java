@@ -9,8 +9,8 @@ import java.nio.ByteOrder;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Bytes of which each is known by its position, so that what comes can be compared wherever it is cut: a lost,
- * repeated, moved or changed byte shows, and where. One thread.
+ * Bytes whose values follow from their positions, so that what arrives can be checked however it is divided: a lost,
+ * repeated, moved or changed byte shows, and its position too. For one thread.
  */
 final class SoakBytes {
     /** The most at once. */

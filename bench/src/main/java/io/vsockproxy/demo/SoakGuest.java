@@ -12,10 +12,10 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * A guest proxy and the applications that use it; its host proxy is another's too.
+ * A guest proxy and the applications that use it. The host proxy is shared with the other guest.
  *
- * <p>The guest can be killed and started anew. What applications were doing through it then fails, which is no fault:
- * {@link #generation} has changed. Not thread-safe but for that.
+ * <p>The guest can be killed and restarted. What applications were doing through it then fails, which does not count as
+ * an error, since {@link #generation} has changed. Not thread-safe except for that method.
  */
 final class SoakGuest implements AutoCloseable {
     private final Path launcher;

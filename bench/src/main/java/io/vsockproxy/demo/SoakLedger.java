@@ -9,7 +9,7 @@ import java.util.TreeMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What a soak has done so far, and what went wrong. Any thread.
+ * Records what a soak has done so far, and what went wrong. Thread-safe.
  */
 final class SoakLedger {
     /** What is told one by one. */

@@ -7,14 +7,14 @@ package io.vsockproxy.demo;
 import java.util.Random;
 
 /**
- * One kind of use, done again and again.
+ * One kind of load, run again and again.
  */
 @FunctionalInterface
 interface SoakLoad {
     /**
-     * Does it once; closes what it opens.
+     * Runs it once; closes what it opens.
      *
-     * @throws RuntimeException when anything came through wrong, or not at all.
+     * @throws RuntimeException when anything arrived wrong or not at all.
      */
     void run(SoakService service, Random random, SoakLedger ledger);
 }

@@ -14,7 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * What a soak has applications do.
+ * The loads of a soak: what its applications do.
  */
 final class SoakLoads {
     private static final int MIN_BULK_LENGTH = 1 << 20;
@@ -105,7 +105,7 @@ final class SoakLoads {
 
     private static void exchange(final String what, final SoakBytes bytes, final Channel from, final Channel to) {
         from.writeFully(bytes.put(0, MESSAGE_LENGTH), MESSAGE_LENGTH);
-        // It was written from where it is received: nothing of it may be left there.
+        // The bytes were sent from the same buffer that they are received into, so nothing of them may be left there.
         bytes.clear();
         to.readFully(bytes.receiveAddress(), MESSAGE_LENGTH);
         bytes.check(what, 0, MESSAGE_LENGTH);
@@ -151,7 +151,7 @@ final class SoakLoads {
                         Thread.onSpinWait();
                     }
                 } catch (final PosixException e) {
-                    // ECONNRESET or EPIPE: cut off before it had said all.
+                    // ECONNRESET or EPIPE: the connection was closed before everything was sent.
                     ledger.count("cut off early");
                 }
             }
@@ -190,7 +190,7 @@ final class SoakLoads {
         try {
             SoakTransfer.receiveUntilEnd("killed application", channel, bytes, 0, 0, ledger);
         } catch (final PosixException e) {
-            // ECONNRESET: it had not read everything.
+            // ECONNRESET: the other end had not read everything.
             ledger.count("resets");
         }
     }

@@ -15,8 +15,8 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The host's application for many at once: each connection begins with its number, by which it finds its other end. Any
- * thread; one of its own accepts.
+ * The host's application, for many connections at once: each connection begins with its number, by which its other end
+ * is found. Thread-safe; a thread of its own accepts.
  */
 final class SoakService implements AutoCloseable {
     /** What a number is written as. */
@@ -44,9 +44,9 @@ final class SoakService implements AutoCloseable {
         }
 
         /**
-         * Waits for it; it is the caller's then.
+         * Waits for the connection, which then belongs to the caller.
          *
-         * @throws DemoException when it does not come in time.
+         * @throws DemoException when it does not arrive in time.
          */
         Channel await() {
             try {
@@ -67,7 +67,7 @@ final class SoakService implements AutoCloseable {
     }
 
     /**
-     * @param applications whose host's end accepts nowhere else; is closed with this.
+     * @param applications nobody else may accept on its host's socket; it is closed with this object.
      */
     SoakService(final Applications applications) {
         this.applications = applications;

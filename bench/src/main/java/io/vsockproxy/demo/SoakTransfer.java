@@ -11,7 +11,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Bytes one way on a connection, each compared with what was sent, up to the end.
+ * Sends bytes in one direction of a connection up to its end, and compares each one that arrives with what was sent.
  */
 final class SoakTransfer {
     private static final long TIMEOUT_S = 60;
@@ -34,7 +34,7 @@ final class SoakTransfer {
     }
 
     /**
-     * Reads {@code length} bytes and the end.
+     * Reads {@code length} bytes and the end of the stream.
      *
      * @param pauseNs before each read.
      */
@@ -84,7 +84,7 @@ final class SoakTransfer {
             receiving.run();
         } catch (final RuntimeException e) {
             failure = e;
-            // Nobody may be left at work on a descriptor that is closed.
+            // No thread may go on using a descriptor that is closed.
             Syscalls.shutdown(ends.guest().fd(), Constants.SHUT_RDWR);
             Syscalls.shutdown(ends.host().fd(), Constants.SHUT_RDWR);
         }

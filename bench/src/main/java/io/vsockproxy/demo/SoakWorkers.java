@@ -15,7 +15,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
- * The threads of a soak, each of which does one thing again and again, and which can be halted between two times.
+ * The threads of a soak. Each runs one load again and again, and can be halted between two runs.
  */
 final class SoakWorkers {
     /** No load takes longer, even on a slow machine. */
@@ -35,9 +35,9 @@ final class SoakWorkers {
     }
 
     /**
-     * Has {@code load} done through {@code guest} again and again.
+     * Starts a thread that runs {@code load} through {@code guest} again and again.
      *
-     * @param pauseMs between two times, and a little more.
+     * @param pauseMs between two runs, plus a little.
      */
     void start(final String name, final SoakLoad load, final SoakGuest guest, final int pauseMs) {
         repeat(name, pauseMs, random -> {
@@ -48,7 +48,7 @@ final class SoakWorkers {
             try {
                 load.run(guest.service(), random, ledger);
             } catch (final WrongByteException e) {
-                // An end before its time is one too: excused where there was a kill, and only there.
+                // An early end is a failure too, unless the guest was killed meanwhile.
                 if (!e.isEarlyEnd() || guest.generation() == generation) {
                     throw e;
                 }

@@ -14,7 +14,7 @@ interface Step {
     String name();
 
     /**
-     * Does it.
+     * Runs it.
      *
      * @return lines for the closing table.
      * @throws DemoException when anything is wrong.

@@ -10,7 +10,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Work beside a step's own thread. The threads are daemons: one that waits for ever does not keep the demo.
+ * Runs tasks beside a step's own thread. The threads are daemons: one that waits forever does not keep the demo from
+ * ending.
  */
 public final class Threads {
     private Threads() {

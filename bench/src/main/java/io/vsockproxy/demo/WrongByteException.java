@@ -5,7 +5,7 @@
 package io.vsockproxy.demo;
 
 /**
- * What came is not what was sent.
+ * The bytes that arrived are not those that were sent.
  */
 final class WrongByteException extends DemoException {
     private static final long serialVersionUID = 1L;
@@ -13,7 +13,7 @@ final class WrongByteException extends DemoException {
     private final boolean earlyEnd;
 
     /**
-     * @param earlyEnd whether all that came was right, but bytes are missing at the end.
+     * @param earlyEnd whether everything that arrived was right, and only bytes at the end are missing.
      */
     WrongByteException(final String message, final boolean earlyEnd) {
         super(message);

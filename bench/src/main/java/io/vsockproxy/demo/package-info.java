@@ -4,10 +4,10 @@
  */
 
 /**
- * What bin/demo and bin/soak run: a host proxy and guest proxies as processes of their own, and an application on
- * either side that uses them and checks everything that comes through.
+ * What bin/demo and bin/soak run: a host proxy and guest proxies as processes of their own, and an application on each
+ * side that uses them and checks everything that arrives.
  *
- * <p>The application's two ends live in this JVM; a step runs on one thread, and starts more where both ends must move
- * at once.
+ * <p>Both applications are in this JVM. A step runs on one thread, and starts more where both sides must be active at
+ * once.
  */
 package io.vsockproxy.demo;

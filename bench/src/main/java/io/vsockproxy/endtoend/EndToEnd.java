@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 
 /**
- * Measures each way there is, in turns, and writes the page. Exit code 0, or 1 when something did not work.
+ * Measures the available ways in turns and writes the page. Exits with status 0, or with 1 when something did not work.
  */
 public final class EndToEnd {
     /** Bytes of a request and its reply. */
@@ -34,7 +34,7 @@ public final class EndToEnd {
     }
 
     /**
-     * Runs all of it.
+     * Runs all measurements.
      *
      * @param arguments the launcher of the proxies; an empty directory; the page to write; {@code full} or
      *                  {@code quick}; whether standard output is a terminal, {@code true} or {@code false}.

@@ -12,8 +12,8 @@ import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.AFUNIXSocketChannel;
 
 /**
- * A relay as one writes it with junixsocket: listens on one unix socket, connects each connection to another, and has a
- * thread for each direction that reads and writes and waits in both.
+ * A relay written in the usual way with junixsocket: it listens on one unix socket and connects each accepted
+ * connection to another; one thread for each direction does blocking reads and writes.
  */
 public final class JunixsocketRelay {
     private static final int BUFFER_LENGTH = 64 << 10;
@@ -58,7 +58,7 @@ public final class JunixsocketRelay {
                 buffer.clear();
             }
         } catch (final IOException e) {
-            // An end is gone, which the other direction's thread may have noticed first.
+            // One end is closed; the other direction's thread may have noticed first.
             return;
         }
     }

@@ -29,12 +29,12 @@ final class Measurements {
     }
 
     /**
-     * Times of request and reply, one at a time, both of {@code length} bytes. The reply is the request, and is
-     * compared.
+     * Measures round trips, one at a time: a request of {@code length} bytes, echoed as the reply, which is compared
+     * with it.
      *
-     * @param warmUpNs for how long nothing is recorded.
-     * @param forNs    for how long after that.
-     * @return nanoseconds.
+     * @param warmUpNs how long to run first without recording anything.
+     * @param forNs how long to record after that.
+     * @return the round trips' times in nanoseconds.
      */
     static Histogram roundTrips(final Applications.Ends ends, final int length, final long warmUpNs, final long forNs) {
         final Histogram histogram = new Histogram(HIGHEST_NS, DIGITS);
@@ -65,10 +65,11 @@ final class Measurements {
     }
 
     /**
-     * Bytes in MiB/s that go one way in writes of {@code length} bytes. Times count from the first byte that arrives.
+     * Measures the throughput in one direction, in MiB/s, with writes of {@code length} bytes. The times below start
+     * with the first byte that arrives.
      *
-     * @param warmUpNs for how long nothing is counted.
-     * @param forNs    for how long after that; longer when nothing has come by then.
+     * @param warmUpNs how long to run first without counting anything.
+     * @param forNs    how long to count after that; longer if nothing has arrived by then.
      */
     static double throughput(final Applications.Ends ends, final int length, final long warmUpNs, final long forNs) {
         try (ends; Memory memory = Memory.allocate(READ_LENGTH)) {
@@ -88,7 +89,7 @@ final class Measurements {
             }
             done.set(true);
             while (ends.host().readSome(memory.address(), READ_LENGTH) > 0) {
-                // What is still on the way.
+                // Drains what is still on its way.
             }
             Threads.await(writer, END_TIMEOUT_S);
             return bytes / MIB * TimeUnit.SECONDS.toNanos(1) / tookNs;

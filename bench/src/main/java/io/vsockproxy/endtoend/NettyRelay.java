@@ -20,8 +20,9 @@ import io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 
 /**
- * A relay as one writes it with Netty's epoll transport: listens on one unix socket, connects each connection to
- * another, and passes bytes on both ways as they come. One event loop; it reads on only when the other side has room.
+ * A relay written in the usual way with Netty's epoll transport: it listens on one unix socket, connects each accepted
+ * connection to another, and forwards bytes in both directions as they arrive. It has one event loop, and reads from
+ * one side only while the other has room.
  */
 public final class NettyRelay {
     private NettyRelay() {

@@ -49,8 +49,9 @@ final class Way implements AutoCloseable {
     }
 
     /**
-     * Which there are here: socat's only where it is installed, Netty's and junixsocket's only on the platforms that
-     * they are built for, and one over AF_VSOCK only in a virtual machine of the tests' own.
+     * The ways that are available here: socat's only where it is installed, Netty's and junixsocket's only on the
+     * platforms that they are built for, and the one over AF_VSOCK only in a virtual machine that the tests have
+     * started.
      */
     static List<String> available() {
         return NAMES.stream().filter(Way::isAvailable).toList();
@@ -78,7 +79,7 @@ final class Way implements AutoCloseable {
     }
 
     /**
-     * Starts what is on the way.
+     * Starts the processes of this way.
      *
      * @param name      one of {@link #available}.
      * @param launcher  of the proxies.
@@ -93,7 +94,7 @@ final class Way implements AutoCloseable {
         try {
             switch (name) {
                 case DIRECT -> {
-                    // Nothing is on it.
+                    // A direct connection: no process to start.
                 }
                 case SOCAT -> {
                     way.relay(directory, middle, socat(middle, server));
@@ -160,7 +161,7 @@ final class Way implements AutoCloseable {
         final Path log = directory.resolve(listening.getFileName() + ".log");
         final Process process = new ProcessBuilder(command)
             .redirectErrorStream(true).redirectOutput(log.toFile()).start();
-        // However this JVM ends: a relay must not outlive it.
+        // A relay must not outlive this JVM, however that ends.
         Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
         stops.add(() -> end(process));
         final long startNs = System.nanoTime();

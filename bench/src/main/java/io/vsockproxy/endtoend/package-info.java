@@ -7,6 +7,6 @@
  * What bin/bench runs: request and reply, and bytes one way, through pairs of processes that carry a unix socket's
  * connections to another one, and a page that shows them beside each other.
  *
- * <p>Both ends of a connection live in this JVM. One thread measures, and a second one stands at the other end.
+ * <p>Both ends of a connection are in this JVM: one thread measures, and a second one serves the other end.
  */
 package io.vsockproxy.endtoend;
