@@ -41,7 +41,7 @@ final class Complaints {
         Map.entry("vsockBufferLength", "--vsock-buffer"));
 
     /** The message when a command is missing. */
-    static final String COMMANDS = "say host, guest, stat or info";
+    static final String COMMANDS = "expected host, guest, stat or info";
 
     private static final int MAX_SUGGESTIONS = 3;
 
@@ -62,8 +62,8 @@ final class Complaints {
             }
             final List<String> suggestions = unmatched.getSuggestions();
             if (!suggestions.isEmpty()) {
-                return problem.getMessage() + "; maybe "
-                    + String.join(" or ", suggestions.subList(0, Math.min(MAX_SUGGESTIONS, suggestions.size())));
+                return problem.getMessage() + "; did you mean "
+                    + String.join(" or ", suggestions.subList(0, Math.min(MAX_SUGGESTIONS, suggestions.size()))) + "?";
             }
         }
         return problem.getMessage();
@@ -72,7 +72,7 @@ final class Complaints {
     /** Why a file cannot be read. */
     static String reason(final IOException problem) {
         if (problem instanceof NoSuchFileException) {
-            return "there is none";
+            return "no such file";
         }
         if (problem instanceof AccessDeniedException) {
             return "permission denied";

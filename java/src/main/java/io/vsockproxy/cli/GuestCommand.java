@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "guest",
     customSynopsis = "vsock-proxy guest --connect=ADDRESS [OPTION]...",
-    description = "Connects to the host, again and again while there is none.",
+    description = "Connects to the host, and keeps trying while there is none.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class GuestCommand extends ProxyCommand {
@@ -22,7 +22,7 @@ final class GuestCommand extends ProxyCommand {
         names = "--connect",
         required = true,
         paramLabel = "ADDRESS",
-        description = "vsock:CID:PORT (the host's CID is 2) or unix:PATH. The port is 9900 where vsock:CID: has none.")
+        description = "vsock:CID:PORT (the host's CID is 2) or unix:PATH. An empty port means 9900.")
     private String address;
 
     @Override

@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "host",
     customSynopsis = "vsock-proxy host --listen=ADDRESS [OPTION]...",
-    description = "Listens for guests, any number of them.",
+    description = "Listens for guests, and serves up to 64 at once.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class HostCommand extends ProxyCommand {
@@ -33,22 +33,23 @@ final class HostCommand extends ProxyCommand {
         names = "--listen",
         required = true,
         paramLabel = "ADDRESS",
-        description = "vsock:PORT (any CID), vsock:CID:PORT or unix:PATH. The port is 9900 where vsock: has none.")
+        description = "vsock:PORT (any CID), vsock:CID:PORT or unix:PATH. An empty port means 9900.")
     private String address;
 
     @Option(
         names = "--allow-cid",
         paramLabel = "CID",
-        description = "Serve the guest with this context identifier. May be given again; with none, and without "
-            + "--guests, every guest is served.")
+        description = "Serve the guest with this context identifier. May be repeated. Default: every guest is "
+            + "served, unless --guests is given.")
     private final List<String> allowedCids = new ArrayList<>();
 
     @Option(
         names = "--guests",
         paramLabel = "FILE",
-        description = "Serve the guests that FILE lists, each line a CID, alone or with a unix socket that this guest "
-            + "may connect to besides those of --allow-connect; # begins a comment line. It is read again at SIGHUP: "
-            + "sessions of guests that are not in it any more end, others stay.")
+        description = "Serve only the guests that FILE lists, and those of --allow-cid. Each line is a CID, alone or "
+            + "followed by a unix socket that this guest may connect to besides those of --allow-connect; # begins a "
+            + "comment line. SIGHUP makes the host read FILE again: sessions of guests that are no longer listed end, "
+            + "others go on.")
     private Path guestFile;
 
     @Override

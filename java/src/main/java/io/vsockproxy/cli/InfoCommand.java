@@ -25,8 +25,8 @@ import picocli.CommandLine.Spec;
  */
 @Command(
     name = "info",
-    description = "Shows this machine's context identifier (CID), the versions and the limits that a proxy would run "
-        + "with. Opens no socket.",
+    description = "Shows this machine's context identifier (CID), and the versions and limits that a proxy would "
+        + "run with. Opens no socket.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class InfoCommand implements Callable<Integer> {
@@ -40,7 +40,7 @@ final class InfoCommand implements Callable<Integer> {
         names = "--device",
         paramLabel = "PATH",
         defaultValue = VsockDevice.PATH,
-        description = "Device that knows the CID. Default: ${DEFAULT-VALUE}.")
+        description = "The device that is asked for the CID. Default: ${DEFAULT-VALUE}.")
     private String device;
 
     @Override

@@ -25,45 +25,45 @@ final class LimitOptions {
         names = "--max-frame",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "A larger frame ends the session. At least 1M + 64. Default: 16M.")
+        description = "Longest frame; a longer one ends the session. At least 1M + 64. Default: 16M.")
     private long maxFrame = LIMITS.maxFrameLength();
 
     @Option(
         names = "--max-handles",
         paramLabel = "COUNT",
-        description = "Connections and descriptors of one session. Default: 65536.")
+        description = "Connections and passed descriptors of one session. Default: 65536.")
     private int maxHandles = LIMITS.maxHandles();
 
     @Option(
         names = "--max-connects",
         paramLabel = "COUNT",
-        description = "Connects under way in one session, each way. Default: 1024.")
+        description = "Pending connects of one session, each way. Default: 1024.")
     private int maxConnects = LIMITS.maxPendingConnects();
 
     @Option(
         names = "--max-file-requests",
         paramLabel = "COUNT",
-        description = "File requests under way in one session, each way. Default: 4096.")
+        description = "Pending file requests of one session, each way. Default: 4096.")
     private int maxFileRequests = LIMITS.maxPendingFileRequests();
 
     @Option(
         names = "--max-descriptors-in-flight",
         paramLabel = "COUNT",
-        description = "Received descriptors of one session that wait for local readers. Default: 1024.")
+        description = "Received descriptors of one session that local readers have not taken. Default: 1024.")
     private int maxDescriptorsInFlight = LIMITS.maxDescriptorsInFlight();
 
     @Option(
         names = "--stream-queue",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "What may wait for one local reader before the link is read no further. Default: 4M.")
+        description = "Bytes queued for one local reader beyond which the link is not read. Default: 4M.")
     private long streamQueue = LIMITS.maxStreamQueueLength();
 
     @Option(
         names = "--session-queue",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "What may wait for all local readers of a session before the link is read no further. "
+        description = "Bytes queued for all local readers of a session beyond which the link is not read. "
             + "Default: 64M.")
     private long sessionQueue = LIMITS.maxSessionQueueLength();
 
@@ -71,7 +71,7 @@ final class LimitOptions {
         names = "--stall-timeout",
         paramLabel = "TIME",
         converter = Time.class,
-        description = "How long a local reader may hold the link up before it is closed. Default: 10s.")
+        description = "How long a local reader may hold up the link before its stream is closed. Default: 10s.")
     private long stallTimeoutNs = LIMITS.stallTimeoutNs();
 
     @Option(
@@ -85,14 +85,14 @@ final class LimitOptions {
         names = "--connect-timeout",
         paramLabel = "TIME",
         converter = Time.class,
-        description = "How long connecting a local socket may take. Default: 10s.")
+        description = "How long connecting to a local socket may take. Default: 10s.")
     private long connectTimeoutNs = LIMITS.connectTimeoutNs();
 
     @Option(
         names = "--link-timeout",
         paramLabel = "TIME",
         converter = Time.class,
-        description = "How long writing to the link may make no progress before the session ends; 0 for ever. "
+        description = "How long writing to the link may make no progress before the session ends. 0: no limit. "
             + "Default: 60s.")
     private long linkTimeoutNs = EXTENSIONS.linkTimeoutNs();
 
@@ -100,23 +100,23 @@ final class LimitOptions {
         names = "--heartbeat",
         paramLabel = "TIME",
         converter = Time.class,
-        description = "How long a peer with the extension may be silent before it is asked for a sign of life; four "
-            + "times that ends the session. 0: never. Default: 15s.")
+        description = "How long a peer with the extension may be silent before it is pinged. After four times as "
+            + "long the session ends. 0: no limit. Default: 15s.")
     private long heartbeatNs = EXTENSIONS.heartbeatIntervalNs();
 
     @Option(
         names = "--window",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "With the extension, what of one stream may be sent here and not be taken, at first. "
-            + "Default: 256K.")
+        description = "With the extension, how many unconsumed bytes of one stream the other side may have sent, at "
+            + "first. Default: 256K.")
     private long window = EXTENSIONS.windowLength();
 
     @Option(
         names = "--max-window",
         paramLabel = "SIZE",
         converter = Size.class,
-        description = "What --window grows to for a reader that keeps up; no less than it. Default: 4M.")
+        description = "What the window may grow to for a reader that keeps up; at least --window. Default: 4M.")
     private Long maxWindow;
 
     /**
@@ -172,7 +172,7 @@ final class LimitOptions {
         public Long convert(final String value) {
             final Matcher matcher = FORM.matcher(value);
             if (!matcher.matches()) {
-                throw new TypeConversionException("'" + value + "' is no size like 65536, 64K, 4M or 1G");
+                throw new TypeConversionException("'" + value + "' is not a size like 65536, 64K, 4M or 1G");
             }
             final int shift = switch (matcher.group(2)) {
                 case "K" -> 10;
@@ -194,7 +194,7 @@ final class LimitOptions {
         public Long convert(final String value) {
             final Matcher matcher = FORM.matcher(value);
             if (!matcher.matches()) {
-                throw new TypeConversionException("'" + value + "' is no time like 10s, 1.5s, 500ms or 2m");
+                throw new TypeConversionException("'" + value + "' is not a time like 10s, 1.5s, 500ms or 2m");
             }
             final String unit = matcher.group(2) == null ? "s" : matcher.group(2);
             final long unitNs = switch (unit) {

@@ -46,75 +46,75 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--allow-connect",
         paramLabel = "PATH",
-        description = "Let the other side connect to the unix socket PATH (absolute) here; @NAME, as for all sockets, "
-            + "is NAME in the abstract namespace. May be given again. With none, it may connect to nothing.")
+        description = "Let the other side connect to the unix socket PATH (absolute) here. As for all sockets, @NAME "
+            + "means NAME in the abstract namespace. May be repeated. Default: it may connect to nothing.")
     private final List<String> allowedPaths = new ArrayList<>();
 
     @Option(
         names = "--forward",
         paramLabel = "LOCAL=REMOTE",
         description = "Listen on the unix socket LOCAL here, and connect each connection to REMOTE on the other side, "
-            + "which must allow it. A host with several guests: at that which came last, or, as LOCAL=CID:REMOTE, at "
-            + "that with this context identifier. May be given again.")
+            + "which must allow it. A host with several guests uses the guest that connected last, or, with "
+            + "LOCAL=CID:REMOTE, the guest with that context identifier. May be repeated.")
     private final List<String> forwards = new ArrayList<>();
 
     @Option(
         names = "--files",
         paramLabel = "DIR",
-        description = "Mount a file system on DIR (made if need be), on which regular files that the other side passes "
-            + "are served. Nothing in it can be listed or opened by name. Without it such files are refused.")
+        description = "Mount a file system on DIR (created if necessary), which serves the regular files that the "
+            + "other side passes. Nothing in it can be listed or opened by name. Default: such files are refused.")
     private Path filesDirectory;
 
     @Option(
         names = "--allow-other",
-        description = "Let processes of other users examine (fstat) the files that were passed to them and open them "
-            + "again through /proc. Without it only the proxy's own user's may, not even root's; reading and writing "
-            + "is open to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf when not root.")
+        description = "Let processes of other users fstat the files that were passed to them, and reopen them through "
+            + "/proc. Without it only processes of the proxy's own user may, not even root's. Reading and writing is "
+            + "open to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf, except for root.")
     private boolean filesAllowOther;
 
     @Option(
         names = "--descriptor-socket",
         paramLabel = "PATH",
-        description = "Carry descriptors that are no sockets, pipes or regular files over a unix socket beside the "
-            + "link: the host listens on PATH, the guest connects to it. For links that do not carry them: AF_VSOCK, "
-            + "or a unix socket with something in between. A host with it serves one guest at a time.")
+        description = "Carry descriptors that are not sockets, pipes or regular files over a unix socket beside the "
+            + "link: the host listens on PATH, the guest connects to it. For links that cannot carry them: AF_VSOCK, "
+            + "or unix sockets with another process in between. A host with this option serves one guest at a time.")
     private String descriptorSocket;
 
     @Option(
         names = "--extensions",
         paramLabel = "on|off",
         defaultValue = "on",
-        description = "Whether to offer the other side flow control and half-close, which other implementations skip. "
-            + "Default: on.")
+        description = "Whether to offer the other side flow control, half-close and the rest of the protocol's "
+            + "extension, which other implementations ignore. Default: on.")
     private Switch extensions;
 
     @Option(
         names = "--spin",
         paramLabel = "MICROS",
-        description = "While there is much to do, look for more for up to MICROS microseconds before sleeping: lower "
-            + "latency, for the CPU time that others leave. 0 always sleeps. Default: 100 where the proxy may use more "
-            + "than one processor, else 0.")
+        description = "While traffic is dense, poll for up to MICROS microseconds before sleeping: lower latency, in "
+            + "exchange for CPU time that would otherwise be idle. 0: never poll. Default: 100 if the proxy may use "
+            + "more than one processor, else 0.")
     private Integer spinMicros;
 
     @Option(
         names = "--cpu",
         paramLabel = "N",
-        description = "Run the proxy's loop, and the workers that wait for disks, on processor N only. Pays where "
-            + "nothing else runs there; a wrong choice can double latency. Default: wherever the scheduler puts them.")
+        description = "Run the proxy's loop, and the workers that wait for disks, on processor N only. Helps only if "
+            + "nothing else runs there; otherwise it can double latency. Default: the scheduler decides.")
     private Integer cpu;
 
     @Option(
         names = "--socket-mode",
         paramLabel = "MODE",
         defaultValue = "0660",
-        description = "Permissions, in octal, of the unix sockets that the proxy listens on: who may write may "
-            + "connect. Default: 0660.")
+        description = "Permissions, in octal, of the unix sockets that the proxy listens on; write permission allows "
+            + "connecting. Default: 0660.")
     private String socketMode;
 
     @Option(
         names = "--socket-group",
         paramLabel = "GROUP",
-        description = "Group that owns these sockets. Default: the proxy's own.")
+        description = "Group that owns the unix sockets that the proxy listens on. Default: the proxy's own.")
     private String socketGroup;
 
     @Option(
@@ -122,27 +122,27 @@ abstract class ProxyCommand implements Callable<Integer> {
         paramLabel = "TIME",
         converter = LimitOptions.Time.class,
         defaultValue = "5s",
-        description = "How long a proxy that is told to stop may take to send what applications have written and to "
-            + "deliver what it has received; 0 stops at once. Default: 5s.")
+        description = "How long a proxy that was told to stop may spend on sending what applications have written and "
+            + "delivering what it has received. 0: stop at once. Default: 5s.")
     private long drainTimeoutNs;
 
     @Option(
         names = "--counters",
         paramLabel = "FILE",
-        description = "Keep counters in FILE, for vsock-proxy stat FILE to show.")
+        description = "Keep counters in FILE, which vsock-proxy stat FILE shows.")
     private Path countersFile;
 
     @Option(
         names = "--vsock-buffer",
         paramLabel = "SIZE",
         converter = LimitOptions.Size.class,
-        description = "What the kernel is to hold for an AF_VSOCK link each way, 64K to 1G. Default: 2M.")
+        description = "How much the kernel may hold for an AF_VSOCK link in each direction, 64K to 1G. Default: 2M.")
     private long vsockBufferLength = VsockProxy.DEFAULT_VSOCK_BUFFER_LENGTH;
 
     @ArgGroup(
         validate = false,
         heading = "%nSIZE: bytes, or with K, M or G (64K). TIME: seconds, or with ms, s or m (500ms).%n"
-            + "%nWhat each peer is held to:%n")
+            + "%nLimits for each peer:%n")
     private LimitOptions limits = new LimitOptions();
 
     private volatile boolean failed;
@@ -241,7 +241,7 @@ abstract class ProxyCommand implements Callable<Integer> {
             configure(context);
             forwards.stream().map(Forward::parse).forEach(context::forward);
             if (filesAllowOther && filesDirectory == null) {
-                throw new IllegalArgumentException("--allow-other is about the files of --files, which is not given");
+                throw new IllegalArgumentException("--allow-other needs --files, which is not given");
             }
             return context
                 .limits(limits.sessionLimits())
@@ -280,7 +280,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         try {
             return Integer.parseUnsignedInt(digits, 8);
         } catch (final NumberFormatException e) {
-            throw new IllegalArgumentException(option + " '" + digits + "' is no octal number", e);
+            throw new IllegalArgumentException(option + " '" + digits + "' is not an octal number", e);
         }
     }
 

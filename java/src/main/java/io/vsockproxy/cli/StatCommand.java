@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
  */
 @Command(
     name = "stat",
-    description = "Shows the counters of a proxy that runs with --counters FILE.",
+    description = "Shows the counters of a proxy that was started with --counters FILE.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class)
 final class StatCommand implements Callable<Integer> {
@@ -45,8 +45,7 @@ final class StatCommand implements Callable<Integer> {
         names = "--interval",
         paramLabel = "TIME",
         converter = LimitOptions.Time.class,
-        description = "How often to show them, with what has come on top since per second. Default: 1s; 0 shows them "
-            + "once.")
+        description = "How often to show the counters, with the increase per second. 0: once. Default: 1s.")
     private long intervalNs = TimeUnit.SECONDS.toNanos(1);
 
     @Override
@@ -84,7 +83,7 @@ final class StatCommand implements Callable<Integer> {
             final Map<String, Value> values = reader.values();
             final long pid = reader.pid();
             // The file outlives its proxy, however that ended.
-            out.println("process " + pid + (ProcessHandle.of(pid).isPresent() ? "" : ", which does not run any more"));
+            out.println("process " + pid + (ProcessHandle.of(pid).isPresent() ? "" : ", which is no longer running"));
             values.forEach((label, value) -> {
                 final Value earlier = before.pid == pid ? before.values.get(label) : null;
                 final String rate = earlier == null || value.gauge() ? ""

@@ -48,9 +48,9 @@ class ComplaintsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "hst, say host",
-        "host --listen unix:/x --alow-connect /y, maybe --allow-connect",
-        "guest --connect unix:/x --forwards /a=/b, maybe --forward",
+        "hst, expected host",
+        "host --listen unix:/x --alow-connect /y, did you mean --allow-connect",
+        "guest --connect unix:/x --forwards /a=/b, did you mean --forward",
     })
     void shouldSuggestWhatMayHaveBeenMeant(final String arguments, final String suggestion) {
         final String line = complaint(arguments.split(" ", -1));
@@ -60,7 +60,7 @@ class ComplaintsTest {
     @Test
     void shouldSayWhyThereIsNothingToShow() {
         final String missing = complaint(1, "stat", "/nowhere/at/all");
-        assertEquals("vsock-proxy stat: /nowhere/at/all: there is none", missing);
+        assertEquals("vsock-proxy stat: /nowhere/at/all: no such file", missing);
         final String directory = complaint(1, "stat", "/proc");
         assertTrue(directory.startsWith("vsock-proxy stat: /proc: "), directory);
         assertFalse(directory.contains("Exception"), directory);
@@ -75,7 +75,7 @@ class ComplaintsTest {
     @Test
     void shouldSayWhyTheListOfGuestsCannotBeRead() {
         final String line = complaint("host", "--listen", "vsock:9900", "--guests", Path.of("/nowhere").toString());
-        assertTrue(line.contains("guest file /nowhere cannot be read: there is none"), line);
+        assertTrue(line.contains("guest file /nowhere cannot be read: no such file"), line);
     }
 
     private static String complaint(final String... arguments) {

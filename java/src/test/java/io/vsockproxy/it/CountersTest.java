@@ -199,7 +199,7 @@ class CountersTest {
         assertEquals(0, host.awaitExit());
         assertEquals(1, value(CounterId.SESSIONS_BEGUN));
         assertEquals(
-            "process " + host.pid() + ", which does not run any more",
+            "process " + host.pid() + ", which is no longer running",
             stat(file()).output().lines().findFirst().orElseThrow());
         try (ProxyProcess next = ProxyProcess.start(
             "host", "--listen", "unix:" + directory.resolve("link"), "--counters", file().toString()).awaitReady();
