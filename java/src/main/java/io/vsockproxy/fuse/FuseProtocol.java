@@ -80,6 +80,8 @@ final class FuseProtocol {
     static final int FATTR_UID = 1 << 1;
     static final int FATTR_GID = 1 << 2;
     static final int FATTR_SIZE = 1 << 3;
+    /** An open file is meant: it is ftruncate(2), say, rather than truncate(2) or an open(2) with O_TRUNC. */
+    static final int FATTR_FH = 1 << 6;
 
     /** The data comes from the pages of a shared mapping, not from write(2). */
     static final int FUSE_WRITE_CACHE = 1;

@@ -364,7 +364,7 @@ final class FuseServer implements FuseReplies {
         }
         final int valid = FuseAttributes.setattrValid(buffer, FuseChannel.ARGUMENTS_OFFSET);
         final boolean changesMode = (valid & FuseProtocol.FATTR_MODE) != 0;
-        final boolean changesSize = (valid & FuseProtocol.FATTR_SIZE) != 0;
+        final boolean changesSize = (valid & FuseProtocol.FATTR_SIZE) != 0 && !isIgnoredTruncation(node, valid);
         if (changesOwner(valid) || (changesMode && changesSize)) {
             error(unique, Errno.EPERM);
         } else if (!changesSize) {
@@ -385,6 +385,12 @@ final class FuseServer implements FuseReplies {
                 node.backend().truncate(request, size);
             }
         }
+    }
+
+    /** Whether it comes from an open(2) with O_TRUNC, which has no effect on a FIFO. */
+    private boolean isIgnoredTruncation(final FuseNode node, final int valid) {
+        return node.isStream() && (valid & FuseProtocol.FATTR_FH) == 0
+            && FuseAttributes.setattrSize(buffer, FuseChannel.ARGUMENTS_OFFSET) == 0;
     }
 
     /** Whether the request would change the owner or group. */

@@ -106,7 +106,7 @@ class FuseLayoutTest {
         assertEquals(0x8402, FuseArguments.ioStatusFlags(io, OFFSET));
 
         final UnsafeBuffer setattr = bytes("48000000 00000000 0100000000000000 0000000002000000" + "00".repeat(64));
-        assertEquals(FuseProtocol.FATTR_SIZE | (1 << 6), FuseAttributes.setattrValid(setattr, OFFSET));
+        assertEquals(FuseProtocol.FATTR_SIZE | FuseProtocol.FATTR_FH, FuseAttributes.setattrValid(setattr, OFFSET));
         assertEquals(2L << 32, FuseAttributes.setattrSize(setattr, OFFSET));
         assertEquals(OFFSET + FuseAttributes.SETATTR_IN_LENGTH, setattr.capacity());
         final UnsafeBuffer owner = bytes("07000000 00000000" + "00".repeat(60) + "ed8d0000 00000000"

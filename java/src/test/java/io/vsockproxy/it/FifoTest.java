@@ -338,6 +338,20 @@ class FifoTest {
         assertEquals(-Errno.EINVAL, FileCalls.truncate(standIn, 0));
     }
 
+    /** A shell's {@code > /dev/fd/N}. */
+    @ParameterizedTest
+    @EnumSource
+    void shouldBeOpenedAgainToBeTruncatedWithoutLosingAnything(final Role from) throws Exception {
+        final Endpoint fifo = PROXIES.fifo();
+        final Endpoint standIn = PROXIES.pass(from, fifo);
+        write(standIn, "kept, ");
+        final int flags = Constants.O_WRONLY | Constants.O_CREAT | Constants.O_TRUNC;
+        final Endpoint again = PROXIES.closing(Endpoint.of(FileCalls.reopen(standIn, flags), "open"));
+        write(again, "and more");
+        assertEquals("kept, and more", fifo.readText(14));
+        assertEquals(-Errno.EINVAL, FileCalls.truncate(again, 0));
+    }
+
     @ParameterizedTest
     @EnumSource
     void shouldBeSplicedFromAsAFifoIs(final Role from) throws Exception {
