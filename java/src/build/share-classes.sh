@@ -2,8 +2,8 @@
 # Copyright 2026 The vsock-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes the archive of parsed classes that bin/vsock-proxy starts faster with: a host and a guest meet once, and what
-# the guest has loaded is written down as it stops. Only an optimisation, so that nothing here fails a build.
+# Makes the archive of parsed classes with which bin/vsock-proxy starts faster: it runs a host and a guest once, and the
+# guest archives its loaded classes as it stops. This is only an optimisation, so a failure here never fails a build.
 # JAVA_HOME chooses the JDK, as for bin/vsock-proxy.
 set -eu
 self=$(readlink -f -- "$0")
