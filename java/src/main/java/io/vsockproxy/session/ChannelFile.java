@@ -25,29 +25,29 @@ final class ChannelFile extends PeerFile implements RemoteFile {
         private Request next;
     }
 
-    private static final RemoteFiles.Completion ANSWER = (context, errno, value, buffer, offset, length) -> {
+    private static final RemoteFileRequests.Completion ANSWER = (context, errno, value, buffer, offset, length) -> {
         final Request request = (Request) context;
         request.file.onAnswer(request, errno, value, buffer, offset, length);
     };
 
-    private static final RemoteFiles.AttributesCompletion ATTRIBUTES = (context, errno, attributes) -> {
+    private static final RemoteFileRequests.AttributesCompletion ATTRIBUTES = (context, errno, attributes) -> {
         final Request request = (Request) context;
         request.file.onAnswer(request, errno, attributes.size(), null, 0, 0);
     };
 
-    private static final RemoteFiles.AttributesCompletion SYNCED = (context, errno, attributes) -> {
+    private static final RemoteFileRequests.AttributesCompletion SYNCED = (context, errno, attributes) -> {
         final Request request = (Request) context;
         request.file.onAnswer(request, errno, 0, null, 0, 0);
     };
 
     /** The peer does not know the request to sync, and has only sent the size. */
-    private static final RemoteFiles.AttributesCompletion NOT_SYNCED = (context, errno, attributes) -> {
+    private static final RemoteFileRequests.AttributesCompletion NOT_SYNCED = (context, errno, attributes) -> {
         final Request request = (Request) context;
         request.file.onAnswer(request, errno == 0 ? Errno.EOPNOTSUPP : errno, 0, null, 0, 0);
     };
 
     private final ReceivedFiles files;
-    private final RemoteFiles remote;
+    private final RemoteFileRequests remote;
     private final ChannelCommons commons;
     private final int statusFlags;
     private Request idle;
@@ -55,7 +55,7 @@ final class ChannelFile extends PeerFile implements RemoteFile {
 
     ChannelFile(
         final ReceivedFiles files,
-        final RemoteFiles remote,
+        final RemoteFileRequests remote,
         final ChannelCommons commons,
         final long handle,
         final int statusFlags) {

@@ -47,7 +47,7 @@ final class Connects implements AutoCloseable {
     private final Session session;
     private final Outbox outbox;
     private final StreamTable streams;
-    private final Counters counters;
+    private final SessionCounters counters;
     private final Long2ObjectHashMap<Waiting> requested = new Long2ObjectHashMap<>();
     private final Set<Attempt> attempts = new HashSet<>();
     private final IntPredicate isKeepable;
@@ -59,7 +59,7 @@ final class Connects implements AutoCloseable {
         final Session session,
         final Outbox outbox,
         final StreamTable streams,
-        final Counters counters) {
+        final SessionCounters counters) {
         this.resources = resources;
         this.allowedPaths = allowedPaths;
         this.session = session;

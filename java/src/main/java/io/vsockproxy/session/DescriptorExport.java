@@ -94,7 +94,7 @@ final class DescriptorExport {
         final int length,
         final ControlData control,
         final Outbox outbox,
-        final Counters counters) {
+        final SessionCounters counters) {
         final int count = control.count();
         final String obstacle = findObstacle(control, count);
         if (obstacle != null) {

@@ -60,7 +60,7 @@ final class DescriptorImport {
     }
 
     /** Handles a Data message with descriptors. */
-    void onData(final MessageDecoder message, final Outbox outbox, final Counters counters) {
+    void onData(final MessageDecoder message, final Outbox outbox, final SessionCounters counters) {
         final int count = message.descriptorCount();
         check(message, count);
         lost = false;

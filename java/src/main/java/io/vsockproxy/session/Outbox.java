@@ -36,11 +36,11 @@ final class Outbox {
 
     private final Link link;
     private final OutboundRing ring;
-    private final Counters counters;
+    private final SessionCounters counters;
     private int blobIndex;
     private int blobRoom;
 
-    Outbox(final Link link, final Counters counters) {
+    Outbox(final Link link, final SessionCounters counters) {
         this.link = link;
         this.ring = link.outbound();
         this.counters = counters;

@@ -36,16 +36,16 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     private static final int GONE = PollEvents.ERROR | PollEvents.HANG_UP;
 
     private final ReceivedFiles files;
-    private final RemoteFiles remote;
+    private final RemoteFileRequests remote;
     private final Long2ObjectHashMap<FuseRequest> polls = new Long2ObjectHashMap<>();
     private final LongHashSet wakers = new LongHashSet();
     /** The answer to a read that counted among those that may wait. */
-    private final RemoteFiles.UntimedCompletion readAnswer = this::onRead;
+    private final RemoteFileRequests.UntimedCompletion readAnswer = this::onRead;
     /** To a write. */
-    private final RemoteFiles.Completion writeAnswer = this::onWritten;
+    private final RemoteFileRequests.Completion writeAnswer = this::onWritten;
     private long lastToken;
 
-    ReceivedFifo(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
+    ReceivedFifo(final ReceivedFiles files, final RemoteFileRequests remote, final long handle) {
         super(handle);
         this.files = files;
         this.remote = remote;
@@ -101,7 +101,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
 
     @Override
     public void getattr(final FuseRequest request) {
-        if (isOrphaned() || !remote.fstat(handle, ReceivedFile.ATTRIBUTES_ANSWER, request)) {
+        if (isOrphaned() || !remote.fstat(handle, KernelAnswers.ATTRIBUTES, request)) {
             request.replyError(refusal());
         }
     }
@@ -171,12 +171,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         final int offset,
         final int length) {
         files.endWait();
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyData(buffer.addressOffset() + offset, length);
-        }
+        KernelAnswers.READ.onAnswer(context, errno, value, buffer, offset, length);
     }
 
     private void onWritten(
@@ -187,12 +182,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         final int offset,
         final int length) {
         files.endWait();
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
-        }
+        KernelAnswers.WRITE.onAnswer(context, errno, value, buffer, offset, length);
     }
 
     private void endPolls() {

@@ -8,19 +8,16 @@ import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseRequest;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.SplicePipe;
-import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
  * A regular file of the other side that an application here has open: the kernel's requests become requests to the
- * owner, whose answers go to the kernel. Confined to the loop's thread.
+ * owner, whose answers go to the kernel ({@link KernelAnswers}). Confined to the loop's thread.
  *
- * <p>An answer goes to the kernel straight from the inbound buffer, or through the link's pipe. Once the owner or the
- * session is gone, every request fails with EIO.
+ * <p>Once the owner or the session is gone, every request fails with EIO.
  */
 final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
-    private static final RemoteFiles.Completion RELAYED_READ_ANSWER =
+    private static final RemoteFileRequests.Completion RELAYED_READ_ANSWER =
         (context, errno, value, buffer, offset, length) -> {
             final FileRelay.Completion relayed = (FileRelay.Completion) context;
             if (errno != 0 || length > relayed.data().length()) {
@@ -30,92 +27,22 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
                 relayed.onDone(length);
             }
         };
-    private static final RemoteFiles.Completion RELAYED_ANSWER =
+    private static final RemoteFileRequests.Completion RELAYED_ANSWER =
         (context, errno, value, buffer, offset, length) -> {
             final FileRelay.Completion relayed = (FileRelay.Completion) context;
             relayed.onDone(errno != 0 ? -errno : Math.max(0, value));
         };
-    private static final RemoteFiles.Completion READ_ANSWER = new ReadAnswer();
-    private static final RemoteFiles.Completion WRITE_ANSWER = (context, errno, value, buffer, offset, length) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyWritten((int) Math.max(-1, Math.min(value, Integer.MAX_VALUE)));
-        }
-    };
-    static final RemoteFiles.AttributesCompletion ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyAttributes(attributes);
-        }
-    };
-    private static final RemoteFiles.AttributesCompletion SYNC_ANSWER = (context, errno, attributes) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replySuccess();
-        }
-    };
-    /** For a write that had to be made durable: answers it once that is done. */
-    private static final RemoteFiles.AttributesCompletion WRITE_SYNC_ANSWER = (context, errno, attributes) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replyWritten((int) request.tag());
-        }
-    };
-    private static final RemoteFiles.AttributesCompletion RELAYED_ATTRIBUTES_ANSWER = (context, errno, attributes) -> {
-        final FileRelay.Completion relayed = (FileRelay.Completion) context;
-        relayed.attributes().set(attributes);
-        relayed.onDone(-errno);
-    };
-    private static final RemoteFiles.Completion TRUNCATE_ANSWER = (context, errno, value, buffer, offset, length) -> {
-        final FuseRequest request = (FuseRequest) context;
-        if (errno != 0) {
-            request.replyError(errno);
-        } else {
-            request.replySuccess();
-        }
-    };
-
-    /** Answers a read by the kernel. */
-    private static final class ReadAnswer implements RemoteFiles.SplicedCompletion {
-        @Override
-        public void onAnswer(
-            final Object context,
-            final int errno,
-            final long value,
-            final DirectBuffer buffer,
-            final int offset,
-            final int length) {
-            final FuseRequest request = (FuseRequest) context;
-            if (errno != 0) {
-                request.replyError(errno);
-            } else {
-                request.replyData(buffer.addressOffset() + offset, length);
-            }
-        }
-
-        @Override
-        public boolean beginSplice(final Object context, final SplicePipe pipe, final int length) {
-            return ((FuseRequest) context).beginSplice(pipe, length);
-        }
-
-        @Override
-        public void onSpliced(final Object context, final SplicePipe pipe) {
-            ((FuseRequest) context).replySpliced(pipe);
-        }
-    }
+    private static final RemoteFileRequests.AttributesCompletion RELAYED_ATTRIBUTES_ANSWER =
+        (context, errno, attributes) -> {
+            final FileRelay.Completion relayed = (FileRelay.Completion) context;
+            relayed.attributes().set(attributes);
+            relayed.onDone(-errno);
+        };
 
     /** A write whose bytes must be durable before it is answered. */
     private record SynchronousWrite(ReceivedFile file, FuseRequest request) { }
 
-    private static final RemoteFiles.Completion SYNCHRONOUS_WRITE_ANSWER =
+    private static final RemoteFileRequests.Completion SYNCHRONOUS_WRITE_ANSWER =
         (context, errno, value, buffer, offset, length) -> {
             final SynchronousWrite write = (SynchronousWrite) context;
             if (errno != 0) {
@@ -126,9 +53,9 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         };
 
     private final ReceivedFiles files;
-    private final RemoteFiles remote;
+    private final RemoteFileRequests remote;
 
-    ReceivedFile(final ReceivedFiles files, final RemoteFiles remote, final long handle) {
+    ReceivedFile(final ReceivedFiles files, final RemoteFileRequests remote, final long handle) {
         super(handle);
         this.files = files;
         this.remote = remote;
@@ -136,7 +63,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
 
     @Override
     public void read(final FuseRequest request, final long offset, final int length) {
-        if (isOrphaned() || !remote.pread(handle, length, offset, READ_ANSWER, request)) {
+        if (isOrphaned() || !remote.pread(handle, length, offset, KernelAnswers.READ, request)) {
             request.replyError(refusal());
         }
     }
@@ -157,7 +84,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         final boolean sent = request.isSynchronous()
             ? remote.pwrite(
                 handle, at, buffer, index, length, SYNCHRONOUS_WRITE_ANSWER, new SynchronousWrite(this, request))
-            : remote.pwrite(handle, at, buffer, index, length, WRITE_ANSWER, request);
+            : remote.pwrite(handle, at, buffer, index, length, KernelAnswers.WRITE, request);
         if (!sent) {
             files.waitForRoom();
             return false;
@@ -168,7 +95,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     private void syncWritten(final FuseRequest request, final long written) {
         request.tag(written);
         if (isOrphaned()
-            || !remote.sync(handle, !request.isFullySynchronous(), WRITE_SYNC_ANSWER, request)) {
+            || !remote.sync(handle, !request.isFullySynchronous(), KernelAnswers.DURABLE_WRITE, request)) {
             // It has been written, but it is unknown whether it is durable.
             request.replyError(Errno.EIO);
         }
@@ -181,21 +108,21 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
 
     @Override
     public void getattr(final FuseRequest request) {
-        if (isOrphaned() || !remote.fstat(handle, ATTRIBUTES_ANSWER, request)) {
+        if (isOrphaned() || !remote.fstat(handle, KernelAnswers.ATTRIBUTES, request)) {
             request.replyError(refusal());
         }
     }
 
     @Override
     public void truncate(final FuseRequest request, final long length) {
-        if (isOrphaned() || !remote.ftruncate(handle, length, TRUNCATE_ANSWER, request)) {
+        if (isOrphaned() || !remote.ftruncate(handle, length, KernelAnswers.TRUNCATE, request)) {
             request.replyError(refusal());
         }
     }
 
     @Override
     public void fsync(final FuseRequest request, final boolean dataOnly) {
-        if (isOrphaned() || !remote.sync(handle, dataOnly, SYNC_ANSWER, request)) {
+        if (isOrphaned() || !remote.sync(handle, dataOnly, KernelAnswers.SYNC, request)) {
             request.replyError(refusal());
         }
     }

@@ -34,7 +34,7 @@ final class ReceivedFiles {
     private final Outbox outbox;
     private final StreamTable streams;
     private final PeerExtension extension;
-    private final RemoteFiles remote;
+    private final RemoteFileRequests remote;
     private final ChannelCommons channels;
     private final HandleTable<PeerFile> files = new HandleTable<>();
     private final ArrayList<FileBackend> openings = new ArrayList<>();
@@ -50,7 +50,7 @@ final class ReceivedFiles {
         final Outbox outbox,
         final StreamTable streams,
         final PeerExtension extension,
-        final RemoteFiles remote) {
+        final RemoteFileRequests remote) {
         this.mount = resources.mount();
         this.channels = resources.channels();
         // The other half is left for requests that do not wait for a FIFO.

@@ -42,7 +42,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     private final SessionResources resources;
     private final String name;
     private final BiConsumer<Session, String> endListener;
-    private final Counters counters = new Counters();
+    private final SessionCounters counters = new SessionCounters();
     private final Link link;
     private final DescriptorChannel descriptorChannel;
     private final Outbox outbox;
@@ -51,7 +51,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     private final PeerExtension extension;
     private final OwnFiles files;
     private final Connects connects;
-    private final RemoteFiles remoteFiles;
+    private final RemoteFileRequests fileRequests;
     private final ReceivedFiles receivedFiles;
     private final DescriptorExport export;
     private final DescriptorImport imports;
@@ -100,9 +100,9 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             streams.extension(extension);
             files = new OwnFiles(resources, this, outbox, streams, extension);
             connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
-            remoteFiles = new RemoteFiles(
+            fileRequests = new RemoteFileRequests(
                 this, outbox, limits, resources.loop(), counters, extension::isAgreed);
-            receivedFiles = new ReceivedFiles(resources, this, outbox, streams, extension, remoteFiles);
+            receivedFiles = new ReceivedFiles(resources, this, outbox, streams, extension, fileRequests);
             extension.files(files, receivedFiles);
             export = new DescriptorExport(
                 resources, this, streams, files, extension, link.carriesDescriptors(), descriptorChannel);
@@ -153,7 +153,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     }
 
     /** Counts of what has happened in this session. */
-    public Counters counters() {
+    public SessionCounters counters() {
         return counters;
     }
 
@@ -185,8 +185,8 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     }
 
     /** Requests about files of the other side. */
-    public RemoteFiles remoteFiles() {
-        return remoteFiles;
+    RemoteFileRequests fileRequests() {
+        return fileRequests;
     }
 
     /**
@@ -306,7 +306,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         }
         waitingForRoom.clear();
         files.onRoom();
-        remoteFiles.onRoom();
+        fileRequests.onRoom();
         receivedFiles.onRoom();
     }
 
@@ -475,7 +475,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
                 Command.PWRITE_RESPONSE,
                 Command.FSTAT_RESPONSE,
                 Command.FTRUNCATE_RESPONSE -> {
-                if (!remoteFiles.onResponse(message)) {
+                if (!fileRequests.onResponse(message)) {
                     counters.unaskedResponses++;
                 }
             }
@@ -589,7 +589,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             waitingForRoom.clear();
             streams.finishAll();
             files.close();
-            remoteFiles.close();
+            fileRequests.close();
             receivedFiles.close();
             if (descriptorChannel != null) {
                 descriptorChannel.close();

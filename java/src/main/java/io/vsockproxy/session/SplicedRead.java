@@ -54,7 +54,7 @@ final class SplicedRead {
         final SplicePipe pipe = link.inboundPipe();
         final int come = inbound.available() - newHeaderLength;
         if (pipe == null || come >= prefix.blobLength()
-            || !session.remoteFiles().beginSplice(prefix.cookie(), pipe, prefix.blobLength())) {
+            || !session.fileRequests().beginSplice(prefix.cookie(), pipe, prefix.blobLength())) {
             return false;
         }
         if (come > 0) {
@@ -77,7 +77,7 @@ final class SplicedRead {
         }
         inbound.consume(inbound.available());
         session.counters().framesIn++;
-        session.remoteFiles().onSpliced(cookie, pipe);
+        session.fileRequests().onSpliced(cookie, pipe);
         return true;
     }
 

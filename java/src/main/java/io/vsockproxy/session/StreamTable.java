@@ -35,7 +35,7 @@ final class StreamTable {
     private final StreamHandler handler;
     private final Inbox inbox;
     private final Outbox outbox;
-    private final Counters counters;
+    private final SessionCounters counters;
     private final String sessionName;
     private final HandleTable<Stream> streams = new HandleTable<>();
     private final ArrayList<Stream> finishing = new ArrayList<>();
@@ -54,7 +54,7 @@ final class StreamTable {
         final Session session,
         final Inbox inbox,
         final Outbox outbox,
-        final Counters counters,
+        final SessionCounters counters,
         final String sessionName) {
         this.resources = resources;
         this.session = session;

@@ -24,10 +24,10 @@ import org.agrona.MutableDirectBuffer;
  * Sends requests about files that the other side owns, and matches the answers. Every request that was sent gets
  * exactly one answer: the owner's, or EIO when the session ends. Confined to the loop's thread.
  */
-public final class RemoteFiles {
+final class RemoteFileRequests {
     /** Called with the outcome of a request, once. */
     @FunctionalInterface
-    public interface Completion {
+    interface Completion {
         /**
          * The answer.
          *
@@ -62,7 +62,7 @@ public final class RemoteFiles {
 
     /** Called with a file's attributes, once. */
     @FunctionalInterface
-    public interface AttributesCompletion {
+    interface AttributesCompletion {
         /**
          * The answer.
          *
@@ -113,7 +113,7 @@ public final class RemoteFiles {
     private final int maxRequests;
     private final int maxWriteLength;
     private final EventLoop loop;
-    private final Counters counters;
+    private final SessionCounters counters;
     private final BooleanSupplier peerHasGreeted;
     private final FileAttributes attributes = new FileAttributes();
     private final HandleTable<Pending> pending = new HandleTable<>();
@@ -126,12 +126,12 @@ public final class RemoteFiles {
     /**
      * @param peerHasGreeted whether the peer has greeted, and so understands {@link #sync} and {@link #appends}.
      */
-    RemoteFiles(
+    RemoteFileRequests(
         final Session session,
         final Outbox outbox,
         final SessionLimits limits,
         final EventLoop loop,
-        final Counters counters,
+        final SessionCounters counters,
         final BooleanSupplier peerHasGreeted) {
         this.peerHasGreeted = peerHasGreeted;
         this.session = session;
@@ -144,7 +144,7 @@ public final class RemoteFiles {
     }
 
     /** Whether the session goes on. */
-    public boolean isOpen() {
+    boolean isOpen() {
         return !session.hasEnded();
     }
 
@@ -164,7 +164,7 @@ public final class RemoteFiles {
     }
 
     /** Whether one more request may be sent. */
-    public boolean hasRoom() {
+    boolean hasRoom() {
         return !session.hasEnded() && pending.size() + waitingWrites < maxRequests;
     }
 
@@ -173,7 +173,7 @@ public final class RemoteFiles {
      *
      * @return false when too many requests are pending or the session has ended: nothing was sent.
      */
-    public boolean pread(
+    boolean pread(
         final long handle,
         final long count,
         final long offset,
@@ -204,7 +204,7 @@ public final class RemoteFiles {
      * @return false when too many requests are pending, the link has no room for the bytes now, or the session has
      *     ended: nothing was sent.
      */
-    public boolean pwrite(
+    boolean pwrite(
         final long handle,
         final long fileOffset,
         final MutableDirectBuffer buffer,
@@ -232,7 +232,7 @@ public final class RemoteFiles {
      * @param buffer must not change until the completion is called.
      * @return false when too many requests are pending or the session has ended: nothing will be sent.
      */
-    public boolean pwriteWhenRoom(
+    boolean pwriteWhenRoom(
         final long handle,
         final long fileOffset,
         final DirectBuffer buffer,
@@ -289,7 +289,7 @@ public final class RemoteFiles {
     }
 
     /** Asks for the attributes. Returns as {@link #pread}. */
-    public boolean fstat(final long handle, final AttributesCompletion completion, final Object context) {
+    boolean fstat(final long handle, final AttributesCompletion completion, final Object context) {
         return fstat(handle, Sync.NONE, completion, context);
     }
 
@@ -299,7 +299,7 @@ public final class RemoteFiles {
      *
      * @param dataOnly as by fdatasync(2).
      */
-    public boolean sync(
+    boolean sync(
         final long handle, final boolean dataOnly, final AttributesCompletion completion, final Object context) {
         final int sync = dataOnly ? Sync.DATA : Sync.ALL;
         return fstat(handle, syncs() ? sync : Sync.NONE, completion, context);
@@ -325,7 +325,7 @@ public final class RemoteFiles {
     }
 
     /** Truncates or extends the file. Returns as {@link #pread}. */
-    public boolean ftruncate(
+    boolean ftruncate(
         final long handle, final long length, final Completion completion, final Object context) {
         if (!hasRoom()) {
             return false;

@@ -11,7 +11,7 @@ import io.vsockproxy.counters.CounterValues;
  * Counts of what has happened in one session, for its last line in the log, the counters' file and tests. Confined to
  * the loop's thread.
  */
-public final class Counters {
+public final class SessionCounters {
     long framesIn;
     long bytesIn;
     long framesOut;
