@@ -47,6 +47,7 @@ class RemoteFileTest {
     @RegisterExtension
     static final ChannelPair OLD_PAIR = new ChannelPair(Extensions.OFF);
 
+    private static final byte[] CONTENT = Pattern.bytes(10, 7);
     private static final int LENGTH = 300_000;
     private static final int PIECES = 30;
     private static final int PIECE_LENGTH = LENGTH / PIECES;
@@ -57,41 +58,34 @@ class RemoteFileTest {
     @ParameterizedTest
     @EnumSource
     void shouldReadManyPiecesAtOnceIntoTheCallersBuffer(final Role from) throws IOException {
-        final Connection connection = PAIR.fromApplication(from);
         final byte[] content = Pattern.bytes(11, LENGTH);
-        final Path path = PAIR.directory().resolve("read-" + from);
-        Files.write(path, content);
-        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
-        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[LENGTH]);
-        final long[] results = ask(connection.component(), PIECES, (i, completion) -> file.pread(
-            (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
-        assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
-        assertArrayEquals(content, buffer.byteArray());
-        assertEquals(0, ask(connection.component(), 1, (i, completion) ->
-            file.pread(LENGTH, buffer, 0, 100, i, completion))[0]);
-        assertEquals(-Errno.EBADF, ask(connection.component(), 1, (i, completion) ->
-            file.pwrite(0, buffer, 0, 100, i, completion))[0]);
-        close(connection.component(), file);
+        try (Passed passed = Passed.from(PAIR, from, content, Constants.O_RDONLY)) {
+            final UnsafeBuffer buffer = new UnsafeBuffer(new byte[LENGTH]);
+            final long[] results = passed.askAll(PIECES, (file, i, completion) -> file.pread(
+                (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
+            assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
+            assertArrayEquals(content, buffer.byteArray());
+            assertEquals(0, passed.ask((file, i, completion) -> file.pread(LENGTH, buffer, 0, 100, i, completion)));
+            assertEquals(-Errno.EBADF, passed.ask((file, i, completion) ->
+                file.pwrite(0, buffer, 0, 100, i, completion)));
+        }
     }
 
     @ParameterizedTest
     @EnumSource
     void shouldWriteManyPiecesAtOnceAndTruncate(final Role from) throws IOException {
-        final Connection connection = PAIR.fromApplication(from);
         final byte[] content = Pattern.bytes(12, LENGTH);
-        final Path path = PAIR.directory().resolve("write-" + from);
-        Files.write(path, new byte[1]);
-        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
-        assertEquals(Constants.O_RDWR, file.statusFlags() & Constants.O_ACCMODE);
-        final UnsafeBuffer buffer = new UnsafeBuffer(content);
-        final long[] results = ask(connection.component(), PIECES, (i, completion) -> file.pwrite(
-            (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
-        assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
-        assertArrayEquals(content, Files.readAllBytes(path));
-        assertEquals(LENGTH, ask(connection.component(), 1, (i, completion) -> file.fstat(i, completion))[0]);
-        assertEquals(0, ask(connection.component(), 1, (i, completion) -> file.ftruncate(5, i, completion))[0]);
-        assertEquals(5, Files.size(path));
-        close(connection.component(), file);
+        try (Passed passed = Passed.from(PAIR, from, new byte[1], Constants.O_RDWR)) {
+            assertEquals(Constants.O_RDWR, passed.file.statusFlags() & Constants.O_ACCMODE);
+            final UnsafeBuffer buffer = new UnsafeBuffer(content);
+            final long[] results = passed.askAll(PIECES, (file, i, completion) -> file.pwrite(
+                (long) i * PIECE_LENGTH, buffer, i * PIECE_LENGTH, PIECE_LENGTH, i, completion));
+            assertTrue(Arrays.stream(results).allMatch(result -> result == PIECE_LENGTH), Arrays.toString(results));
+            assertArrayEquals(content, Files.readAllBytes(passed.path));
+            assertEquals(LENGTH, passed.ask(RemoteFile::fstat));
+            assertEquals(0, passed.ask((file, i, completion) -> file.ftruncate(5, i, completion)));
+            assertEquals(5, Files.size(passed.path));
+        }
     }
 
     @Test
@@ -102,22 +96,22 @@ class RemoteFileTest {
         try (ChildJvm device = ChildJvm.start(SlowFileProcess.class, mount.toString(), "1000", "1")) {
             final int number = Integer.parseInt(device.answer());
             final Path path = Path.of("/proc/" + device.pid() + "/fd/" + number);
-            final RemoteFile file = passed(connection, path, Constants.O_RDWR);
-            for (final boolean dataOnly : new boolean[] {false, true}) {
-                device.tell("hold");
-                assertEquals("done", device.answer());
-                final AtomicLongArray results = new AtomicLongArray(new long[] {UNTOLD});
-                assertTrue(connection.component().onEngine(() -> file.sync(
-                    dataOnly, 0, (asked, correlationId, result) -> results.set((int) correlationId, result))));
-                assertEquals(dataOnly ? "fdatasync" : "fsync", device.answer());
-                assertEquals(UNTOLD, results.get(0));
-                device.tell("release");
-                Await.until(() -> results.get(0) == 0, () -> "the end of it, result=" + results);
-                while (!"done".equals(device.answer())) {
-                    // A request that it sent after that.
+            try (Passed passed = Passed.over(connection, path, Constants.O_RDWR)) {
+                for (final boolean dataOnly : new boolean[] {false, true}) {
+                    device.tell("hold");
+                    assertEquals("done", device.answer());
+                    final AtomicLongArray results = new AtomicLongArray(new long[] {UNTOLD});
+                    assertTrue(passed.component.onEngine(() -> passed.file.sync(
+                        dataOnly, 0, (asked, correlationId, result) -> results.set((int) correlationId, result))));
+                    assertEquals(dataOnly ? "fdatasync" : "fsync", device.answer());
+                    assertEquals(UNTOLD, results.get(0));
+                    device.tell("release");
+                    Await.until(() -> results.get(0) == 0, () -> "the end of it, result=" + results);
+                    while (!"done".equals(device.answer())) {
+                        // A request that it sent after that.
+                    }
                 }
             }
-            close(connection.component(), file);
         }
     }
 
@@ -125,124 +119,102 @@ class RemoteFileTest {
     void shouldTellTheOwnersErrorOfASync() throws IOException {
         final Connection connection = PAIR.fromApplication(Role.GUEST);
         // Nothing of it is on a disk.
-        final RemoteFile file = passed(connection, Path.of("/proc/version"), Constants.O_RDONLY);
-        assertEquals(-Errno.EINVAL, ask(connection.component(), 1, (i, completion) ->
-            file.sync(false, i, completion))[0]);
-        close(connection.component(), file);
+        try (Passed passed = Passed.over(connection, Path.of("/proc/version"), Constants.O_RDONLY)) {
+            assertEquals(-Errno.EINVAL, passed.ask((file, i, completion) -> file.sync(false, i, completion)));
+        }
     }
 
     @Test
     void shouldNotClaimThatAnythingLastsAtAPeerThatCannotBeAsked() throws IOException {
-        final Connection connection = OLD_PAIR.fromApplication(Role.GUEST);
-        final Path path = OLD_PAIR.directory().resolve("unsynced");
-        Files.writeString(path, "content");
-        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
-        assertEquals(-Errno.EOPNOTSUPP, ask(connection.component(), 1, (i, completion) ->
-            file.sync(false, i, completion))[0]);
-        assertEquals(7, ask(connection.component(), 1, (i, completion) -> file.fstat(i, completion))[0]);
-        close(connection.component(), file);
+        try (Passed passed = Passed.from(OLD_PAIR, Role.GUEST, CONTENT, Constants.O_RDWR)) {
+            assertEquals(-Errno.EOPNOTSUPP, passed.ask((file, i, completion) -> file.sync(false, i, completion)));
+            assertEquals(CONTENT.length, passed.ask(RemoteFile::fstat));
+        }
     }
 
     @Test
     void shouldOfferALocalFileToTheOtherSidesComponent() throws IOException {
         final Component[] ends = PAIR.components(Role.GUEST);
-        final Path path = PAIR.directory().resolve("offered");
-        Files.writeString(path, "content");
+        final Path path = Passed.made(PAIR, CONTENT);
         final OwnedFd own = OwnedFd.open(path);
         assertEquals(1, ends[0].offer("x", own));
         assertFalse(own.isOpen());
-        final RemoteFile file = ends[1].onlyFile();
-        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[7]);
-        assertEquals(7, ask(ends[1], 1, (i, completion) -> file.pread(0, buffer, 0, 7, i, completion))[0]);
-        assertEquals("content", buffer.getStringWithoutLengthAscii(0, 7));
-        close(ends[1], file);
+        try (Passed passed = new Passed(ends[1], ends[1].onlyFile(), path)) {
+            final UnsafeBuffer buffer = new UnsafeBuffer(new byte[CONTENT.length]);
+            assertEquals(CONTENT.length, passed.ask((file, i, completion) ->
+                file.pread(0, buffer, 0, CONTENT.length, i, completion)));
+            assertArrayEquals(CONTENT, buffer.byteArray());
+        }
     }
 
     @Test
     void shouldSendNothingOnceClosed() throws IOException {
-        final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("closed");
-        Files.writeString(path, "content");
-        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
-        close(connection.component(), file);
-        assertFalse(connection.component().onEngine(() -> file.isOpen()));
-        assertFalse(connection.component().onEngine(() -> file.fstat(1, (asked, id, result) -> { })));
-        assertFalse(connection.component().onEngine(() -> file.sync(true, 1, (asked, id, result) -> { })));
+        final Passed passed = Passed.from(PAIR, Role.GUEST, CONTENT, Constants.O_RDONLY);
+        passed.close();
+        assertFalse(passed.component.onEngine(passed.file::isOpen));
+        assertFalse(passed.component.onEngine(() -> passed.file.fstat(1, (asked, id, result) -> { })));
+        assertFalse(passed.component.onEngine(() -> passed.file.sync(true, 1, (asked, id, result) -> { })));
     }
 
     @Test
     void shouldAnswerEfaultAndGoOnWhenTheBufferOfAReadHasBecomeTooShort() throws IOException {
-        final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("short-read");
-        Files.writeString(path, "content");
-        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
-        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[7]);
-        assertEquals(-Errno.EFAULT, ask(connection.component(), 1, (i, completion) -> {
-            final boolean asked = file.pread(0, buffer, 0, 7, i, completion);
-            buffer.wrap(new byte[6]);
-            return asked;
-        })[0]);
-        assertEquals(6, ask(connection.component(), 1, (i, completion) ->
-            file.pread(0, buffer, 0, 6, i, completion))[0]);
-        close(connection.component(), file);
+        try (Passed passed = Passed.from(PAIR, Role.GUEST, CONTENT, Constants.O_RDONLY)) {
+            final UnsafeBuffer buffer = new UnsafeBuffer(new byte[7]);
+            assertEquals(-Errno.EFAULT, passed.ask((file, i, completion) -> {
+                final boolean asked = file.pread(0, buffer, 0, 7, i, completion);
+                buffer.wrap(new byte[6]);
+                return asked;
+            }));
+            assertEquals(6, passed.ask((file, i, completion) -> file.pread(0, buffer, 0, 6, i, completion)));
+        }
     }
 
     @Test
     void shouldAnswerEfaultAndGoOnWhenTheBufferOfAWaitingWriteHasBecomeTooShort() throws IOException {
-        final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("short-write");
-        Files.write(path, new byte[1]);
-        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
-        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[RemoteFile.MAX_LENGTH]);
-        final int count = WAITING_WRITES;
-        final long[] results = ask(connection.component(), count, (i, completion) -> {
-            final boolean asked = file.pwrite(0, buffer, 0, RemoteFile.MAX_LENGTH, i, completion);
-            if (i == count - 1) {
-                buffer.wrap(new byte[1]);
-            }
-            return asked;
-        });
-        assertEquals(RemoteFile.MAX_LENGTH, results[0]);
-        assertEquals(-Errno.EFAULT, results[count - 1]);
-        assertEquals(1, ask(connection.component(), 1, (i, completion) ->
-            file.pwrite(0, buffer, 0, 1, i, completion))[0]);
-        close(connection.component(), file);
+        try (Passed passed = Passed.from(PAIR, Role.GUEST, new byte[1], Constants.O_RDWR)) {
+            final UnsafeBuffer buffer = new UnsafeBuffer(new byte[RemoteFile.MAX_LENGTH]);
+            final int count = WAITING_WRITES;
+            final long[] results = passed.askAll(count, (file, i, completion) -> {
+                final boolean asked = file.pwrite(0, buffer, 0, RemoteFile.MAX_LENGTH, i, completion);
+                if (i == count - 1) {
+                    buffer.wrap(new byte[1]);
+                }
+                return asked;
+            });
+            assertEquals(RemoteFile.MAX_LENGTH, results[0]);
+            assertEquals(-Errno.EFAULT, results[count - 1]);
+            assertEquals(1, passed.ask((file, i, completion) -> file.pwrite(0, buffer, 0, 1, i, completion)));
+        }
     }
 
     @Test
     void shouldOvertakeNoWriteThatWaitsForRoomOnTheLink() throws IOException {
-        final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("overtaken");
-        Files.write(path, new byte[1]);
-        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
-        final UnsafeBuffer written = new UnsafeBuffer(Pattern.bytes(14, RemoteFile.MAX_LENGTH));
-        final UnsafeBuffer read = new UnsafeBuffer(new byte[100]);
-        final int last = WAITING_WRITES - 1;
-        final long[] results = ask(connection.component(), WAITING_WRITES + 4, (i, completion) -> switch (i - last) {
-            case 1 -> file.pread((long) last * RemoteFile.MAX_LENGTH, read, 0, 100, i, completion);
-            case 2 -> file.ftruncate(5, i, completion);
-            case 3 -> file.fstat(i, completion);
-            case 4 -> file.pwrite(5, written, 0, 1, i, completion);
-            default -> file.pwrite(
-                (long) i * RemoteFile.MAX_LENGTH, written, 0, RemoteFile.MAX_LENGTH, i, completion);
-        });
-        for (int i = 0; i <= last; i++) {
-            assertEquals(RemoteFile.MAX_LENGTH, results[i]);
+        try (Passed passed = Passed.from(PAIR, Role.GUEST, new byte[1], Constants.O_RDWR)) {
+            final UnsafeBuffer written = new UnsafeBuffer(Pattern.bytes(14, RemoteFile.MAX_LENGTH));
+            final UnsafeBuffer read = new UnsafeBuffer(new byte[100]);
+            final int last = WAITING_WRITES - 1;
+            final long[] results = passed.askAll(WAITING_WRITES + 4, (file, i, completion) -> switch (i - last) {
+                case 1 -> file.pread((long) last * RemoteFile.MAX_LENGTH, read, 0, 100, i, completion);
+                case 2 -> file.ftruncate(5, i, completion);
+                case 3 -> file.fstat(i, completion);
+                case 4 -> file.pwrite(5, written, 0, 1, i, completion);
+                default -> file.pwrite(
+                    (long) i * RemoteFile.MAX_LENGTH, written, 0, RemoteFile.MAX_LENGTH, i, completion);
+            });
+            for (int i = 0; i <= last; i++) {
+                assertEquals(RemoteFile.MAX_LENGTH, results[i]);
+            }
+            assertArrayEquals(new long[] {100, 0, 5, 1}, Arrays.copyOfRange(results, last + 1, results.length));
+            assertArrayEquals(Arrays.copyOf(written.byteArray(), 100), read.byteArray());
+            assertEquals(6, Files.size(passed.path));
         }
-        assertArrayEquals(new long[] {100, 0, 5, 1}, Arrays.copyOfRange(results, last + 1, results.length));
-        assertArrayEquals(Arrays.copyOf(written.byteArray(), 100), read.byteArray());
-        assertEquals(6, Files.size(path));
-        close(connection.component(), file);
     }
 
     @Test
     void shouldWriteWhatWaitsForRoomOnTheLinkWhenItIsClosed() throws IOException {
-        final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("closed-early");
-        Files.write(path, new byte[1]);
-        final RemoteFile file = passed(connection, path, Constants.O_RDWR);
+        final Passed passed = Passed.from(PAIR, Role.GUEST, new byte[1], Constants.O_RDWR);
         final UnsafeBuffer written = new UnsafeBuffer(Pattern.bytes(15, RemoteFile.MAX_LENGTH));
-        final long[] results = ask(connection.component(), WAITING_WRITES, (i, completion) -> {
+        final long[] results = passed.askAll(WAITING_WRITES, (file, i, completion) -> {
             final boolean asked = file.pwrite(
                 (long) i * RemoteFile.MAX_LENGTH, written, 0, RemoteFile.MAX_LENGTH, i, completion);
             if (i == WAITING_WRITES - 1) {
@@ -253,68 +225,90 @@ class RemoteFileTest {
         for (final long result : results) {
             assertEquals(RemoteFile.MAX_LENGTH, result);
         }
-        assertEquals((long) WAITING_WRITES * RemoteFile.MAX_LENGTH, Files.size(path));
+        assertEquals((long) WAITING_WRITES * RemoteFile.MAX_LENGTH, Files.size(passed.path));
     }
 
     @Test
     void shouldRefuseToBeClosedOnAnotherThreadAndWhileAClaimIsOpen() throws IOException {
         final Connection connection = PAIR.fromApplication(Role.GUEST);
-        final Path path = PAIR.directory().resolve("claimed");
-        Files.writeString(path, "content");
-        final RemoteFile file = passed(connection, path, Constants.O_RDONLY);
-        assertThrows(IllegalStateException.class, file::close);
-        connection.component().onEngine(() -> {
-            final ChannelClaim claim = new ChannelClaim();
-            assertEquals(4, connection.component().channel().tryClaim(4, claim));
+        try (Passed passed = Passed.over(connection, Passed.made(PAIR, CONTENT), Constants.O_RDONLY)) {
+            final RemoteFile file = passed.file;
             assertThrows(IllegalStateException.class, file::close);
-            claim.buffer().putStringWithoutLengthAscii(0, "sent");
-            claim.commit();
-            return null;
-        });
-        assertEquals("sent", connection.application().readText(4));
-        close(connection.component(), file);
+            connection.component().onEngine(() -> {
+                final ChannelClaim claim = new ChannelClaim();
+                assertEquals(4, connection.component().channel().tryClaim(4, claim));
+                assertThrows(IllegalStateException.class, file::close);
+                claim.buffer().putStringWithoutLengthAscii(0, "sent");
+                claim.commit();
+                return null;
+            });
+            assertEquals("sent", connection.application().readText(4));
+        }
     }
 
     /** Sends a request. */
     private interface Request {
-        boolean send(int index, RemoteFile.Completion completion);
+        boolean send(RemoteFile file, int index, RemoteFile.Completion completion);
     }
 
-    /** Has an application pass the file: what the component got. */
-    private static RemoteFile passed(final Connection connection, final Path path, final int flags) {
-        try (Endpoint own = Endpoint.open(path, flags)) {
-            connection.application().send("x", own);
+    /**
+     * A file that a component has been passed.
+     *
+     * @param path of the file at its owner.
+     */
+    private record Passed(Component component, RemoteFile file, Path path) implements AutoCloseable {
+        /** Makes a file, and has an application on that side pass it. */
+        static Passed from(final ChannelPair pair, final Role side, final byte[] content, final int flags)
+            throws IOException {
+            return over(pair.fromApplication(side), made(pair, content), flags);
         }
-        return connection.component().onlyFile();
-    }
 
-    /** Sends requests all at once: their results. */
-    private static long[] ask(final Component component, final int count, final Request request) {
-        final AtomicLongArray results = new AtomicLongArray(count);
-        final AtomicInteger told = new AtomicInteger();
-        final RemoteFile.Completion completion = (file, correlationId, result) -> {
-            if (results.getAndSet((int) correlationId, result) != UNTOLD) {
-                throw new AssertionError("told twice: " + correlationId);
+        /** Has the connection's application pass the file at {@code path}. */
+        static Passed over(final Connection connection, final Path path, final int flags) {
+            try (Endpoint own = Endpoint.open(path, flags)) {
+                connection.application().send("x", own);
             }
-            told.incrementAndGet();
-        };
-        component.onEngine(() -> {
-            for (int i = 0; i < count; i++) {
-                results.set(i, UNTOLD);
-                assertTrue(request.send(i, completion), "request " + i);
-            }
-            return null;
-        });
-        Await.until(() -> told.get() == count, () -> "answers, told=" + told + " of " + count);
-        final long[] all = new long[count];
-        Arrays.setAll(all, results::get);
-        return all;
-    }
+            return new Passed(connection.component(), connection.component().onlyFile(), path);
+        }
 
-    private static void close(final Component component, final RemoteFile file) {
-        component.onEngine(() -> {
-            file.close();
-            return null;
-        });
+        static Path made(final ChannelPair pair, final byte[] content) throws IOException {
+            return Files.write(Files.createTempFile(pair.directory(), "passed", ""), content);
+        }
+
+        /** Sends one request: its result. */
+        long ask(final Request request) {
+            return askAll(1, request)[0];
+        }
+
+        /** Sends requests all at once: their results. */
+        long[] askAll(final int count, final Request request) {
+            final AtomicLongArray results = new AtomicLongArray(count);
+            final AtomicInteger told = new AtomicInteger();
+            final RemoteFile.Completion completion = (asked, correlationId, result) -> {
+                if (results.getAndSet((int) correlationId, result) != UNTOLD) {
+                    throw new AssertionError("told twice: " + correlationId);
+                }
+                told.incrementAndGet();
+            };
+            component.onEngine(() -> {
+                for (int i = 0; i < count; i++) {
+                    results.set(i, UNTOLD);
+                    assertTrue(request.send(file, i, completion), "request " + i);
+                }
+                return null;
+            });
+            Await.until(() -> told.get() == count, () -> "answers, told=" + told + " of " + count);
+            final long[] all = new long[count];
+            Arrays.setAll(all, results::get);
+            return all;
+        }
+
+        @Override
+        public void close() {
+            component.onEngine(() -> {
+                file.close();
+                return null;
+            });
+        }
     }
 }

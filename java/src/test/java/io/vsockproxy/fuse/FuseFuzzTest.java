@@ -4,9 +4,11 @@
  */
 package io.vsockproxy.fuse;
 
+import static io.vsockproxy.testing.Script.bytes;
+import static io.vsockproxy.testing.Script.join;
+
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.vsockproxy.posix.Descriptors;
-import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -76,19 +78,5 @@ class FuseFuzzTest {
             index++;
         }
         return join(bytes(0, index, node), arguments, bytes(0));
-    }
-
-    private static byte[] bytes(final int... values) {
-        final byte[] bytes = new byte[values.length];
-        for (int i = 0; i < values.length; i++) {
-            bytes[i] = (byte) values[i];
-        }
-        return bytes;
-    }
-
-    private static byte[] join(final byte[]... parts) {
-        final ByteArrayOutputStream all = new ByteArrayOutputStream();
-        Stream.of(parts).forEach(all::writeBytes);
-        return all.toByteArray();
     }
 }

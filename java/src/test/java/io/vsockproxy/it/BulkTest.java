@@ -13,6 +13,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunningPair;
 import io.vsockproxy.testing.RunsOverVsock;
+import io.vsockproxy.testing.Transfer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -42,16 +43,7 @@ class BulkTest {
     @EnumSource
     void shouldCarryMuchBothWaysAtOnceOnOneStream(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
-        final byte[] there = Pattern.bytes(1, MUCH);
-        final byte[] back = Pattern.bytes(2, MUCH);
-        final List<CompletableFuture<?>> work = new ArrayList<>();
-        work.add(sending(ends[0], there));
-        work.add(sending(ends[1], back));
-        final CompletableFuture<byte[]> arrivedThere = Background.start(() -> ends[1].readFully(MUCH));
-        final CompletableFuture<byte[]> arrivedBack = Background.start(() -> ends[0].readFully(MUCH));
-        assertArrayEquals(there, Background.join(arrivedThere));
-        assertArrayEquals(back, Background.join(arrivedBack));
-        Background.joinAll(work);
+        Background.joinAll(Transfer.bothWays(ends, Pattern.bytes(1, MUCH), Pattern.bytes(2, MUCH)));
     }
 
     @Test
@@ -61,18 +53,7 @@ class BulkTest {
         final List<CompletableFuture<?>> work = new ArrayList<>();
         for (int i = 0; i < streams; i++) {
             final Endpoint[] ends = PAIR.connect(role(i));
-            final byte[] there = Pattern.bytes(i, length);
-            final byte[] back = Pattern.bytes(100L + i, length);
-            work.add(sending(ends[0], there));
-            work.add(sending(ends[1], back));
-            work.add(Background.start(() -> {
-                assertArrayEquals(there, ends[1].readFully(length));
-                return null;
-            }));
-            work.add(Background.start(() -> {
-                assertArrayEquals(back, ends[0].readFully(length));
-                return null;
-            }));
+            work.addAll(Transfer.bothWays(ends, Pattern.bytes(i, length), Pattern.bytes(100L + i, length)));
         }
         Background.joinAll(work);
     }
@@ -126,13 +107,6 @@ class BulkTest {
             ends[i % 3 == 0 ? 1 : 0].expectEnd();
             Endpoint.closeAll(ends);
         }
-    }
-
-    private static CompletableFuture<Void> sending(final Endpoint end, final byte[] bytes) {
-        return Background.start(() -> {
-            end.send(bytes);
-            return null;
-        });
     }
 
     private static Role role(final int index) {

@@ -65,13 +65,7 @@ class FifoLoopAllocationTest {
     }
 
     private static void check(final String what, final Role owner, final IntConsumer call) {
-        AllocatedBytes.assertNonePerOperation(
-            what + " of the " + owner, CALLS,
-            count -> {
-                for (int i = 0; i < count; i++) {
-                    call.accept(i);
-                }
-            },
-            PROXIES.proxy(Role.HOST), PROXIES.proxy(Role.GUEST));
+        AllocatedBytes.assertNonePerCall(
+            what + " of the " + owner, CALLS, call, PROXIES.proxy(Role.HOST), PROXIES.proxy(Role.GUEST));
     }
 }

@@ -15,6 +15,7 @@ import io.vsockproxy.testing.MountedPair;
 import io.vsockproxy.testing.Pattern;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -57,19 +58,8 @@ class FileLoopAllocationTest {
         check("ftruncate", owner, i -> assertEquals(0, FileCalls.truncate(file, PIECES * LARGE)));
     }
 
-    /** One call. */
-    private interface Call {
-        void make(int number);
-    }
-
-    private static void check(final String what, final Role owner, final Call call) {
-        AllocatedBytes.assertNonePerOperation(
-            what + " of the " + owner, CALLS,
-            count -> {
-                for (int i = 0; i < count; i++) {
-                    call.make(i);
-                }
-            },
-            PROXIES.proxy(Role.HOST), PROXIES.proxy(Role.GUEST));
+    private static void check(final String what, final Role owner, final IntConsumer call) {
+        AllocatedBytes.assertNonePerCall(
+            what + " of the " + owner, CALLS, call, PROXIES.proxy(Role.HOST), PROXIES.proxy(Role.GUEST));
     }
 }

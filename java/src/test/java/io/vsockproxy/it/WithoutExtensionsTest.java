@@ -14,9 +14,8 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RunningPair;
 import io.vsockproxy.testing.RunsOverVsock;
-import java.util.ArrayList;
+import io.vsockproxy.testing.Transfer;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -38,16 +37,7 @@ class WithoutExtensionsTest {
     @EnumSource
     void shouldCarryMuchBothWaysAtOnceOnOneStream(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
-        final byte[] there = Pattern.bytes(1, MUCH);
-        final byte[] back = Pattern.bytes(2, MUCH);
-        final List<CompletableFuture<?>> work = new ArrayList<>();
-        work.add(sending(ends[0], there));
-        work.add(sending(ends[1], back));
-        final CompletableFuture<byte[]> arrivedThere = Background.start(() -> ends[1].readFully(MUCH));
-        final CompletableFuture<byte[]> arrivedBack = Background.start(() -> ends[0].readFully(MUCH));
-        assertArrayEquals(there, Background.join(arrivedThere));
-        assertArrayEquals(back, Background.join(arrivedBack));
-        Background.joinAll(work);
+        Background.joinAll(Transfer.bothWays(ends, Pattern.bytes(1, MUCH), Pattern.bytes(2, MUCH)));
     }
 
     @ParameterizedTest
@@ -92,12 +82,5 @@ class WithoutExtensionsTest {
         received.get(1).expectEnd();
         pair[0].close();
         assertEquals("", received.get(0).receive().text());
-    }
-
-    private static CompletableFuture<Void> sending(final Endpoint end, final byte[] bytes) {
-        return Background.start(() -> {
-            end.send(bytes);
-            return null;
-        });
     }
 }

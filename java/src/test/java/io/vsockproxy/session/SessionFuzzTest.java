@@ -4,6 +4,9 @@
  */
 package io.vsockproxy.session;
 
+import static io.vsockproxy.testing.Script.bytes;
+import static io.vsockproxy.testing.Script.join;
+
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.testing.GoldenFrame;
@@ -117,20 +120,6 @@ class SessionFuzzTest {
             all.writeBytes(type == 0 ? bytes(type, 2, 0, 0) : bytes(type, 2, 0));
         }
         all.write(0);
-        return all.toByteArray();
-    }
-
-    private static byte[] bytes(final int... values) {
-        final byte[] bytes = new byte[values.length];
-        for (int i = 0; i < values.length; i++) {
-            bytes[i] = (byte) values[i];
-        }
-        return bytes;
-    }
-
-    private static byte[] join(final byte[]... parts) {
-        final ByteArrayOutputStream all = new ByteArrayOutputStream();
-        Stream.of(parts).forEach(all::writeBytes);
         return all.toByteArray();
     }
 }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -76,6 +77,19 @@ public final class AllocatedBytes {
         }
         System.out.printf("allocated by the proxies for each %s: %.2f bytes%n", what, least);
         assertTrue(least < ALLOWED_PER_OPERATION, what + ": bytes for each: " + least);
+    }
+
+    /** The same for {@code count} calls, of which each is told its number. */
+    public static void assertNonePerCall(
+        final String what, final int count, final IntConsumer call, final ProxyProcess... proxies) {
+        assertNonePerOperation(
+            what, count,
+            calls -> {
+                for (int i = 0; i < calls; i++) {
+                    call.accept(i);
+                }
+            },
+            proxies);
     }
 
     /** A thread that has ended is in none of them. */

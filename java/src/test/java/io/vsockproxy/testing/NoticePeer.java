@@ -4,17 +4,8 @@
  */
 package io.vsockproxy.testing;
 
-import com.google.protobuf.InvalidProtocolBufferException;
-import io.vsockproxy.posix.Constants;
-import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.proto.Close;
 import io.vsockproxy.proto.VSockMessage;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.ArrayDeque;
-import java.util.Arrays;
-import java.util.Deque;
 import java.util.function.Predicate;
 
 /**
@@ -22,12 +13,12 @@ import java.util.function.Predicate;
  */
 public final class NoticePeer implements AutoCloseable {
     private final Endpoint link;
-    private final Deque<Endpoint> descriptors = new ArrayDeque<>();
-    private byte[] unread = new byte[0];
+    private final FrameReader frames;
 
     /** Takes ownership of a connected link. */
     public NoticePeer(final Endpoint link) {
         this.link = link;
+        frames = new FrameReader(link);
     }
 
     /** A notice, which is a Close of handle 0. */
@@ -70,14 +61,7 @@ public final class NoticePeer implements AutoCloseable {
 
     /** The next frame's message, whatever it is; null at the end. */
     public VSockMessage next() {
-        VSockMessage message = take();
-        while (message == null) {
-            if (!fill()) {
-                return null;
-            }
-            message = take();
-        }
-        return message;
+        return frames.next();
     }
 
     /** Skips frames up to the next that {@code wanted} accepts, which must come. */
@@ -107,49 +91,12 @@ public final class NoticePeer implements AutoCloseable {
 
     /** The next descriptor that has ridden in; the caller's. */
     public Endpoint takeDescriptor() {
-        return descriptors.remove();
+        return frames.takeDescriptor();
     }
 
     @Override
     public void close() {
         link.close();
-        descriptors.forEach(Endpoint::close);
-        descriptors.clear();
-    }
-
-    private VSockMessage take() {
-        if (unread.length < Long.BYTES) {
-            return null;
-        }
-        final int length = Math.toIntExact(ByteBuffer.wrap(unread).order(ByteOrder.LITTLE_ENDIAN).getLong());
-        final int end = Long.BYTES + length;
-        if (unread.length < end) {
-            return null;
-        }
-        try {
-            final VSockMessage message = VSockMessage.parseFrom(Arrays.copyOfRange(unread, Long.BYTES, end));
-            unread = Arrays.copyOfRange(unread, end, unread.length);
-            return message;
-        } catch (final InvalidProtocolBufferException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    private boolean fill() {
-        final Received received;
-        try {
-            link.await(Constants.EPOLLIN, "something from the proxy");
-            received = link.receive();
-        } catch (final PosixException e) {
-            if (e.errno() == Errno.ECONNRESET) {
-                return false;
-            }
-            throw e;
-        }
-        descriptors.addAll(received.descriptors());
-        final int before = unread.length;
-        unread = Arrays.copyOf(unread, before + received.bytes().length);
-        System.arraycopy(received.bytes(), 0, unread, before, received.bytes().length);
-        return received.bytes().length > 0;
+        frames.close();
     }
 }

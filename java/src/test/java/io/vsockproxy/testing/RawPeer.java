@@ -6,17 +6,11 @@ package io.vsockproxy.testing;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
-import com.google.protobuf.InvalidProtocolBufferException;
 import io.vsockproxy.LinkAddress;
-import io.vsockproxy.posix.Constants;
-import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.proto.VSockMessage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Deque;
 
 /**
  * The other side of a proxy's link, written against the protocol and protobuf's own classes, that says whatever a test
@@ -24,11 +18,11 @@ import java.util.Deque;
  */
 public final class RawPeer implements AutoCloseable {
     private final Endpoint link;
-    private final Deque<Endpoint> descriptors = new ArrayDeque<>();
-    private byte[] unread = new byte[0];
+    private final FrameReader frames;
 
     private RawPeer(final Endpoint link) {
         this.link = link;
+        frames = new FrameReader(link);
     }
 
     /** A guest of the host that listens on {@code address}. */
@@ -89,79 +83,37 @@ public final class RawPeer implements AutoCloseable {
     /** The next frame's message. */
     public VSockMessage receive() {
         while (true) {
-            final VSockMessage message = takeMessage();
-            // As every implementation of the protocol, this one ignores a Close of handle 0.
-            if (message != null && !(message.hasClose() && message.getClose().getHandle() == 0)) {
-                return message;
-            }
-            if (message == null && !fill()) {
-                fail("the proxy closed the link where a message was expected, with " + unread.length
+            final VSockMessage message = frames.next();
+            if (message == null) {
+                fail("the proxy closed the link where a message was expected, with " + frames.unreadLength()
                     + " bytes of it there");
+            }
+            // As every implementation of the protocol, this one ignores a Close of handle 0.
+            if (!message.hasClose() || message.getClose().getHandle() != 0) {
+                return message;
             }
         }
     }
 
     /** The next descriptor that has ridden in; the caller's. */
     public Endpoint takeDescriptor() {
-        return descriptors.remove();
+        return frames.takeDescriptor();
     }
 
     /** Whether descriptors have ridden in that nobody has taken. */
     public boolean hasDescriptors() {
-        return !descriptors.isEmpty();
+        return frames.hasDescriptors();
     }
 
     /** Waits for the proxy to close the link; what it still says is dropped. */
     public void expectEnd() {
-        boolean more = true;
-        while (more) {
-            unread = new byte[0];
-            more = fill();
-        }
+        frames.skipToEnd();
     }
 
     /** Closes the link and whatever has ridden in. */
     @Override
     public void close() {
         link.close();
-        descriptors.forEach(Endpoint::close);
-        descriptors.clear();
-    }
-
-    private VSockMessage takeMessage() {
-        if (unread.length < Long.BYTES) {
-            return null;
-        }
-        final long length = ByteBuffer.wrap(unread).order(ByteOrder.LITTLE_ENDIAN).getLong();
-        if (unread.length - Long.BYTES < length) {
-            return null;
-        }
-        try {
-            final int end = Long.BYTES + (int) length;
-            final VSockMessage message =
-                VSockMessage.parseFrom(Arrays.copyOfRange(unread, Long.BYTES, end));
-            unread = Arrays.copyOfRange(unread, end, unread.length);
-            return message;
-        } catch (final InvalidProtocolBufferException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    private boolean fill() {
-        final Received received;
-        try {
-            link.await(Constants.EPOLLIN, "something from the proxy");
-            received = link.receive();
-        } catch (final PosixException e) {
-            if (e.errno() == Errno.ECONNRESET) {
-                return false;
-            }
-            throw e;
-        }
-        descriptors.addAll(received.descriptors());
-        final int before = unread.length;
-        unread = Arrays.copyOf(unread, before + received.bytes().length);
-        System.arraycopy(received.bytes(), 0, unread, before, received.bytes().length);
-        return received.bytes().length > 0;
+        frames.close();
     }
 }

@@ -4,7 +4,9 @@
  */
 package io.vsockproxy.testing;
 
+import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * A fuzzer's bytes, taken for choices from front to back, so that what comes late in the input changes nothing before
@@ -23,6 +25,22 @@ public final class Script {
     /** Of an input. */
     public Script(final byte[] bytes) {
         this.bytes = bytes;
+    }
+
+    /** A part of an input, each number as one byte. */
+    public static byte[] bytes(final int... values) {
+        final byte[] bytes = new byte[values.length];
+        for (int i = 0; i < values.length; i++) {
+            bytes[i] = (byte) values[i];
+        }
+        return bytes;
+    }
+
+    /** An input of parts. */
+    public static byte[] join(final byte[]... parts) {
+        final ByteArrayOutputStream all = new ByteArrayOutputStream();
+        Stream.of(parts).forEach(all::writeBytes);
+        return all.toByteArray();
     }
 
     /** Whether all of it has been taken. */
