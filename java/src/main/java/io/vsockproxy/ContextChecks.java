@@ -50,7 +50,7 @@ final class ContextChecks {
         }
         if (context.guests() != null && (role != Role.HOST || address.isUnix())) {
             throw new IllegalArgumentException(
-                "guests are told apart by their CIDs by a host on a vsock address only");
+                "only a host on a vsock address can tell guests apart by CID");
         }
     }
 
@@ -58,7 +58,7 @@ final class ContextChecks {
         for (final Forward forward : context.forwards()) {
             if (forward.cid() != Forward.LAST_PEER && (context.role() != Role.HOST || context.address().isUnix())) {
                 throw new IllegalArgumentException("forward '" + forward
-                    + "': guests are told apart by their CIDs by a host on a vsock address only");
+                    + "': only a host on a vsock address can tell guests apart by CID");
             }
         }
     }
@@ -96,7 +96,7 @@ final class ContextChecks {
     private static void checkPaths(final VsockProxy.Context context) {
         // Empty when it comes from an unset shell variable; mounting would then cover the working directory.
         if (context.filesDirectory() != null && context.filesDirectory().toString().isEmpty()) {
-            throw new IllegalArgumentException("filesDirectory=: it has no name");
+            throw new IllegalArgumentException("filesDirectory=: the path is empty");
         }
         context.allowedPaths().forEach(path -> checkAllowed("allowConnect", path));
         if (context.descriptorSocket() != null) {

@@ -78,7 +78,8 @@ final class CounterPublisher implements AutoCloseable {
         }
         if (!file.show(values)) {
             broken = true;
-            LOGGER.log(Level.WARNING, "counters are shown no more in {0}: it has been cut, or its disk is full", path);
+            LOGGER.log(
+                Level.WARNING, "counters are no longer updated in {0}: it was truncated, or its disk is full", path);
         }
     }
 }

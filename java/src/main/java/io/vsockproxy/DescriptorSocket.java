@@ -119,7 +119,7 @@ final class DescriptorSocket implements AutoCloseable {
                 @Override
                 public void onFailed(final int errno) {
                     LOGGER.log(failing ? Level.DEBUG : Level.WARNING,
-                        "{0}: {1}; trying on", path, Errno.name(errno));
+                        "{0}: {1}; retrying", path, Errno.name(errno));
                     failing = true;
                     loop.schedule(reconnect, RECONNECT_NS);
                 }

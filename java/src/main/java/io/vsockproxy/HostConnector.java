@@ -76,7 +76,7 @@ final class HostConnector implements AutoCloseable {
                 @Override
                 public void onFailed(final int errno) {
                     LOGGER.log(failing ? Level.DEBUG : Level.INFO,
-                        "{0}: {1}; trying on", address, Errno.name(errno));
+                        "{0}: {1}; retrying", address, Errno.name(errno));
                     failing = true;
                     scheduleReconnect();
                 }

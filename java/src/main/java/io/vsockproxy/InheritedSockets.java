@@ -35,8 +35,8 @@ final class InheritedSockets implements AutoCloseable {
             for (final OwnedFd socket : sockets) {
                 final LinkAddress address = addressOf(socket.fd());
                 if (!addresses.contains(address) || byAddress.containsKey(address)) {
-                    throw new IllegalArgumentException("handed over to be listened on: " + address
-                        + ", which is not, or not once, among this proxy's addresses " + addresses);
+                    throw new IllegalArgumentException("passed a listening socket for " + address
+                        + ", which does not match exactly one of this proxy's addresses " + addresses);
                 }
                 // So that accept(2) does not block when a pending connection has gone away again.
                 Syscalls.fcntl(
@@ -87,6 +87,6 @@ final class InheritedSockets implements AutoCloseable {
             }
         }
         throw new IllegalArgumentException("descriptor " + fd
-            + ", handed over to be listened on, is no listening stream socket of AF_VSOCK or with a path: " + name);
+            + ", passed to be listened on, is not a listening stream socket with a vsock port or a path: " + name);
     }
 }

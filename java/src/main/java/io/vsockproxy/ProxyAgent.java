@@ -131,7 +131,7 @@ final class ProxyAgent implements EngineAgent {
     @Override
     public void onStart() {
         if (started) {
-            throw new IllegalStateException("started before");
+            throw new IllegalStateException("already started");
         }
         started = true;
         try {
@@ -239,8 +239,8 @@ final class ProxyAgent implements EngineAgent {
     private void closeOldestEnded() {
         if (endedSessions.size() > maxSessions()) {
             final Session oldest = endedSessions.get(0);
-            LOGGER.log(Level.WARNING, "{0}: closed with {1} bytes that its readers had yet to take: {2} sessions have"
-                + " ended since, and may wait for their readers", oldest.name(), Long.toString(oldest.queuedBytes()),
+            LOGGER.log(Level.WARNING, "{0}: closed with {1} bytes that its readers had not taken, because {2} sessions"
+                + " have ended since, and wait for their readers", oldest.name(), Long.toString(oldest.queuedBytes()),
                 Integer.toString(maxSessions()));
             oldest.close();
             forgetSettled();
@@ -457,7 +457,7 @@ final class ProxyAgent implements EngineAgent {
      */
     void checkNamesGuests() {
         if (context.guests() == null) {
-            throw new IllegalStateException(context.address() + " serves every guest: its context names none");
+            throw new IllegalStateException(context.address() + " serves every guest, because its context names none");
         }
     }
 
@@ -467,7 +467,7 @@ final class ProxyAgent implements EngineAgent {
         LOGGER.log(Level.INFO, "{0}: guests that may connect: {1}", context.address(), guests.size());
         for (final Session session : List.copyOf(sessions)) {
             if (!admission.admits(session.allowedPaths())) {
-                session.end("its guest may not connect any more");
+                session.end("its guest is no longer allowed to connect");
             }
         }
     }

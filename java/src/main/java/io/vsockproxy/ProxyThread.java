@@ -87,7 +87,7 @@ final class ProxyThread implements AutoCloseable {
         try {
             agent.onClose();
         } catch (final RuntimeException | Error e) {
-            LOGGER.log(Level.ERROR, "the proxy could not end in order", e);
+            LOGGER.log(Level.ERROR, "the proxy did not stop cleanly", e);
             if (failure == null) {
                 failure = e;
             }

@@ -102,7 +102,7 @@ public final class VsockProxy implements AutoCloseable {
      */
     public EngineAgent agent() {
         if (thread != null) {
-            throw new IllegalStateException("launched: turned by thread " + thread.name());
+            throw new IllegalStateException("launched: thread " + thread.name() + " runs the engine");
         }
         return agent;
     }
@@ -176,7 +176,7 @@ public final class VsockProxy implements AutoCloseable {
      */
     public void awaitEnd() throws InterruptedException {
         if (thread == null) {
-            throw new IllegalStateException("embedded: turned by the component");
+            throw new IllegalStateException("embedded: the component runs the engine");
         }
         thread.awaitEnd();
     }
@@ -315,7 +315,7 @@ public final class VsockProxy implements AutoCloseable {
          */
         public Context accept(final String name, final ChannelAcceptor acceptor) {
             if (acceptors.putIfAbsent(name, acceptor) != null) {
-                throw new IllegalArgumentException("'" + name + "' has an acceptor already");
+                throw new IllegalArgumentException("'" + name + "' already has an acceptor");
             }
             return this;
         }
@@ -569,7 +569,7 @@ public final class VsockProxy implements AutoCloseable {
         public Context conclude() {
             JvmFlags.requireExports();
             if (concluded) {
-                throw new IllegalStateException("this context has been used already");
+                throw new IllegalStateException("this context has already been used");
             }
             concluded = true;
             try {

@@ -50,7 +50,7 @@ class ContextTest {
         assertRefused("allowConnect=x.sock: neither an absolute path nor", context -> context.allowConnect("x.sock"));
         assertRefused("guests=./x: neither an absolute path nor", context -> context
             .address(LinkAddress.parse("vsock:9900")).guests(Map.of(42, List.of("./x"))));
-        assertRefused("guests are told apart by their CIDs", context -> context.guests(Map.of()));
+        assertRefused("can tell guests apart by CID", context -> context.guests(Map.of()));
     }
 
     @Test

@@ -65,10 +65,10 @@ final class HostCommand extends ProxyCommand {
             HangUpSignal.handle(() -> {
                 try {
                     if (!proxy.guests(guests())) {
-                        LOGGER.log(Level.WARNING, "too busy, or ending: the guests are as before");
+                        LOGGER.log(Level.WARNING, "the guests are unchanged: the proxy is too busy, or is stopping");
                     }
                 } catch (final IllegalArgumentException e) {
-                    LOGGER.log(Level.WARNING, "{0}; the guests are as before", e.getMessage());
+                    LOGGER.log(Level.WARNING, "{0}; the guests are unchanged", e.getMessage());
                 }
             });
         }

@@ -105,7 +105,7 @@ public record SessionLimits(
         check("inboundWindowLength", inboundWindowLength, 4 << 10, 256 << 20);
         check("outboundLength", outboundLength, 256 << 10, 1 << 30);
         if (Integer.bitCount(outboundLength) != 1) {
-            throw new IllegalArgumentException("outboundLength=" + outboundLength + " is no power of two");
+            throw new IllegalArgumentException("outboundLength=" + outboundLength + " is not a power of two");
         }
         check("readLength", readLength, 1, 1 << 30);
     }

@@ -24,7 +24,7 @@ public record SocketAccess(int mode, String group) {
     public SocketAccess {
         if ((mode & ~ALL_PERMISSIONS) != 0) {
             throw new IllegalArgumentException("socket mode 0" + Integer.toOctalString(mode)
-                + " has more than the permissions 0" + Integer.toOctalString(ALL_PERMISSIONS));
+                + " has bits other than the permissions 0" + Integer.toOctalString(ALL_PERMISSIONS));
         }
     }
 }

@@ -56,7 +56,7 @@ public final class CounterFileReader implements AutoCloseable {
         if (metadataLength < 0 || metadataLength % CountersReader.METADATA_LENGTH != 0
             || CounterFile.HEADER_LENGTH + (long) metadataLength * 5 / 4 != length) {
             IoUtil.unmap(mapping);
-            throw new IOException(path + ": not a file of a proxy's counters, or of another version");
+            throw new IOException(path + ": not a counters file, or one of a different version");
         }
         pid = mapping.getLong(CounterFile.PID_OFFSET);
         final UnsafeBuffer buffer = new UnsafeBuffer(mapping);

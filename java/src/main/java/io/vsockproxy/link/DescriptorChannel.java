@@ -257,7 +257,7 @@ public final class DescriptorChannel implements AutoCloseable {
     }
 
     private void fail(final String reason) {
-        LOGGER.log(Level.WARNING, "{0}: no more descriptors beside the link: {1}", name, reason);
+        LOGGER.log(Level.WARNING, "{0}: no more descriptors will be carried beside the link: {1}", name, reason);
         end("the connection for descriptors has failed: " + reason);
     }
 

@@ -56,7 +56,7 @@ final class LoadFailures {
     static String format(final Path file, final String osArch) {
         try (DataInputStream in = new DataInputStream(Files.newInputStream(file))) {
             if (in.readInt() != ELF_MAGIC) {
-                return "it is no ELF file";
+                return "it is not an ELF file";
             }
             in.skipNBytes(MACHINE_SKIP);
             final int machine = Short.toUnsignedInt(Short.reverseBytes(in.readShort()));

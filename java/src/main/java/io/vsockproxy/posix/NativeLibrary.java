@@ -77,8 +77,8 @@ final class NativeLibrary {
         try {
             resource = NativeResource.find(classifier);
         } catch (final IOException e) {
-            throw failure("cannot read " + NativeResource.name(classifier) + ": " + e + "; take "
-                + artifact(classifier) + " again from where it came", e);
+            throw failure("cannot read " + NativeResource.name(classifier) + ": " + e + "; download "
+                + artifact(classifier) + " again", e);
         }
         if (resource == null) {
             throw failure(
@@ -145,13 +145,13 @@ final class NativeLibrary {
     static void checkLayout(final long abiVersion, final long sizeOfIoVec, final String libraryVersion) {
         if (abiVersion != ABI_VERSION) {
             throw failure(
-                "the native library is of another version: library's abi=" + abiVersion + ", this jar's abi="
+                "the native library has a different version: library's abi=" + abiVersion + ", this jar's abi="
                 + ABI_VERSION + (libraryVersion == null ? "" : " (library's version=" + libraryVersion + ")")
                 + "; use the library that came with this version of " + ARTIFACT, null);
         }
         if (sizeOfIoVec != IoVec.LENGTH) {
             throw failure(
-                "the native library lays out struct iovec otherwise: library's size=" + sizeOfIoVec
+                "the native library has a different layout of struct iovec: library's size=" + sizeOfIoVec
                 + ", this jar's size=" + IoVec.LENGTH + "; use a library built for a 64-bit platform", null);
         }
     }

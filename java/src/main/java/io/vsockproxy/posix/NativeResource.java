@@ -51,7 +51,7 @@ final class NativeResource {
         try (InputStream in = loader().getResourceAsStream(propertiesName)) {
             if (in == null) {
                 throw new UnsatisfiedLinkError(library + " is there, but " + propertiesName + " is not"
-                    + "; take " + NativeLibrary.artifact(classifier) + " as it was published");
+                    + "; use " + NativeLibrary.artifact(classifier) + " as it was published");
             }
             properties.load(in);
         }
@@ -88,8 +88,8 @@ final class NativeResource {
         }
         if (!actual.equals(expected)) {
             throw new UnsatisfiedLinkError(name + " is not what its properties describe: expected sha256=" + expected
-                + ", actual=" + actual + ", size=" + bytes.length + "; take " + NativeLibrary.artifact(classifier)
-                + " again from where it came");
+                + ", actual=" + actual + ", size=" + bytes.length + "; download " + NativeLibrary.artifact(classifier)
+                + " again");
         }
     }
 

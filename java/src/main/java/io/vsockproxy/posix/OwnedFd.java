@@ -118,7 +118,7 @@ public final class OwnedFd implements AutoCloseable {
         others -= (writes ? 1 : 0) + (reads ? 1 : 0);
         if (others > 0) {
             throw new IllegalArgumentException("open options " + options + ": only READ, WRITE, APPEND and "
-                + "TRUNCATE_EXISTING are for what exists");
+                + "TRUNCATE_EXISTING apply to an existing file");
         }
         if (writes || flags != 0) {
             return flags | (reads ? Constants.O_RDWR : Constants.O_WRONLY);

@@ -264,8 +264,8 @@ final class Connects implements AutoCloseable {
         @Override
         public void onRefused(final int errno) {
             if (errno != Errno.ECONNABORTED) {
-                log(Level.INFO, "an application's connection to '" + text(path, 0, path.capacity())
-                    + "' there was not made", errno);
+                log(Level.INFO, "could not connect an application to '" + text(path, 0, path.capacity())
+                    + "' there", errno);
             }
             accepted.close();
         }

@@ -163,11 +163,11 @@ final class DescriptorExport {
                 obstacle = findObstacleBeside(beside);
             } else if (ways[i] == Way.ON_DEMAND) {
                 final int error = files.checkFifo(fd);
-                obstacle = error == 0 ? null : "cannot be opened once more: " + Errno.name(error);
+                obstacle = error == 0 ? null : "it cannot be opened once more: " + Errno.name(error);
             }
             if (obstacle != null) {
-                return "descriptor " + (i + 1) + " of " + count + " is no socket, pipe or regular file, which "
-                    + obstacle;
+                return "descriptor " + (i + 1) + " of " + count
+                    + " is not a socket, one end of a pipe, or a regular file; " + obstacle;
             }
             if (ways[i] != Way.RIDES && ways[i] != Way.BESIDE && reserve.isSpare(fd)) {
                 return "out of descriptors for " + count + " that came, spare from=" + reserve.firstSpare();
@@ -206,13 +206,13 @@ final class DescriptorExport {
     /** Why {@code count} descriptors cannot be sent beside the link, or null. */
     private String findObstacleBeside(final int count) {
         if (channel == null) {
-            return "this link cannot carry";
+            return "this link cannot carry it";
         }
         if (channel.failure() != null) {
-            return "cannot be carried: " + channel.failure();
+            return "it cannot be carried: " + channel.failure();
         }
         return inTransit.size() + count <= MAX_IN_TRANSIT ? null
-            : "cannot be carried: " + inTransit.size() + " such descriptors have not been confirmed";
+            : "it cannot be carried: " + inTransit.size() + " such descriptors have not been confirmed";
     }
 
     /**

@@ -256,7 +256,7 @@ final class DescriptorImport {
         if (type == DescriptorType.TRANSPORTABLE) {
             final int descriptor = takeReceived();
             if (descriptor < 0) {
-                return lost ? "lost, out of descriptors" : "did not come along";
+                return lost ? "lost, out of descriptors" : "was not sent along";
             }
             descriptors[index] = descriptor;
             return null;
@@ -299,7 +299,7 @@ final class DescriptorImport {
         if (forChannel && type == DescriptorType.REGULAR_FILE) {
             files.addForChannel(handle, flags);
         } else if (forChannel) {
-            return "a component has no use for a FIFO that is open for both";
+            return "a component cannot use a FIFO that is open for reading and writing";
         } else if (!files.isAvailable()) {
             return "this proxy has no mount for regular files (--files)";
         } else if (type == DescriptorType.FIFO) {

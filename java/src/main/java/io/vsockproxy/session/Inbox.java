@@ -202,7 +202,7 @@ final class Inbox {
                 return "";
             }
         }
-        return ": no proxy there, but something that says '"
+        return "; the peer is not a proxy: it sent '"
             + inbound.buffer().getStringWithoutLengthAscii(head, FrameDescriptor.SIZE_LENGTH) + "'";
     }
 

@@ -59,7 +59,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     private final Heartbeat heartbeat;
     private final EndOfTurnTask tearDown;
     private long lastHandle;
-    private final Timer lastWords = new Timer(() -> end("the peer closed the connection, and takes nothing more"));
+    private final Timer lastWords = new Timer(() -> end("the peer closed the connection, and accepts nothing more"));
     private boolean inputEnded;
     private boolean draining;
     private boolean ended;

@@ -56,7 +56,7 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
                 result = address.bind(socket.fd());
             }
             final boolean isOther = result == -Errno.EADDRINUSE && !isAbstract && !isSocket(path);
-            PosixException.check(result, "bind to " + path + (isOther ? " (which is there, and no socket)" : ""));
+            PosixException.check(result, "bind to " + path + (isOther ? " (which exists and is not a socket)" : ""));
             final UnixListeningSocket made =
                 new UnixListeningSocket(path, socket, isAbstract ? null : fileAt(path));
             try {

@@ -75,7 +75,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     @Override
     public int tryClaim(final int length, final ChannelClaim claim) {
         if (claim.isOpen()) {
-            throw new IllegalStateException("this claim of " + claim.length() + " bytes is open elsewhere");
+            throw new IllegalStateException("this claim of " + claim.length() + " bytes is already in use");
         }
         checkLength(length);
         final int index = claim(length);

@@ -455,7 +455,7 @@ public final class ChannelStream extends Stream {
             commons.check();
             checkLength(length, 1);
             if (claim.isOpen()) {
-                throw new IllegalStateException("this claim of " + claim.length() + " bytes is open elsewhere");
+                throw new IllegalStateException("this claim of " + claim.length() + " bytes is already in use");
             }
             if (!canSend()) {
                 return CLOSED;

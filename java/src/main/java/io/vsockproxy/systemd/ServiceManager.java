@@ -164,7 +164,7 @@ public final class ServiceManager implements AutoCloseable {
         try {
             return Long.parseUnsignedLong(text);
         } catch (final NumberFormatException e) {
-            throw new IllegalArgumentException(name + "='" + text + "' is no number", e);
+            throw new IllegalArgumentException(name + "='" + text + "' is not a number", e);
         }
     }
 }

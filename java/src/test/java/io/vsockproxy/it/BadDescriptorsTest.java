@@ -162,7 +162,7 @@ class BadDescriptorsTest {
             descriptor(SOCKET_STREAM, -1), descriptor(TRANSPORTABLE, 0), descriptor(FIFO_READ, -2)));
         expectCloses(guest, -1, -2, connection.handle());
         connection.application().expectEnd();
-        HOST.log().awaitOne("descriptor 2 of 3 (TRANSPORTABLE): did not come along");
+        HOST.log().awaitOne("descriptor 2 of 3 (TRANSPORTABLE): was not sent along");
         expectUsable(guest, other);
     }
 

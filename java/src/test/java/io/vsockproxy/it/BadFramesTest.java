@@ -70,7 +70,7 @@ class BadFramesTest {
     void shouldShowWhatAClientOfAnotherProtocolSays() {
         final String line = HOST.sessionEnd(
             guest -> guest.send("GET / HTTP/1.1\r\n".getBytes(StandardCharsets.US_ASCII)));
-        assertTrue(line.contains(": no proxy there, but something that says 'GET / HT' ("), line);
+        assertTrue(line.contains("; the peer is not a proxy: it sent 'GET / HT' ("), line);
     }
 
     @Test

@@ -176,7 +176,7 @@ class CommandLineTest {
     @Test
     void shouldStopWithZeroWhileTheGuestWaitsForItsHost() {
         try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "unix:" + directory.resolve("nobody"))) {
-            guest.awaitErrorLine("trying on");
+            guest.awaitErrorLine("retrying");
             guest.signal("TERM");
             assertEquals(0, guest.awaitExit(), guest::toString);
             assertTrue(guest.output().isEmpty(), guest::toString);
@@ -225,7 +225,7 @@ class CommandLineTest {
     void shouldNotRemoveAFileOfThatName() throws IOException {
         final Path file = Files.writeString(directory.resolve("file"), "precious");
         final String line = expectExit(1, "host", "--listen", "unix:" + file);
-        assertTrue(line.endsWith(file + " (which is there, and no socket): EADDRINUSE"), line);
+        assertTrue(line.endsWith(file + " (which exists and is not a socket): EADDRINUSE"), line);
         assertEquals("precious", Files.readString(file));
     }
 
@@ -259,7 +259,7 @@ class CommandLineTest {
         final Path missing = directory.resolve("missing/socket");
         try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "unix:" + link,
             "--forward", directory.resolve("first") + "=/nowhere", "--forward", missing + "=/nowhere")) {
-            guest.awaitErrorLine("trying on");
+            guest.awaitErrorLine("retrying");
             try (Endpoint listening = Endpoint.listen(link); RawPeer host = RawPeer.hostOf(listening)) {
                 assertEquals(1, guest.awaitExit(), guest::toString);
                 guest.awaitErrorLine("bind to " + missing);

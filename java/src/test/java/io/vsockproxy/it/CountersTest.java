@@ -217,7 +217,7 @@ class CountersTest {
         final long handle = connect();
         guest.send(Messages.data(handle, "as ever"));
         assertEquals("as ever", opened.getLast().readText(7));
-        host.awaitErrorLine("counters are shown no more in " + file());
+        host.awaitErrorLine("counters are no longer updated in " + file());
         guest.close();
         host.signal("TERM");
         assertEquals(0, host.awaitExit(), host::toString);

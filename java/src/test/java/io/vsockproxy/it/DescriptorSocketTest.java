@@ -151,7 +151,7 @@ class DescriptorSocketTest {
         final Endpoint otherApplication = accepted();
         guest.send(Messages.data(handle, "waits in vain", transportable(-10)));
         expectUsable(other, otherApplication);
-        assertTrue(log.awaitOne("no more descriptors beside the link").contains("did not come within 500 ms"));
+        assertTrue(log.awaitOne("no more descriptors will be carried").contains("did not come within 500 ms"));
         assertEquals(-10, confirmed());
         assertEquals(handle, confirmed());
         application.expectEnd();
@@ -173,7 +173,7 @@ class DescriptorSocketTest {
         final long handle = connect();
         final Endpoint application = accepted();
         beside.send("a byte alone");
-        assertTrue(log.awaitOne("no more descriptors beside the link").contains("0 descriptors instead of 1"));
+        assertTrue(log.awaitOne("no more descriptors will be carried").contains("0 descriptors instead of 1"));
         expectUsable(handle, application);
         beside.awaitHangUp();
     }

@@ -88,7 +88,7 @@ class GuestsTest {
             exchange(client, server);
 
             // The guest is not served any more.
-            change(host, "42\n", "its guest may not connect any more");
+            change(host, "42\n", "its guest is no longer allowed to connect");
             client.expectEnd();
             server.expectEnd();
             host.awaitErrorLine("CID 1 may not connect");

@@ -65,7 +65,7 @@ class LinkFaultsTest {
             guest.awaitErrorLine("session ended: the connection failed: " + name);
             // The first was the one that went well.
             Await.until(() -> attempts(directory).size() > ATTEMPTS, () -> "attempts of " + guest);
-            guest.awaitErrorLine(name + "; trying on");
+            guest.awaitErrorLine(name + "; retrying");
             Files.delete(directory.resolve("connect"));
             try (RawPeer again = RawPeer.hostOf(listening);
                 Endpoint another = connectTo(directory, guest)) {

@@ -58,10 +58,10 @@ class RefusalLogTest {
         assertTrue(here.startsWith("WARNING guest 1"), here);
         assertTrue(here.endsWith(
             ": refused to connect to '" + directory + "/nothign', which is not allowed: EACCES"), here);
-        final String there = log.awaitOne("was not made");
+        final String there = log.awaitOne("could not connect an application to");
         assertTrue(there.startsWith("INFO host 1"), there);
         assertTrue(there.endsWith(
-            ": an application's connection to '" + directory + "/nothign' there was not made: EACCES"), there);
+            ": could not connect an application to '" + directory + "/nothign' there: EACCES"), there);
     }
 
     @Test
@@ -69,8 +69,8 @@ class RefusalLogTest {
         expectRefusal(nothing());
         final String here = log.awaitOne("could not connect to");
         assertTrue(here.endsWith(": could not connect to '" + nothing() + "': ENOENT"), here);
-        final String there = log.awaitOne("was not made");
-        assertTrue(there.endsWith("'" + nothing() + "' there was not made: ENOENT"), there);
+        final String there = log.awaitOne("could not connect an application to");
+        assertTrue(there.endsWith("'" + nothing() + "' there: ENOENT"), there);
     }
 
     @Test

@@ -161,7 +161,7 @@ class VsockLinkTest {
     @Test
     void shouldConnectAgainUntilThereIsAHostAndWhenItIsAnother() throws IOException {
         try (ProxyProcess guest = guest()) {
-            guest.awaitErrorLine("ECONNRESET; trying on");
+            guest.awaitErrorLine("ECONNRESET; retrying");
             try (ProxyProcess host = host("--allow-connect", hostSocket.toString());
                 Endpoint listening = Endpoint.listen(hostSocket)) {
                 guest.awaitReady();
@@ -185,7 +185,7 @@ class VsockLinkTest {
     @Test
     void shouldTryOnWhereThereIsNoTransportToTheCid() {
         try (ProxyProcess guest = ProxyProcess.start("guest", "--connect", "vsock:77:9900")) {
-            guest.awaitErrorLine("ENODEV; trying on");
+            guest.awaitErrorLine("ENODEV; retrying");
             guest.signal("TERM");
             assertEquals(0, guest.awaitExit(), guest::toString);
         }
@@ -232,7 +232,7 @@ class VsockLinkTest {
             exchange(client, server);
             client.send("fifo", both);
             server.expectEnd();
-            guest.awaitErrorLine("is no socket, pipe or regular file, which this link cannot carry");
+            guest.awaitErrorLine("is not a socket, one end of a pipe, or a regular file; this link cannot carry it");
             exchange(another, anotherServer);
             assertTrue(host.isAlive(), host::toString);
         }

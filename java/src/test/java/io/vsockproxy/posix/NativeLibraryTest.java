@@ -116,7 +116,7 @@ class NativeLibraryTest {
         final String message = load("-Dvsockproxy.native.tmpdir=" + temporary);
         assertContains(message, "java.lang.UnsatisfiedLinkError: ");
         assertContains(message, "from " + temporary);
-        assertContains(message, "it is no ELF file");
+        assertContains(message, "it is not an ELF file");
         assertContains(message, "noexec");
         assertEmptyTemporary();
     }
@@ -128,7 +128,7 @@ class NativeLibraryTest {
         assertContains(message, "java.lang.UnsatisfiedLinkError: META-INF/native/" + CLASSIFIER + "/libvsockproxy.so");
         assertContains(message, "expected sha256=");
         assertContains(message, ", actual=");
-        assertContains(message, "take io.vsockproxy:vsock-proxy with classifier " + CLASSIFIER + " again");
+        assertContains(message, "download io.vsockproxy:vsock-proxy with classifier " + CLASSIFIER + " again");
         assertEmptyTemporary();
     }
 

@@ -82,7 +82,7 @@ class FifoExportTest {
         fifo.write("not lost");
         application.send("x", fifo);
         assertEquals(stream, next().getClose().getHandle());
-        log.awaitOne("is no socket, pipe or regular file, which this link cannot carry");
+        log.awaitOne("is not a socket, one end of a pipe, or a regular file; this link cannot carry it");
         assertEquals("not lost", fifo.readText(8));
         assertEquals(0, session.handleCount());
         assertEquals(false, session.hasEnded());
