@@ -17,7 +17,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
- * Who is admitted, as that changes.
+ * Which guests are admitted, while that changes.
  */
 class AdmissionTest {
     private static final List<String> COMMON = List.of("/run/common");
@@ -56,7 +56,7 @@ class AdmissionTest {
             admission.guests(Map.of(-2, List.of()));
             assertNull(admission.paths(42));
             assertFalse(admission.admits(ofOne));
-            // Those that are not named any more are not kept: a host may see new ones for years.
+            // Entries of guests that are no longer listed are dropped: a long-running host may see ever new ones.
             assertNotNull(admission.paths(-2));
             assertNotSame(ofAnother, admission.paths(-2));
         }

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Contexts that do not hold together, and proxies that cannot be made.
+ * Contradictory contexts, and proxies that cannot be made.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class ContextTest {
@@ -111,7 +111,7 @@ class ContextTest {
     @Test
     void shouldKeepNothingOpenWhenAProxyCannotBeMade() throws Exception {
         final Path file = Files.createFile(directory.resolve("file"));
-        // What the first proxy loads and opens is there for good.
+        // The first proxy loads classes and opens descriptors that stay.
         assertThrows(RuntimeException.class, () -> VsockProxy.launch(context().filesDirectory(file)));
         final int before = Await.stable(Descriptors::count);
         for (int i = 0; i < 2; i++) {

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * How forwards are written.
+ * The syntax of forwards.
  */
 class ForwardTest {
     @Test

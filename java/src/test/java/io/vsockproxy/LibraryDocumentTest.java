@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * What docs/library.md shows, as a reader would paste it.
+ * The code in docs/library.md, compiled and run as a reader would use it.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class LibraryDocumentTest {

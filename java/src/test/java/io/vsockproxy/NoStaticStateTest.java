@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /**
- * Proxies have nothing in common: every static field of the engine's classes is final, and what it holds never changes.
+ * Proxies share no state: every static field of the engine's classes is final, and its value is immutable.
  */
 class NoStaticStateTest {
     /** Immutable, or with no state of ours in it. */
@@ -71,7 +71,7 @@ class NoStaticStateTest {
     private static List<String> changing(final Class<?> type) throws IllegalAccessException {
         final List<String> changing = new ArrayList<>();
         for (final Field field : type.getDeclaredFields()) {
-            // The compiler's own are those of switches, enums and assertions.
+            // Synthetic fields are the compiler's, for switches, enums and assertions.
             if (Modifier.isStatic(field.getModifiers()) && !field.isSynthetic()) {
                 field.setAccessible(true);
                 if (!Modifier.isFinal(field.getModifiers()) || !isImmutable(field.get(null))) {

@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * What docs/architecture.md says of the packages: these, and each knows only those below it.
+ * What docs/architecture.md says about the packages: they exist, and each uses only those below it.
  */
 class PackagesTest {
     private static final Path DOCUMENT = Path.of("..", "docs", "architecture.md");
@@ -34,7 +34,7 @@ class PackagesTest {
         final List<String> violations = new ArrayList<>();
         for (final Path file : sources()) {
             final String owner = packageOf(file);
-            // Comments may name what the code does not know.
+            // Comments may name classes that the code does not use.
             final String code = Files.readString(file).replaceAll("(?s)/\\*.*?\\*/", "");
             USE.matcher(code).results().map(PackagesTest::name)
                 .filter(used -> order.indexOf(used) < order.indexOf(owner))

@@ -32,8 +32,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * The public API is what is documented for strangers: the files that java/pom.xml gives to javadoc. Whoever uses it
- * needs nothing else, and the command line is one of those who use it.
+ * The public API consists of the files for which java/pom.xml generates javadoc. Its users need no other classes; the
+ * command line is one of these users.
  */
 class PublicApiTest {
     private static final Path SOURCES = Path.of("src", "main", "java");

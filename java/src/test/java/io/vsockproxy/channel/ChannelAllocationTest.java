@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * What two engines and their components, all turned by this thread, allocate for each round trip.
+ * What two engines and their components, all run by this thread, allocate for each round trip.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ChannelAllocationTest {
@@ -157,7 +157,7 @@ class ChannelAllocationTest {
         for (int i = 0; i < WARM_UP; i++) {
             round.run();
         }
-        // What the JVM does once, in whichever attempt it happens, is not per round.
+        // What the JVM allocates once, in any attempt, is not per round.
         double perRound = Double.MAX_VALUE;
         for (int attempt = 0; attempt < ATTEMPTS && perRound >= ALLOWED_BYTES_PER_ROUND; attempt++) {
             final long before = threads.getCurrentThreadAllocatedBytes();

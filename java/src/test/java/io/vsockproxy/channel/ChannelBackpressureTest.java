@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Readers that are slower than what comes, on either side of a channel.
+ * Readers that are slower than their senders, on either side of a channel.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ChannelBackpressureTest {
@@ -47,7 +47,7 @@ class ChannelBackpressureTest {
         final Connection connection = pair.toApplication(Role.GUEST);
         final byte[] piece = Pattern.bytes(5, PIECE_LENGTH);
         final int[] pieces = new int[1];
-        // Room on the link comes back again and again until the other side's queue is full.
+        // The link gets room again and again until the other side's queue is full.
         Await.until(() -> !offerAll(connection, piece, pieces), () -> "no end, pieces=" + pieces[0]);
         Await.stable(() -> {
             offerAll(connection, piece, pieces);

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Sockets, pipes and what else a component passes, and is passed.
+ * Descriptors that a component passes and is passed: sockets, pipes and others.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ChannelDescriptorTest {

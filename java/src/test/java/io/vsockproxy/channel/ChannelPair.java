@@ -36,7 +36,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * A host and a guest in this process, a listening application and a component on each side, for the tests of one class.
- * After each test as many descriptors must be open as before, and no error have been reported that was not looked at.
+ * After each test as many descriptors must be open as before, and every reported error must have been checked.
  */
 final class ChannelPair
     implements BeforeAllCallback, BeforeEachCallback, AfterTestExecutionCallback, AfterEachCallback, AfterAllCallback {
@@ -161,7 +161,7 @@ final class ChannelPair
         host = VsockProxy.launch(context(Role.HOST));
         guest = VsockProxy.launch(context(Role.GUEST));
         guest.ready().orTimeout(Await.TIMEOUT_MS, TimeUnit.MILLISECONDS).join();
-        // What the first connection and the first file load and open is there for good.
+        // The first connection and the first file load classes and open descriptors that stay.
         FileCalls.load();
         for (final Role from : Role.values()) {
             final Component[] pair = components(from);
@@ -173,7 +173,7 @@ final class ChannelPair
 
     @Override
     public void beforeEach(final ExtensionContext context) {
-        // Once, with all pairs of the class there.
+        // Only once, when all pairs of the class have been started.
         if (descriptorsBefore == 0) {
             descriptorsBefore = Await.stable(Descriptors::count);
         }

@@ -122,7 +122,7 @@ class ChannelSenderTest {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final ChannelSender sender = sender(connection.component());
         final ChannelClaim claim = closeWithAnOpenClaim(sender);
-        // The engine has looked by now.
+        // The engine has checked the ring by now.
         connection.component().onEngine(() -> null);
         assertFalse(connection.component().isClosed());
         claim.abort();
@@ -163,7 +163,7 @@ class ChannelSenderTest {
         final ChannelSender sender = sender(connection.component());
         final UnsafeBuffer bytes = new UnsafeBuffer(new byte[sender.maxLength()]);
         assertThrows(IllegalArgumentException.class, () -> sender.offer(bytes, 0, sender.maxLength() + 1));
-        // Offers go on until none is taken for as long as no application's buffer could swallow it.
+        // Offers go on until none has been accepted for longer than any application's buffer would allow.
         int sent = 0;
         for (int refused = 0; refused < 1000;) {
             if (sender.offer(bytes, 0, bytes.capacity()) < 0) {

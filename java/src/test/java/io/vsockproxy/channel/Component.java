@@ -20,7 +20,7 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * A component for tests: keeps what it is told, and does on the engine's thread what the test asks for.
+ * A component for tests: it records its callbacks, and runs on the engine's thread what the test asks for.
  */
 class Component implements ChannelHandler {
     private final VsockProxy proxy;
@@ -103,7 +103,7 @@ class Component implements ChannelHandler {
         closed = errno;
     }
 
-    // ---- What a test asks
+    // ---- For the test
 
     VsockProxy proxy() {
         return proxy;

@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Two proxies and their components on one thread, the test's, which turns both.
+ * Two proxies and their components on one thread, the test's, which runs the loops of both.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class EmbeddedProxyTest {
@@ -185,7 +185,7 @@ class EmbeddedProxyTest {
         assertEquals(Errno.ECONNABORTED, accepting.closed);
         assertTrue(told.contains("HOST ended guest 1: enough"), told::toString);
         assertEquals(Channel.CLOSED, offer(connecting, "late"));
-        // The guest comes again by itself.
+        // The guest reconnects by itself.
         turnUntil(() -> told.contains("GUEST connected host 2"));
     }
 

@@ -39,7 +39,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Stream sockets that are passed to a component which has them as channels.
+ * Stream sockets that are passed to a component, which takes them as channels.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class PassedChannelTest {
@@ -332,7 +332,7 @@ class PassedChannelTest {
         assertEquals(Errno.ECONNABORTED, channel.awaitClosed());
         passing.kept.awaitHangUp();
         untaken.kept.awaitHangUp();
-        // What has come can still be had, as for any channel that was paused.
+        // Bytes that have arrived can still be read, as on any paused channel.
         assertEquals(1, component.takenCount());
         component.takeAll();
         final Component late = component.channelThatCame();
@@ -367,7 +367,7 @@ class PassedChannelTest {
             assertEquals(Set.of(-10L, -11L, handle), closed);
             assertEquals(Errno.ECONNABORTED, refused.awaitClosed());
             assertEquals(0, refused.takenCount());
-            // There is room for two again.
+            // Now there is room for two again.
             final Taker taker = new Taker(host);
             next.set(taker);
             guest.send(Messages.connectRequest(-2, ChannelPair.COMPONENT));

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * What a component is told when its peer gives error numbers that there are not.
+ * The errors that a component is told when its peer sends invalid error numbers.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PeerErrnoTest {

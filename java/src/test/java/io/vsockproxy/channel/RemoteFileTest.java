@@ -37,7 +37,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Regular files of the other side in the hands of a component, with no mount in between.
+ * Regular files of the other side that a component uses, without a mount.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class RemoteFileTest {
@@ -108,7 +108,7 @@ class RemoteFileTest {
                     device.tell("release");
                     Await.until(() -> results.get(0) == 0, () -> "the end of it, result=" + results);
                     while (!"done".equals(device.answer())) {
-                        // A request that it sent after that.
+                        // Skips a request that was sent later.
                     }
                 }
             }
@@ -118,7 +118,7 @@ class RemoteFileTest {
     @Test
     void shouldTellTheOwnersErrorOfASync() throws IOException {
         final Connection connection = PAIR.fromApplication(Role.GUEST);
-        // Nothing of it is on a disk.
+        // A file that is not on any disk.
         try (Passed passed = Passed.over(connection, Path.of("/proc/version"), Constants.O_RDONLY)) {
             assertEquals(-Errno.EINVAL, passed.ask((file, i, completion) -> file.sync(false, i, completion)));
         }

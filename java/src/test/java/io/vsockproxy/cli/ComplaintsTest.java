@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 
 /**
- * What somebody is told who has typed something wrong.
+ * The messages for wrong command lines.
  */
 class ComplaintsTest {
     @ParameterizedTest

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * SIGHUPs, sent to this very process.
+ * SIGHUPs, sent to this process.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HangUpSignalTest {

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Something that an application does with one descriptor until that ends, on a thread of its own: the end and its time
- * are kept. Borrows the descriptor.
+ * What an application does with one descriptor until that ends, on a thread of its own; the end and its time are
+ * recorded. Borrows the descriptor.
  */
 final class Activity {
     /** Longer than any of them sleeps or waits between two looks at whether it is to stop. */

@@ -13,9 +13,8 @@ import java.util.List;
 import java.util.function.Predicate;
 
 /**
- * One of two applications that do with each other all that there is, at the same time: bytes both ways on the
- * connection and on a passed socket of each kind that has an end, through pipes both ways, and reads from a passed
- * file.
+ * One of two applications that use all features with each other at the same time: bytes in both directions on the
+ * connection, on a passed socket of each kind that shows its end, and through pipes, and reads of a passed file.
  */
 final class Conversation implements AutoCloseable {
     private static final int FILE_LENGTH = 1 << 20;
@@ -78,7 +77,8 @@ final class Conversation implements AutoCloseable {
     @Override
     public void close() {
         if (fileReader != null) {
-            // While all others still receive: without flow control, what comes for them is in front of its answers.
+            // While all others still receive: without flow control, their bytes are on the link in front of its
+            // answers.
             fileReader.stop();
         }
         Activity.stopAll(activities);

@@ -27,9 +27,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * SIGKILL for either proxy or an application of either side, at random moments of conversations between applications:
- * everyone left sees an end, who has nothing to do with it goes on, and a new proxy serves at once, whatever the killed
- * one has left mounted. Some kills, or {@code -Dvsockproxy.test.kills=} of them.
+ * SIGKILL for either proxy or an application on either side, at random moments of conversations between applications:
+ * all that are affected see an end, others go on, and a new proxy serves at once, whatever the killed one has left
+ * mounted. The number of kills can be set with {@code -Dvsockproxy.test.kills=}.
  */
 class KillTest {
     /** What is printed is well below a second; this is for a machine that does something else at the same time. */
@@ -90,8 +90,8 @@ class KillTest {
     }
 
     /**
-     * Both have begun again. At the same time, because without flow control one that nobody receives from holds the
-     * other up.
+     * Waits for both to begin again, at the same time: without flow control, one whose bytes nobody receives holds up
+     * the other.
      */
     private void joinApplications(final RestartablePair pair) {
         final Map<Role, CompletableFuture<Conversation>> joining = new EnumMap<>(Role.class);
@@ -145,7 +145,7 @@ class KillTest {
                 pair.killApplication(side);
                 final Conversation with = applications.remove(side);
                 awaitEnds(with.streams(), killedNs, victim);
-                // A passed file does not need whoever passed it.
+                // A passed file does not depend on the application that passed it.
                 final List<Activity> untouched = new ArrayList<>(List.of(with.fileReader()));
                 own.forEach(each -> untouched.addAll(each.activities()));
                 applications.values().forEach(each -> untouched.addAll(each.activities()));

@@ -32,7 +32,7 @@ public final class KillableApplication {
                     TimeUnit.MILLISECONDS.sleep(RETRY_MS);
                 }
             } catch (final PosixException | AssertionError e) {
-                // The proxy has gone, and comes back.
+                // The proxy has been killed, and will be restarted.
                 TimeUnit.MILLISECONDS.sleep(RETRY_MS);
             }
         }
@@ -42,7 +42,7 @@ public final class KillableApplication {
     private static void endWithParent() {
         try (Endpoint input = Endpoint.of(0, "standard input")) {
             while (input.poll(Constants.EPOLLIN, 1000) == 0) {
-                // Nothing is ever sent.
+                // Nothing is ever written to its input.
             }
         }
         Runtime.getRuntime().halt(0);

@@ -23,8 +23,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Two proxies with mounts and an application on each side: four processes, each of which can be killed and started
- * again. The test's own process has applications on both sides too.
+ * Two proxies with mounts and an application on each side: four processes, each of which can be killed and restarted.
+ * The test's own process has applications on both sides too.
  */
 final class RestartablePair implements AutoCloseable {
     private final Pairing pairing;

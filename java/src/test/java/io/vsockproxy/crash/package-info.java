@@ -4,7 +4,8 @@
  */
 
 /**
- * Proxies and applications killed in the middle of something, and what the others see of it. Each activity has a thread
- * of its own, which alone uses its descriptor until it is {@linkplain io.vsockproxy.crash.Activity#stop stopped}.
+ * Proxies and applications that are killed while they are active, and what the others see of that. Each activity has a
+ * thread of its own, and only that uses the activity's descriptor until it is {@linkplain
+ * io.vsockproxy.crash.Activity#stop stopped}.
  */
 package io.vsockproxy.crash;

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * A socket is passed to the other side, and who passed it keeps a copy: shutdown holds for both, close for one.
+ * A socket is passed to the other side, and its sender keeps a copy: shutdown affects both, close only one.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class CopyKeptTest {

@@ -52,7 +52,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * A host, and a peer that says what it likes about FIFOs that are open for both: of the host's, and of its own.
+ * A host, and a peer that may send anything about FIFOs open for reading and writing, the host's and its own.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FifoPeerTest {
@@ -134,7 +134,7 @@ class FifoPeerTest {
         final long handle = passed(fifo);
         guest.send(read(-10, handle, 100, 1));
         assertEquals(readError(-10, Errno.EAGAIN), guest.receive());
-        // Nor behind one that does.
+        // Nor behind one that waits.
         guest.send(read(-11, handle, 100, 0), read(-12, handle, 100, 1));
         assertEquals(readError(-12, Errno.EAGAIN), guest.receive());
         fifo.write("x");
@@ -225,7 +225,7 @@ class FifoPeerTest {
         }
         guest.send(read(-10, handle, 1, 0), write(-11, handle, 2 * PIPE_LENGTH, 0));
         assertEquals(readError(-10, Errno.EAGAIN), guest.receive());
-        // The write has served the readers before it found that the rest may not wait.
+        // The write has served the readers before the rest, which may not wait, found no room.
         for (int i = 0; i < MAX_REQUESTS; i++) {
             final VSockMessage answer = guest.receive();
             if (answer.hasPwriteResponse()) {
@@ -258,7 +258,7 @@ class FifoPeerTest {
         back[1].setNonBlocking();
         assertTrue(fifo.isNonBlocking());
         Endpoint.closeAll(back);
-        // One that it does not have any more, in company.
+        // A handle that it does not have any more, among others.
         guest.send(Messages.close(handle));
         guest.send(Messages.data(stream, "gone", Messages.descriptor(FileDescriptor.Type.FIFO_READ, -30),
             entry(handle), entry(-31)));
@@ -326,7 +326,7 @@ class FifoPeerTest {
         try (Endpoint standIn = received()) {
             final Process reader = new ProcessBuilder(
                 "sh", "-c", "exec cat < /proc/" + ProcessHandle.current().pid() + "/fd/" + standIn.fd()).start();
-            // It looks at the file before it reads.
+            // The kernel asks for the attributes before it reads.
             VSockMessage asked = guest.receive();
             while (asked.hasFstatRequest()) {
                 guest.send(fstat(asked.getFstatRequest().getCookie()));
@@ -359,7 +359,7 @@ class FifoPeerTest {
             assertNotEquals(0, watch.getBits() & WAKE);
             guest.send(NoticePeer.notice(Notice.READY, -5, watch.getAmount(), 0x7FFF_0000),
                 NoticePeer.notice(Notice.READY, -5, watch.getAmount(), 1));
-            // Woken for nothing, it asks again.
+            // Woken although nothing has happened, it asks again.
             for (int i = 0; i < 3; i++) {
                 guest.send(NoticePeer.notice(Notice.READY, -5, 0, 0));
                 guest.send(NoticePeer.notice(Notice.READY, -5, nextWatch().getAmount(), 0));

@@ -29,8 +29,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The extension's fields about files, from peers that have not said that they know them, and with values that no honest
- * peer sends.
+ * The extension's fields about files, from peers that have not sent a greeting, and with values that no correct peer
+ * sends.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FileFieldsTest {
@@ -46,7 +46,7 @@ class FileFieldsTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, Integer.MIN_VALUE, -1})
     void shouldSynchronizeForAPeerThatHasGreetedOnly(final int sync) {
-        // Of which fsync(2) says EINVAL, so it shows whether it was called.
+        // fsync(2) fails with EINVAL on it, which shows whether it was called.
         assertEquals(Errno.EINVAL, syncOfAFileInProc(true, sync));
         assertEquals(0, syncOfAFileInProc(false, sync));
     }

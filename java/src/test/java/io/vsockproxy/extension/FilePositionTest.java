@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Where a passed file goes on, as a host tells it.
+ * The position of a passed file, as a host sends it.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FilePositionTest {

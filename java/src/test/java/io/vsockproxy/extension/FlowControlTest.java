@@ -32,7 +32,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Credit: a reader that stops stops its own writer and nobody else, and what has been taken is always given back.
+ * Credit: a reader that stops reading stops only its own writer, and everything that has been read is always granted
+ * again.
  */
 @RunsOverVsock
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
@@ -146,7 +147,7 @@ class FlowControlTest {
         });
         assertArrayEquals(much, other[0].readFully(much.length));
         Background.join(sent);
-        // And the stalled one loses nothing when its reader comes back.
+        // And the stalled stream loses nothing when its reader resumes.
         final CompletableFuture<Void> rest = Background.start(() -> {
             writeAll(kind, stalled[0], (int) (total % PIECE.length), 40 * PIECE.length);
             return null;
@@ -171,7 +172,7 @@ class FlowControlTest {
             transfer(kind, ends[1], ends[0], messages);
             expectBalance();
         }
-        // What matters about it: a whole window can be had again.
+        // What matters: a whole window can be sent again.
         final long total = writeUntilStalled(kind, ends[0]);
         assertTrue(total >= Extensions.DEFAULTS.windowLength() / 2, "written before it stalled: " + total);
         readPieces(kind, ends[1], total);
@@ -220,7 +221,7 @@ class FlowControlTest {
             ends[1].pass("seqpacket", packets[1]);
             final Endpoint passed = ends[0].receive().only();
             for (int i = 0; i < 100; i++) {
-                // Longer than the window: it may overdraw it.
+                // A packet that is longer than the window may exceed it.
                 packets[0].send(Arrays.copyOf(bytes, 100 * i));
                 assertEquals(100 * i, passed.receive().bytes().length);
             }

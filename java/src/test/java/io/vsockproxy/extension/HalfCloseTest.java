@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * One direction that ends before the other, between two proxies of our kind.
+ * One direction that ends before the other, between two proxies with the extension.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -95,7 +95,7 @@ class HalfCloseTest {
                 going.send("answer");
                 assertEquals("answer", ending.receive().text());
             }
-            // Nothing has ended but the one direction.
+            // Only one direction has ended.
             assertEquals(1, PAIR.probe(Role.GUEST).handleCount());
             assertEquals(1, PAIR.probe(Role.HOST).handleCount());
             going.shutdownWrite();
@@ -117,7 +117,7 @@ class HalfCloseTest {
             ends[0].shutdownWrite();
             return null;
         });
-        // Far more than the sockets hold, so a part of it waits in the proxies when the end is announced.
+        // Far more than the sockets hold, so that a part of it waits in the proxies when the end is announced.
         Await.until(
             () -> PAIR.probe(Role.HOST).queuedBytes() + PAIR.probe(Role.GUEST).queuedBytes() > 0 || sent.isDone(),
             () -> "a queue");

@@ -29,8 +29,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Notices that no honest peer sends, and honest ones at the wrong time. After each test the host serves on, holds
- * nothing, and has logged no fault of its own.
+ * Notices that no correct peer sends, and correct ones at the wrong time. After each test the host must still serve,
+ * hold nothing, and have logged no internal error.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HostileNoticesTest {
@@ -67,7 +67,7 @@ class HostileNoticesTest {
         guest.send(before.message, NoticePeer.greeting(WINDOW), NoticePeer.notice(Notice.PING, 0, 42));
         final Connection connection = connect(guest);
         assertEquals(0, new SessionProbe(HOST.proxy()).onlyStream().window(), "window");
-        // A peer that is not of our kind knows no half-close: both directions end.
+        // A peer without the extension has no half-close: both directions end.
         connection.application().shutdownWrite();
         guest.next(HostileNoticesTest::isClose, "the Close");
         connection.application().expectEnd();
@@ -151,7 +151,7 @@ class HostileNoticesTest {
         final byte[] much = new byte[50_000];
         connection.application().sendUntilStalled(much, 100 << 20);
         expectAnswer(guest);
-        // Neither a stranger's credit nor one of nothing lets more through.
+        // Neither credit for an unknown stream nor credit of 0 lets more through.
         guest.send(
             NoticePeer.notice(Notice.CREDIT, connection.handle(), 0), NoticePeer.notice(Notice.CREDIT, 99, 1000));
         expectAnswer(guest);
@@ -231,7 +231,7 @@ class HostileNoticesTest {
         assertEquals("on", echo(guest, connection, "on"));
     }
 
-    // ---- Signs of life, and what is not known
+    // ---- Signs of life, and unknown notices
 
     @ParameterizedTest
     @ValueSource(longs = {0, 1, Long.MAX_VALUE, -1, Long.MIN_VALUE})

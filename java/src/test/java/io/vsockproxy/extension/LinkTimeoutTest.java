@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * A peer of any kind that takes nothing off the link.
+ * A peer, with the extension or without, that reads nothing from the link.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LinkTimeoutTest {
@@ -35,7 +35,7 @@ class LinkTimeoutTest {
     void shouldEndTheSessionOfAPeerThatReadsNothing() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
-        // Until the proxy and the sockets are full; then the application finds its connection closed.
+        // Writes until the proxy and the sockets are full; then the application finds its connection closed.
         final byte[] piece = new byte[100_000];
         int result = 0;
         while (result >= 0 || result == -Errno.EAGAIN) {
@@ -52,7 +52,7 @@ class LinkTimeoutTest {
     void shouldKeepTheSessionOfAPeerToWhichThereIsNothingToSay() throws InterruptedException {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
-        // The time itself is what is tested: that nothing happens in it.
+        // A fixed wait, because the test is that nothing happens in that time.
         Thread.sleep(TimeUnit.NANOSECONDS.toMillis(3 * TIMEOUT_NS));
         connection.application().send("x");
         assertTrue(guest.receive().hasData());
@@ -66,7 +66,7 @@ class LinkTimeoutTest {
             connection.application().send(new byte[6 << 20]);
             return null;
         });
-        // Little in each quarter of the timeout, for three of them.
+        // Reads a little in each quarter of a timeout, for the time of three timeouts.
         for (int i = 0; i < 12; i++) {
             guest.link().readFully(512 << 10);
             Thread.sleep(TimeUnit.NANOSECONDS.toMillis(TIMEOUT_NS / 4));

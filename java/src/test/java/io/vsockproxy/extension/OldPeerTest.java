@@ -32,8 +32,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What a peer of another implementation gets to see: one Close of handle 0 at the start, and never again anything that
- * the protocol does not have, whatever happens to the streams.
+ * What a peer of another implementation receives: one Close of handle 0 at the start, and after that nothing that the
+ * base protocol does not have, whatever happens to the streams.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -79,7 +79,7 @@ class OldPeerTest {
         final long handle,
         final Endpoint application,
         final long newHandle) {
-        // More than a window each way, taken by the application: this would be worth a CREDIT.
+        // More than a window in each direction, read by the application: with the extension, a CREDIT would be sent.
         for (int i = 0; i < 20; i++) {
             peer.send(Messages.data(handle, new byte[1000]));
             application.readFully(1000);
@@ -87,7 +87,7 @@ class OldPeerTest {
         }
         seeBytes(peer, seen, handle, 20_000);
 
-        // The peer's descriptors of all kinds here; each ends in another way.
+        // The peer's descriptors of all kinds, received here; each ends in another way.
         final long step = newHandle < 0 ? -1 : 1;
         final FileDescriptor.Type[] types = {
             FileDescriptor.Type.SOCKET_STREAM, FileDescriptor.Type.SOCKET_SEQPACKET, FileDescriptor.Type.SOCKET_DGRAM,
@@ -136,7 +136,7 @@ class OldPeerTest {
         pipe[0].close();
         see(peer, seen, message -> message.hasClose() && message.getClose().getHandle() == writeEnd);
 
-        // Time enough for pings, if there were any.
+        // Long enough for pings, if there were any.
         final long untilNs = System.nanoTime() + 10 * SHORT_NS;
         while (System.nanoTime() - untilNs < 0) {
             peer.send(Messages.fstatRequest(-2, 424242));

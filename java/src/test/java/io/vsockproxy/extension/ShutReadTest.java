@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Applications that shut down their receiving side and go on sending, between two proxies of our kind.
+ * Applications that shut down their receiving side and go on sending, between two proxies with the extension.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class ShutReadTest {
@@ -78,7 +78,7 @@ class ShutReadTest {
         Await.until(
             () -> {
                 final int sent = sending.trySend(new byte[1], 0, 1);
-                // As long as nobody is told, there may be no more room.
+                // There may be no more room until the other side has been told.
                 assertTrue(sent == 1 || sent == -Errno.EAGAIN || sent == -Errno.EPIPE, () -> "sent: " + sent);
                 return sent == -Errno.EPIPE;
             },

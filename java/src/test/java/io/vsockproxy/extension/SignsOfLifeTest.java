@@ -33,8 +33,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Peers that are silent and peers that only seem so. The intervals are short; nothing here expects anything to happen
- * within a time, only that it happens, or that it has not after many of them.
+ * Peers that are silent and peers that only seem so. The intervals are short. No test expects something to happen
+ * within a certain time, only that it happens, or that it has not happened after many intervals.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class SignsOfLifeTest {
@@ -83,7 +83,7 @@ class SignsOfLifeTest {
     void shouldNeitherPingNorEndTheSessionOfAPeerThatHasNotGreeted() throws InterruptedException {
         final NoticePeer guest = HOST.closing(new NoticePeer(Endpoint.connect(HOST.link())));
         final Connection connection = connect(guest);
-        // The time itself is what is tested: that nothing happens in it.
+        // A fixed wait, because the test is that nothing happens in that time.
         Thread.sleep(TimeUnit.NANOSECONDS.toMillis(LONG_NS));
         guest.send(Messages.data(connection.handle(), "alive"));
         assertEquals("alive", connection.application().readText(5));
@@ -111,7 +111,7 @@ class SignsOfLifeTest {
     void shouldKeepTheSessionOfAPeerThatIsMerelyBlocked() throws InterruptedException {
         final List<Endpoint> opened = new ArrayList<>();
         try (MixedPair pair = new MixedPair(SETTINGS, SETTINGS, LIMITS)) {
-            // Enough stalled streams to use up the host's budget, so that it reads the link no more.
+            // Enough stalled streams to use up the host's limit, so that it stops reading the link.
             for (int i = 0; i < 8; i++) {
                 opened.addAll(List.of(pair.connect(Role.GUEST)));
             }
@@ -124,7 +124,7 @@ class SignsOfLifeTest {
                     return pair.probe(Role.HOST).isBlocked();
                 },
                 () -> "the host to be blocked");
-            // The time itself is what is tested: that nothing happens in it.
+            // A fixed wait, because the test is that nothing happens in that time.
             Thread.sleep(TimeUnit.NANOSECONDS.toMillis(LONG_NS));
             assertEquals(List.of(), pair.log().linesWith("session ended"));
             assertTrue(pair.probe(Role.HOST).isBlocked());

@@ -23,8 +23,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A descriptor is under way to an application that closes its end, and has not got further than the sender's proxy,
- * which may read no more; and the sender does not read either, so that its socket stays.
+ * A descriptor is on its way to an application that closes its end. It is still at the sender's proxy, which may not
+ * read any more; and the sender does not read either, so that its socket stays.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class UnwantedInputTest {
@@ -87,7 +87,7 @@ class UnwantedInputTest {
         Await.until(
             () -> {
                 while (staying.tryReceive(PIECE.length) > 0) {
-                    // As long as there is something.
+                    // Reads as long as there is something.
                 }
                 return carried.isHungUp();
             },

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDirFactory;
 
 /**
- * A temporary directory whose files wait for a disk: where temporary files usually are, or, if that is in memory or an
- * overlay, below the checkout. {@link #assumeAvailable} skips a class where neither is on a disk.
+ * A temporary directory on a disk: in the usual place for temporary files, or below the checkout if that place is in
+ * memory or an overlay. {@link #assumeAvailable} skips a class where neither is on a disk.
  */
 public final class DiskDirectory implements TempDirFactory {
     private static final String PREFIX = "vsockproxy-test";

@@ -58,7 +58,7 @@ class FileAllocationTest {
             check("mapped read", mapped, cookie -> mapped.server.read(mappedFile, cookie, LENGTH, 0));
             assertEquals(1, TestFiles.mappings(path));
             check("examine", link, cookie -> link.server.examine(file, cookie));
-            // ext4 has no RWF_NOWAIT for these: a worker's.
+            // ext4 has no RWF_NOWAIT for these, so a worker does them.
             check("write", link, cookie -> link.server.write(file, cookie, bytes, 0, LENGTH, 0));
             check("truncate", link, cookie -> link.server.truncate(file, cookie, LENGTH));
         }
@@ -66,7 +66,7 @@ class FileAllocationTest {
 
     private static void check(final String what, final ServedLink link, final Request request) {
         run(link, request, WARM_UP);
-        // What the JVM does once, in whichever round it happens, is not per request.
+        // What the JVM allocates once, in any round, is not per request.
         long allocated = Long.MAX_VALUE;
         for (int i = 0; i < ROUNDS && allocated >= REQUESTS; i++) {
             allocated = run(link, request, REQUESTS);

@@ -171,7 +171,7 @@ class FileMappingTest {
             mapped = Math.max(mapped, mappings);
         }
         assertEquals(2, mapped);
-        // The first window, the second and the first again are used: the third comes at the second's cost.
+        // The first window, the second and the first again are used: the third then replaces the second.
         for (final long window : new long[] {0, 1, 0, 2}) {
             link.turnUntil(
                 () -> {
@@ -322,7 +322,7 @@ class FileMappingTest {
         link.turn(2);
         assertTrue(link.ring.externalBytes() > 0);
         link.endSession();
-        // What stop() compares: mappings, bytes mapped and descriptors.
+        // stop() checks the mappings, the mapped bytes and the descriptors.
         assertEquals(0, link.ring.externalBytes());
     }
 

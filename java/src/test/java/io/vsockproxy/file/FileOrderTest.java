@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Requests that wait: for one another, for workers, for room; and how many may.
+ * Requests that wait for one another, for workers or for room, and how many may wait.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FileOrderTest {
@@ -60,7 +60,7 @@ class FileOrderTest {
 
         @Override
         void completed() {
-            // Nothing waits for it.
+            // Nothing waits for this task.
         }
     }
 
@@ -133,7 +133,7 @@ class FileOrderTest {
         final List<Busy> busy = occupyWorkers();
         final long before = link.write(file, 10_000, new byte[2]);
         final long sync = link.sync(file);
-        // A worker has to have finished the one before another may begin with the other.
+        // The second may begin only when a worker has finished the first.
         assertTrue(file.mustWait(file.first().next));
         busy.forEach(task -> task.released.countDown());
         assertEquals(10_002, link.answer(sync).getFstatResponse().getSize());
@@ -238,7 +238,7 @@ class FileOrderTest {
             cookies.add(new ArrayList<>());
         }
         link.readNow(files[0], 0, content.length);
-        // The first file asks for everything before the others ask at all.
+        // All requests about the first file come before any about the others.
         for (int i = 0; i < files.length; i++) {
             for (int j = 0; j < count; j++) {
                 cookies.get(i).add(link.read(files[i], 0, content.length));
@@ -251,7 +251,7 @@ class FileOrderTest {
             }
         }
         final List<Long> order = link.order();
-        // When the first is through, the others, which asked later, are well on their way.
+        // When the first file's requests are done, a good part of the others', which came later, is too.
         final int over = order.indexOf(cookies.get(0).get(count - 1));
         for (int i = 1; i < files.length; i++) {
             final int halfWay = order.indexOf(cookies.get(i).get(count / 2));

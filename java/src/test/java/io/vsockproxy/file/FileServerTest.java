@@ -91,7 +91,7 @@ class FileServerTest {
         assertEquals(1, link.readNow(file, LENGTH - 1, LENGTH).length);
         assertEquals(0, link.readNow(file, LENGTH, 1).length);
         assertEquals(0, link.readNow(file, Long.MAX_VALUE - MAX_READ_LENGTH, -1).length);
-        // As pread(2) has it where the sum passes 2^63.
+        // As for pread(2) when the sum exceeds 2^63.
         assertEquals(Errno.EINVAL, link.readError(link.read(file, Long.MAX_VALUE, MAX_READ_LENGTH)));
     }
 
@@ -287,7 +287,7 @@ class FileServerTest {
     void shouldCloseEveryFileOnceWhenTheSessionEndsWithRequestsOutstanding() throws IOException {
         openAndAskMuch();
         link.turn(3);
-        // What stop() compares: descriptors, and bytes that are mapped.
+        // stop() checks the descriptors and the mapped bytes.
         link.endSession();
     }
 

@@ -28,7 +28,7 @@ class FileWorkersTest {
                 Await.until(
                     () -> first.get() != null && first.get().getState() == Thread.State.TIMED_WAITING,
                     () -> "an idle worker");
-                // The first of these is for the thread that is idle, the second is not.
+                // The first of these is for the idle thread, the second is not.
                 final CountDownLatch begun = new CountDownLatch(1);
                 final CountDownLatch ended = new CountDownLatch(1);
                 workers.execute(() -> await(begun, ended));

@@ -33,8 +33,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
 /**
- * A file server that answers over a real link, on a loop that the test turns itself, and a peer that decodes the
- * answers with protobuf's classes. The peer reads only while the test lets it.
+ * A file server that answers over a real link, on a loop that the test runs turn by turn, and a peer that decodes the
+ * answers with protobuf's classes. The peer reads only when the test says so.
  */
 final class ServedLink implements AutoCloseable {
     static final int OUTBOUND_LENGTH = 4 << 20;
@@ -131,7 +131,7 @@ final class ServedLink implements AutoCloseable {
     }
 
     long write(final LocalFile file, final long offset, final byte[] bytes) {
-        // As from an inbound buffer: off the heap, and not there any more when this returns.
+        // As from an inbound buffer: off the heap, and overwritten when this returns.
         try (Memory memory = Memory.allocate(bytes.length + 1)) {
             memory.buffer().putBytes(1, bytes);
             server.write(file, ++lastCookie, memory.buffer(), 1, bytes.length, offset);

@@ -18,7 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Files for the tests, and what the kernel thinks of them.
+ * Files for tests, and the kernel's view of them: mappings and cached pages.
  */
 final class TestFiles {
     /** A tmpfs on any Linux. */

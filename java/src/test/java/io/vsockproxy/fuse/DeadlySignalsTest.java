@@ -19,7 +19,7 @@ class DeadlySignalsTest {
     @ParameterizedTest
     @CsvSource({
         "0, 0, 0, 0, 0, false",
-        // SIGKILL: of its own, or as part of another signal that ends all threads.
+        // SIGKILL: sent as such, or because another signal ends all threads.
         "100, 0, 0, 0, 0, true",
         "0, 100, ffffffffffffffff, 0, 0, true",
         // SIGTERM; with a handler; blocked; ignored.

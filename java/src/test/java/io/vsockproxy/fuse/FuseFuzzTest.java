@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Whatever comes from /dev/fuse, in any order, with files' backends that answer at once, later or never: each request
- * gets the one answer that is its due.
+ * Any requests from /dev/fuse, in any order, with files' backends that answer at once, later or never: each request
+ * that expects an answer gets exactly one.
  */
 class FuseFuzzTest {
     private static final int FILE = 0;

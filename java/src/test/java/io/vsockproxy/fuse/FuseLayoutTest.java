@@ -71,7 +71,7 @@ class FuseLayoutTest {
         final String attributes = "0900000000000000 0102000000000000 0200000000000000"
             + "0506000000000000 0100000000000000 feffffffffffffff 07000000 08000000 fec99a3b"
             + "a48b0000 03000000 e8030000 e9030000 00000000 00000100 00000000";
-        // Whatever type the owner claims; a second and a bit before 1970.
+        // A regular file, whatever type the owner claims. The time is a little more than a second before 1970.
         final FileAttributes of = new FileAttributes()
             .set(0x201, Constants.S_IFDIR | 05644, 3, 2, 0x605 * 1_000_000_000L + 7, 1_000_000_008L, -1_000_000_002L);
         FuseAttributes.put(out, OFFSET, 9, Constants.S_IFREG, of, 1000, 1001);

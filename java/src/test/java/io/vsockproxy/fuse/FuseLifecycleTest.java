@@ -153,14 +153,14 @@ class FuseLifecycleTest {
             assertEquals(1, one.releases.get());
             one.free();
         }
-        // The kernel forgets at leisure, but it does.
+        // The kernel sends FORGET with a delay, but it does.
         fixture.await(() -> fixture.mount.fileCount() == 0);
     }
 
     @Test
     void shouldReleaseWhenNoDescriptorIsLeft() throws Exception {
         try (OwnedFd keepsItAlive = fixture.open(new MemoryBackend(CONTENT), Constants.O_RDONLY)) {
-            // Where it was is another directory now, which stands for every failure before the file was looked up.
+            // There is another directory in its place now, which represents every failure before the file is looked up.
             LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH);
             final ExecutionException failure = assertThrows(ExecutionException.class,
                 () -> fixture.startOpen(backend, Constants.O_RDONLY).get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
@@ -278,7 +278,7 @@ class FuseLifecycleTest {
                 fixture.mount.close();
                 assertEquals(1, backend.releases.get());
                 assertFalse(fixture.mount.isServed());
-                // Late answers are of no consequence.
+                // Late answers have no effect.
                 for (final MemoryBackend.Held one : backend.held) {
                     one.request().replyData(backend.memory.address(), CONTENT.length);
                 }
@@ -318,7 +318,7 @@ class FuseLifecycleTest {
     void shouldFailAPendingOpenWhenTheMountEnds() throws Exception {
         final CompletableFuture<OwnedFd> open = new CompletableFuture<>();
         fixture.run(() -> {
-            // Nobody answers the LOOKUP in between.
+            // Nothing answers the LOOKUP in between.
             fixture.mount.open(backend, Constants.O_RDONLY, new OpenCompletion() {
                 @Override
                 public void onOpened(final OwnedFd descriptor) {
@@ -432,7 +432,7 @@ class FuseLifecycleTest {
             assertEquals("tmpfs", MountTable.find(directory).type());
         } finally {
             LibC.INSTANCE.umount2(directory.toString(), 0);
-            // Its own mount could not be reached below the other one, and is dead now.
+            // The proxy's own mount was hidden by the other one, and is dead now.
             LibC.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH);
         }
     }
@@ -454,10 +454,11 @@ class FuseLifecycleTest {
 
     private void stopAndContinue(final Process process) throws Exception {
         signal(process, "STOP");
-        // It has woken up, and told: it waits for nothing but a signal that kills, or has ended its read and stopped.
+        // The application has been woken and has reported that: it waits only for a deadly signal, or has ended its
+        // read and stopped.
         fixture.await(() -> stateOf(process) != 'S');
         signal(process, "CONT");
-        // The loop reads what the kernel has to tell before it does what it is asked to.
+        // The loop handles what the kernel has sent before it runs the task.
         fixture.run(() -> { });
         fixture.run(() -> { });
     }

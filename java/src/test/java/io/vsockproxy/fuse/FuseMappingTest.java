@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Mappings of files of the mount, in a process of their own: unmapping writes pages back with the process's memory map
- * locked, which the thread that takes those writes must not depend on.
+ * locked, and the thread that handles those writes must not need that lock.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FuseMappingTest {
@@ -61,7 +61,7 @@ class FuseMappingTest {
     @AfterEach
     void unmount() throws Exception {
         if (fixture != null) {
-            // Ends with its input, its mappings still there when a test has failed.
+            // It ends at the end of its input; if a test has failed, with its mappings still in place.
             application.close();
             fixture.end();
             assertEquals(1, backend.releases.get(), "released");
@@ -72,7 +72,7 @@ class FuseMappingTest {
 
     @Test
     void shouldMapPrivately() throws Exception {
-        // Nobody asks for the size, and no descriptor stays open.
+        // Nothing asks for the size, and no descriptor stays open.
         final long fd = give(Constants.O_RDONLY);
         final long address = map(fd, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_PRIVATE);
         assertEquals(0, tell("close", fd));
@@ -93,7 +93,7 @@ class FuseMappingTest {
         final long address = mapShared(fd, Constants.PROT_READ);
         assertEquals(crc(content, 0, LENGTH), tell("load", address, LENGTH));
 
-        // A page that was touched stays as it was; a mapping made anew does not.
+        // A page that was touched keeps its content; a new mapping shows the current one.
         content[0] = (byte) ~content[0];
         fixture.run(() -> backend.memory.buffer().putByte(0, content[0]));
         final long second = mapShared(fd, Constants.PROT_READ);

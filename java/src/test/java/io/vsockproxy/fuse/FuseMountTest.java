@@ -109,7 +109,7 @@ class FuseMountTest {
             assertEquals(LENGTH - 7, Client.lseek(file.fd(), -7, Client.SEEK_END));
             assertEquals(7, client.bytes(file.fd(), -1, 10).length);
 
-            // Not what the kernel has seen, but what is.
+            // Not the size that the kernel has cached, but the current one.
             fixture.run(() -> backend.size = LENGTH + 10);
             assertEquals(LENGTH + 10, Client.lseek(file.fd(), 0, Client.SEEK_END));
         }
@@ -200,7 +200,7 @@ class FuseMountTest {
                 fixture.run(fixture.mount::resume);
                 fixture.await(() -> backend.refusedWrites.get() == 2);
                 assertEquals(0, backend.writes.get());
-                // Meanwhile others are served.
+                // Meanwhile other requests are served.
                 assertEquals(LENGTH, client.size(file.fd()));
                 fixture.run(() -> {
                     backend.refusesWrites = false;
@@ -287,7 +287,7 @@ class FuseMountTest {
     void shouldSynchroniseAndIgnoreTimes() throws Exception {
         try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
             assertEquals(0, Client.C.INSTANCE.fsync(file.fd()));
-            // Nor does the kernel spare itself the second one.
+            // The kernel does not skip the second request either.
             assertEquals(0, Client.C.INSTANCE.fsync(file.fd()));
             assertEquals(2, backend.fsyncs.get());
             fixture.run(() -> backend.errno = Errno.ENOSPC);
@@ -308,7 +308,7 @@ class FuseMountTest {
         try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
             assertEquals(0, changeMode(file, 0600));
             assertEquals(Errno.EPERM, changeMode(file, 0777));
-            // What they are now, of which nobody has been told.
+            // The current attributes, which the kernel has not been told of.
             fixture.run(() -> backend.mode = Constants.S_IFREG | 02640);
             assertEquals(Errno.EPERM, changeMode(file, 0600));
             assertEquals(0, changeMode(file, 02640));

@@ -63,7 +63,7 @@ class FuseParkedWritesTest {
         for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
             assertEquals(NO_ANSWER, write(stuck, LONG_WRITE, 0));
         }
-        // Nobody need give anything up for what is short, and it is kept whole itself.
+        // A short write needs no other to be cut, and is kept whole itself.
         assertEquals(NO_ANSWER, write(other, ParkedWrites.PART_LENGTH, 0));
         assertEquals(NO_ANSWER, write(other, LONG_WRITE, 0));
         assertEquals(0, read(other));
@@ -76,7 +76,7 @@ class FuseParkedWritesTest {
         stuck.refusesWrites = false;
         server.resume();
         for (int i = 0; i < ParkedWrites.MAX_WHOLE + 10; i++) {
-            // The last whole one has been cut for the other file's.
+            // The last whole write has been cut to make room for the other file's.
             final boolean isWhole = i < ParkedWrites.MAX_WHOLE - 1;
             assertEquals(isWhole ? LONG_WRITE : ParkedWrites.PART_LENGTH, receiveWritten());
         }
@@ -141,7 +141,7 @@ class FuseParkedWritesTest {
     }
 
     private long nodeId(final MemoryBackend file) {
-        // Node numbers begin behind the root's.
+        // Node numbers begin after the root's.
         return FuseProtocol.ROOT_ID + 1 + files.indexOf(file);
     }
 

@@ -21,7 +21,7 @@ import java.util.Map;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Plays the kernel, and the files' backends, as a fuzzer's input says: a packet socket stands for /dev/fuse.
+ * Plays the kernel and the files' backends according to a fuzzer's input. A packet socket replaces /dev/fuse.
  */
 final class FuseScript implements AutoCloseable {
     static final int[] OPCODES = {
@@ -140,10 +140,10 @@ final class FuseScript implements AutoCloseable {
                 nodes.settle(node);
             }
             case 9 -> {
-                // No header at all, or any.
+                // No header at all, or an arbitrary one.
                 final byte[] bytes = script.take(1 + script.choose(FuseInHeader.LENGTH * 2));
                 message.putBytes(0, bytes);
-                // Its number must be none that an answer is expected for.
+                // Its number must differ from those of all requests that expect an answer.
                 if (bytes.length >= FuseInHeader.LENGTH) {
                     final int opcode = message.getInt(4);
                     message.putLong(8, ++lastUnique);
@@ -227,7 +227,7 @@ final class FuseScript implements AutoCloseable {
         if (!ended) {
             final long sent = Syscalls.write(kernel.fd(), memory.address(), length);
             if (sent == -Errno.EAGAIN) {
-                // Paused for so long that the socket is full: it was never asked.
+                // The server was paused until the socket was full: the request was never sent.
                 unanswered.remove(lastUnique);
             } else {
                 assertEquals(length, sent);
@@ -239,7 +239,7 @@ final class FuseScript implements AutoCloseable {
     private void serve() {
         if (!server.isPaused()) {
             assertEquals(0, server.serve());
-            // Where one client at a time is served, the loop comes back for the rest.
+            // With few requests under way, one call handles one request; the loop calls again for the rest.
             assertEquals(0, server.serve());
         }
     }
@@ -249,7 +249,7 @@ final class FuseScript implements AutoCloseable {
             switch (opcode) {
                 case FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET, FuseProtocol.INTERRUPT,
                     FuseProtocol.NOTIFY_REPLY -> {
-                    // These have no answer.
+                    // These requests have no answer.
                 }
                 default -> unanswered.put(unique, opcode);
             }
@@ -308,7 +308,7 @@ final class FuseScript implements AutoCloseable {
                     complete(backend, 0);
                 }
             }
-            // What lay in the socket unread was never asked.
+            // Requests still unread in the socket were never received.
         }
     }
 

@@ -48,7 +48,7 @@ class FuseServerTest {
 
     @BeforeAll
     static void load() {
-        // What the first use of a class opens is the JVM's own.
+        // The JVM opens descriptors of its own at the first use of a class.
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
         assertTrue(Descriptors.count() > 0);
     }
@@ -145,7 +145,7 @@ class FuseServerTest {
         for (final int opcode : opcodes) {
             final int needed = argumentsLength(opcode);
             for (int length = 0; length < needed; length++) {
-                // What a longer request left behind would pass for arguments.
+                // The rest of an earlier, longer request must not be taken for arguments.
                 fillArguments(opcode);
                 send(opcode, node.id(), FuseInHeader.LENGTH + needed, FuseInHeader.LENGTH + needed);
                 drain();
@@ -254,7 +254,7 @@ class FuseServerTest {
 
     @Test
     void shouldAskForTheAttributesBeforeTheFileIsLookedUp() {
-        // Size 0 where the owner cannot tell.
+        // Size 0 when the owner cannot say.
         backend.errno = Errno.EIO;
         assertTrue(server.askFirst(node));
         assertEquals(0, lookUp(NAME));
@@ -411,7 +411,7 @@ class FuseServerTest {
         assertThrows(IllegalStateException.class, () -> request.replyWritten(1));
         assertThrows(IllegalStateException.class, () -> request.replyAttributes(new FileAttributes()));
         assertThrows(IllegalStateException.class, request::replySuccess);
-        // More than was asked for is its sender's fault, and the reader's error.
+        // If the owner sends more than was asked for, the read fails.
         request.replyData(backend.memory.address(), 11);
         assertEquals(Errno.EIO, receive());
     }
@@ -494,7 +494,7 @@ class FuseServerTest {
             case FuseProtocol.INIT -> initArguments(7, 40, 0, 0);
             case FuseProtocol.LOOKUP -> putName(new FuseName(3, 4));
             default -> {
-                // Zeros do.
+                // Zeros are allowed.
             }
         }
     }
@@ -573,7 +573,7 @@ class FuseServerTest {
 
     private void drain() {
         while (receive() != NO_ANSWER) {
-            // Whatever it was.
+            // Whatever the request was.
         }
     }
 }

@@ -58,7 +58,7 @@ class FusermountTest {
     @BeforeEach
     void prepare() throws IOException {
         directory = Files.createDirectory(temporary.toRealPath().resolve("files"));
-        // What the first use of JNA opens is its own.
+        // JNA opens descriptors of its own at the first use.
         assertTrue(LibC.INSTANCE.getuid() >= 0);
         descriptorsBefore = Descriptors.count();
     }

@@ -16,8 +16,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
 
 /**
- * Maps files as it is told to on its standard input, one command a line, each answered with one number: an application,
- * in a process of its own. It touches mappings by way of a pipe, so that what is not there is EFAULT and not the end.
+ * An application in a process of its own that maps files as commanded on its standard input; each line is a command,
+ * answered with one number. It accesses mappings through a pipe, so that a missing page gives EFAULT instead of a
+ * deadly signal.
  */
 public final class MappingProcess {
     private static final int PAGE = 4096;

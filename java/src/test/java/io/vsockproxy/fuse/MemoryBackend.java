@@ -80,7 +80,7 @@ class MemoryBackend implements FileBackend {
         final int index,
         final int length,
         final long address) {
-        // What a backend may do: frame it where it lies.
+        // A backend may overwrite what precedes the bytes, to frame them in place.
         buffer.setMemory(index - FuseMount.WRITE_SCRATCH_LENGTH, FuseMount.WRITE_SCRATCH_LENGTH, (byte) 0xEE);
         if (refusesWrites) {
             refusedWrites.incrementAndGet();

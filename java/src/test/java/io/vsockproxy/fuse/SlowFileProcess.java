@@ -17,10 +17,10 @@ import java.util.List;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * A file on a device made slow: served on a mount of this process's own, where every request waits for as long as it is
- * told. Arguments: the directory, the file's length and the seed of its {@link Pattern}. It says the number of an open
- * descriptor of the file, and from the command {@code hold} on the name of each request that waits; {@code next}
- * lets those go, {@code release} all. It ends with its input.
+ * A file on a slow device, simulated by a mount of this process, where requests wait until they are released.
+ * Arguments: the directory, the file's length and the seed of its {@link Pattern}. It prints the number of an open
+ * descriptor of the file. After the command {@code hold}, requests wait, and it prints the name of each; {@code next}
+ * releases those that wait now, {@code release} all from now on. It ends at the end of its input.
  */
 public final class SlowFileProcess {
     private SlowFileProcess() {
@@ -37,7 +37,7 @@ public final class SlowFileProcess {
         } finally {
             fixture.run(backend::release);
             fixture.end();
-            // Whatever else there is waits for nobody.
+            // Other requests never wait.
             System.exit(0);
         }
     }

@@ -16,8 +16,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Mounts on the directory it is given, has a file opened there, takes the kernel's LOOKUP for it from /dev/fuse, says
- * so, and never answers.
+ * Mounts on the directory given, opens a file there, reads the kernel's LOOKUP for it from /dev/fuse, reports that, and
+ * never answers.
  */
 public final class UnansweredLookupProcess {
     private UnansweredLookupProcess() {

@@ -33,7 +33,7 @@ class AbstractSocketsTest {
 
     @BeforeEach
     void chooseNames() {
-        // The namespace is everybody's; the directory's name is not.
+        // All processes share the namespace, but the directory's name is unique.
         link = Path.of("@" + directory + "/link");
         target = Path.of("@" + directory + "/target");
         forward = Path.of("@" + directory + "/forward");

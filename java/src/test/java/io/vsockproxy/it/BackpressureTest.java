@@ -38,7 +38,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Readers that do not read: how much waits for them, and that nothing of it is lost.
+ * Readers that do not read: how much is queued for them, and that none of it is lost.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -186,12 +186,13 @@ class BackpressureTest {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         final Connection hasty = HOST.connect(guest);
-        // Its guest does not read, so the host can pass nothing on: the application's words wait in its socket.
+        // Its guest does not read, so the host cannot forward anything, and what the application has written waits in
+        // its socket.
         connection.application().sendUntilStalled(new byte[PIECE_LENGTH], 100 << 20);
         final byte[] words = Pattern.bytes(5, 100_000);
         hasty.application().send(words);
         hasty.application().close();
-        // And the host finds out that nobody listens there before it has read them.
+        // And the host learns that nobody listens there before it has read that.
         guest.send(Messages.data(hasty.handle(), "anybody?"));
         guest.send(Messages.data(hasty.handle(), "anybody?"));
         guest.link().awaitTaken();

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What an application gets whose request about a file its owner answers with what cannot be.
+ * What an application gets when the owner sends an impossible answer to its request about a file.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class BadAnswersTest {

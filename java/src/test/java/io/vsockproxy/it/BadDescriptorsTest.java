@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Descriptors that a guest lists or sends, and should not have.
+ * Descriptors that a guest should not have listed or sent.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class BadDescriptorsTest {
@@ -106,7 +106,7 @@ class BadDescriptorsTest {
     @ParameterizedTest
     @ValueSource(longs = {0, 1, 77})
     void shouldEndTheSessionWhenAConnectResponseHasABadHandle(final long handle) {
-        // Only a guest's proxy asks a raw host, so it is the guest that is given a bad handle.
+        // Only a guest's proxy sends requests to a raw host, so here the guest gets a bad handle.
         try (RunningGuest guest = new RunningGuest()) {
             final Endpoint application = HOST.closing(guest.connectApplication());
             final long cookie = guest.host().receive().getConnectRequest().getCookie();
@@ -130,7 +130,7 @@ class BadDescriptorsTest {
             pipe[1]);
         pipe[1].close();
         expectCloses(guest, -1, -2, -3);
-        // The one that rode along has been closed by the host: it was the last write end.
+        // The host has closed the one that came along, which was the last write end.
         pipe[0].expectEnd();
         expectAnswer(guest);
     }
@@ -147,7 +147,7 @@ class BadDescriptorsTest {
             expectCloses(guest, -6, -5);
             end.expectEnd();
         } else {
-            // Nobody can write to it, so there is no such stream to write to: only the descriptor is refused.
+            // It cannot be written to, so only the descriptor is refused.
             expectCloses(guest, -6);
         }
         expectUsable(guest, connection);
@@ -201,7 +201,7 @@ class BadDescriptorsTest {
         int most = 0;
         boolean open = true;
         for (int i = 0; i < 40 && open; i++) {
-            // Whole frames, so that nothing else could be the reason.
+            // Whole frames, so that nothing else can be the reason.
             final byte[] frame = RawPeer.frame(Messages.close(0));
             int sent = guest.link().trySend(frame, 0, frame.length, each);
             while (sent == -Errno.EAGAIN) {
@@ -237,7 +237,7 @@ class BadDescriptorsTest {
         for (int i = 1; i <= 3; i++) {
             events.add(HOST.closing(Endpoint.eventfd(i)));
         }
-        // All three ride on the first frame, which asks for one.
+        // All three come with the first frame, which lists one.
         guest.send(Messages.data(connection.handle(), "a", descriptor(TRANSPORTABLE, 0)),
             events.toArray(new Endpoint[0]));
         guest.send(Messages.data(connection.handle(), "b",

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Frames that no honest guest sends: what ends the session, and what is passed over.
+ * Frames that no correct guest sends: those that end the session, and those that are ignored.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -130,7 +130,7 @@ class BadFramesTest {
         guest.send(Messages.data(-12345, new byte[300_000]));
         guest.send(Messages.close(-99));
         guest.send(Messages.close(Long.MIN_VALUE));
-        // Handle 0 is how newer versions greet: not even counted.
+        // Handle 0 is for the extension's notices, and not even counted.
         guest.send(Messages.close(0));
         expectAnswer(guest);
         guest.close();

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Much at once, and many at once, through two processes.
+ * Much data and many connections at once, through two processes.
  */
 @RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -63,7 +63,7 @@ class BulkTest {
     void shouldDeliverWhatIsQueuedForASlowReaderBeforeTheEnd(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
         final byte[] bytes = Pattern.bytes(3, QUEUED);
-        // The reader begins when the writer has done all it can without one.
+        // The reader begins when the writer can write no more without it.
         final long total = ends[0].sendUntilStalled(bytes, bytes.length);
         final CompletableFuture<Void> rest = Background.start(() -> {
             ends[0].send(Arrays.copyOfRange(bytes, (int) total, bytes.length));

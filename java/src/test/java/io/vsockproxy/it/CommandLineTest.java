@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What a person sees who starts and stops a proxy.
+ * What a user sees when starting and stopping a proxy.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class CommandLineTest {
@@ -158,7 +158,7 @@ class CommandLineTest {
     @Test
     void shouldKeepItsLoopOnTheProcessorThatItIsTold() throws IOException {
         final Path link = directory.resolve("link");
-        // One that this process may use, whatever it is confined to.
+        // A processor that this process may use, however it is confined.
         final String cpu = allowedCpus(Path.of("/proc/self/status")).split("[-,]", 2)[0];
         try (ProxyProcess host = ProxyProcess.start("host", "--listen", "unix:" + link, "--cpu", cpu).awaitReady();
             Stream<Path> threads = Files.list(Path.of("/proc/" + host.pid() + "/task"))) {
@@ -244,7 +244,7 @@ class CommandLineTest {
     void shouldExitWhenItCannotListenThoughItsHostIsThere() {
         final Path link = directory.resolve("link");
         final Path missing = directory.resolve("missing/socket");
-        // A link on which nothing is said.
+        // A link on which the peer sends nothing.
         try (Endpoint listening = Endpoint.listen(link); ProxyProcess guest = ProxyProcess.start(
             "guest", "--connect", "unix:" + link, "--extensions", "off", "--forward", missing + "=/nowhere")) {
             assertEquals(1, guest.awaitExit(), guest::toString);
@@ -274,7 +274,7 @@ class CommandLineTest {
         try {
             return Files.readString(thread.resolve("comm"));
         } catch (final IOException e) {
-            // It has ended since.
+            // It has ended meanwhile.
             return "";
         }
     }

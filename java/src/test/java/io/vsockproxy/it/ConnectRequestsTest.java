@@ -32,7 +32,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Requests that are answered with an errno, and connections that are made.
+ * Connect requests: those that are answered with an errno, and those that succeed.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -146,7 +146,7 @@ class ConnectRequestsTest {
             assertTrue(request.getCookie() < 0);
             guest.host().send(Messages.connectResponse(request.getCookie(), Errno.EACCES, 0));
             application.expectEnd();
-            // And the next one is asked for all the same.
+            // And the next one is still requested.
             try (Endpoint next = guest.connectApplication()) {
                 final long cookie = guest.host().receive().getConnectRequest().getCookie();
                 guest.host().send(Messages.connectResponse(cookie, 0, 5));
@@ -169,7 +169,7 @@ class ConnectRequestsTest {
             try (Endpoint tooMuch = guest.connectApplication()) {
                 tooMuch.expectEnd();
             }
-            // One that gives up may have sent something: it keeps its place until the host has answered.
+            // A connection that gives up may have sent something, so it keeps its place until the host has answered.
             waiting.remove().close();
             try (Endpoint tooMuch = guest.connectApplication()) {
                 tooMuch.expectEnd();

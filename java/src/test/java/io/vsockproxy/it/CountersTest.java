@@ -41,7 +41,7 @@ import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
 /**
- * What a host process shows of itself in its file of counters, read by this process while it runs.
+ * The counters that a host process keeps in its file, read by this process while it runs.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class CountersTest {
@@ -105,7 +105,7 @@ class CountersTest {
         awaitCounter(CounterId.STREAM_HANDLES, 6);
         assertLedger(7);
 
-        // What waits for a reader, and what waits for its frame.
+        // One that waits for a reader, and one that waits for its frame.
         final FileDescriptor[] entries = new FileDescriptor[3];
         Arrays.fill(entries, Messages.descriptor(TRANSPORTABLE, 0));
         guest.send(Messages.data(stalled, new byte[MUCH]));
@@ -147,7 +147,7 @@ class CountersTest {
         awaitCounter(CounterId.UNKNOWN_HANDLES, 1);
         awaitCounter(CounterId.SESSIONS_BEGUN, 1);
         assertEquals(host.pid(), counters.pid());
-        // A session's share stays when it has ended.
+        // What a session has counted stays when it has ended.
         guest.close();
         awaitCounter(CounterId.SESSIONS, 0);
         awaitCounter(CounterId.BYTES_IN, 4);
@@ -193,7 +193,7 @@ class CountersTest {
 
     @Test
     void shouldReplaceTheFileOfAnEarlierProxyAndLeaveItsOwn() {
-        // Or the host would wait for it.
+        // Otherwise the host would wait for it.
         guest.close();
         host.signal("TERM");
         assertEquals(0, host.awaitExit());

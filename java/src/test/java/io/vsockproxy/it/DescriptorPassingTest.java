@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Descriptors in numbers, in each other, and of kinds that only the link itself can carry, through two processes.
+ * Many descriptors, descriptors in each other, and kinds that only the link itself can carry, through two processes.
  */
 @RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -75,7 +75,7 @@ class DescriptorPassingTest {
         final Endpoint[] seqpacket = PAIR.closing(Endpoint.socketPair(Constants.SOCK_SEQPACKET));
         final Endpoint[] in = PAIR.closing(Endpoint.pipe());
         final Endpoint[] out = PAIR.closing(Endpoint.pipe());
-        // Between the others, and at both ends, on a link that carries such.
+        // Kinds that need such a link, between the others and at both ends.
         final List<Endpoint> passed = new ArrayList<>(List.of(stream[1], in[0], datagram[1], out[1], seqpacket[1]));
         if (TestLink.carriesDescriptors()) {
             passed.addAll(3, List.of(PAIR.closing(Endpoint.eventfd(8))));
@@ -109,7 +109,7 @@ class DescriptorPassingTest {
         for (int depth = 1; depth <= DEPTH; depth++) {
             final int type = depth % 2 == 0 ? Constants.SOCK_SEQPACKET : Constants.SOCK_STREAM;
             final Endpoint[] inner = PAIR.closing(Endpoint.socketPair(type));
-            // There, and the next time back.
+            // In one direction, and the next time in the other.
             final boolean there = depth % 2 == 1;
             outer[there ? 0 : 1].pass("depth " + depth, inner[1]);
             final Received received = outer[there ? 1 : 0].receive();
@@ -121,7 +121,7 @@ class DescriptorPassingTest {
         assertEquals("innermost", outer[1].receive().text());
         outer[1].send("and back");
         assertEquals("and back", outer[0].receive().text());
-        // What was passed lives on when what it was passed in has gone.
+        // What was passed stays open when the socket that it was passed on has been closed.
         Endpoint.closeAll(first);
         outer[0].send("still");
         assertEquals("still", outer[1].receive().text());
@@ -173,7 +173,7 @@ class DescriptorPassingTest {
         final List<Endpoint> received = ends[1].receive().descriptors();
         received.forEach(PAIR::closing);
         assertEquals(3, received.size());
-        // The very same eventfd, not a copy.
+        // The same eventfd, not another one.
         received.get(0).write(ByteBuffer.allocate(Long.BYTES).order(ByteOrder.nativeOrder()).putLong(5).array());
         assertEquals(5, value(event));
         assertEquals(path, Files.readSymbolicLink(Path.of("/proc/self/fd/" + received.get(1).fd())));
@@ -221,7 +221,7 @@ class DescriptorPassingTest {
     void shouldKeepDescriptorsWithTheirBytes(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
         final Endpoint[] pipe = PAIR.closing(Endpoint.pipe());
-        // Bytes before and after; the descriptors must not come earlier, nor later.
+        // Bytes before and after; the descriptors must arrive neither earlier nor later.
         ends[0].send("before");
         ends[0].send("with", pipe[0]);
         ends[0].send("after");
@@ -232,7 +232,7 @@ class DescriptorPassingTest {
             if (!received.descriptors().isEmpty()) {
                 PAIR.closing(received.only());
                 at = text.length();
-                // A receive may bring what came before along, but not what comes after.
+                // A receive may also return earlier bytes, but not later ones.
                 assertTrue((text + received.text()).startsWith("before"), text.toString());
             }
             text.append(received.text());

@@ -39,8 +39,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A host whose link carries no descriptors, the connection beside it that does, and guests that use both as they
- * please.
+ * A host whose link carries no descriptors, a second connection that does, and guests that may use both in any way.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class DescriptorSocketTest {
@@ -123,7 +122,7 @@ class DescriptorSocketTest {
             assertEquals(1, received.bytes().length);
             assertEquals(expected, value(received.only()));
         }
-        // As it is confirmed, and once more, which is nobody's handle any longer.
+        // The Close that confirms it, and a second one, whose handle is no longer in use.
         guest.send(Messages.close(listed.get(0).getHandle()));
         guest.send(Messages.close(listed.get(0).getHandle()));
         expectUsable(handle, application);
@@ -156,7 +155,7 @@ class DescriptorSocketTest {
         assertEquals(handle, confirmed());
         application.expectEnd();
         expectUsable(other, otherApplication);
-        // From now on there is no way for them.
+        // From now on descriptors cannot be sent.
         otherApplication.send("in vain", events(1)[0]);
         assertEquals(other, confirmed());
         otherApplication.awaitHangUp();

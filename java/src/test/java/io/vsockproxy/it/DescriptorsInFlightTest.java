@@ -31,8 +31,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A host without privileges, for which the kernel has no more descriptors in flight than RLIMIT_NOFILE for all of its
- * user (ETOOMANYREFS in unix(7)): for a while they are too many.
+ * An unprivileged host, whose user may have no more descriptors in flight than RLIMIT_NOFILE (ETOOMANYREFS in unix(7)):
+ * for a while there are too many.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class DescriptorsInFlightTest {
@@ -106,7 +106,7 @@ class DescriptorsInFlightTest {
         Arrays.fill(events, event);
         for (int i = 0; i < MESSAGES; i++) {
             guest.link().send(RawPeer.frame(Messages.data(handles[0], "x", entries)), events);
-            // Until the host has received them they count as this process's, which has no such limit.
+            // Until the host has received them, they count for this process, which has no such limit.
             guest.link().awaitTaken();
         }
         guest.send(Messages.data(handles[1], "for another"));

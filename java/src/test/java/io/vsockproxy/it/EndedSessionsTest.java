@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What has come in sessions that have ended still waits for its readers, but not of any number of sessions.
+ * Bytes received in sessions that have ended wait for their readers, but only for a limited number of sessions.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class EndedSessionsTest {

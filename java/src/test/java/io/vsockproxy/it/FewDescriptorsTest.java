@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A host process that may have few descriptors, and runs out of them.
+ * A host process with a low limit on descriptors, which runs out of them.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FewDescriptorsTest {
@@ -72,7 +72,7 @@ class FewDescriptorsTest {
         final int before = handles.size();
         useUpDescriptors();
         assertTrue(handles.size() > before + 5, "connections: " + handles.size());
-        // A stand-in cannot be made either: only the stream that it came for ends.
+        // A stand-in cannot be made either: only the stream that it was passed on ends.
         final long handle = handles.removeLast();
         final Endpoint application = opened.removeLast();
         guest.send(Messages.data(handle, "x", Messages.descriptor(FIFO_READ, -100)));
@@ -82,7 +82,7 @@ class FewDescriptorsTest {
         application.close();
         assertEquals(0, connect(), "a connection with the descriptor that has become free");
         assertEquals(Errno.EMFILE, connect());
-        // A guest that comes now waits in the backlog until there is room.
+        // A guest that connects now waits in the backlog until there are descriptors.
         try (RawPeer next = RawPeer.guestOf(TestLink.in(directory))) {
             host.awaitErrorLine("accept: EMFILE");
             closeOne();
@@ -97,7 +97,7 @@ class FewDescriptorsTest {
         limitDescriptors("0");
         try (RawPeer next = RawPeer.guestOf(TestLink.in(directory))) {
             host.awaitErrorLine("accept: EMFILE");
-            // It tries ten times a second.
+            // The host tries to accept ten times a second.
             Thread.sleep(500);
             limitDescriptors(Integer.toString(LIMIT));
             next.send(Messages.fstatRequest(-1, 1));
@@ -113,8 +113,8 @@ class FewDescriptorsTest {
         final long lucky = handles.removeLast();
         final Endpoint luckyApplication = opened.removeLast();
         useUpDescriptors();
-        // More than are spare. The frame's rest comes in one receive with the next frame and its descriptor, which
-        // must not be taken for one of those.
+        // More than are left. The rest of the frame arrives in one receive with the next frame and its descriptor,
+        // which must not be taken for one of the first frame's.
         final FileDescriptor entry = Messages.descriptor(TRANSPORTABLE, 0);
         final FileDescriptor[] entries = new FileDescriptor[MANY];
         Arrays.fill(entries, entry);
@@ -149,7 +149,7 @@ class FewDescriptorsTest {
                 assertEquals(3, received.descriptors().size());
                 received.descriptors().forEach(Endpoint::close);
             }
-            // And the other way: they ride on the link, and are closed here at once.
+            // In the other direction they are sent on the link, and closed here at once.
             for (int i = 0; i < 20; i++) {
                 opened.getLast().send("y", event, event, event);
                 assertEquals(3, guest.receive().getData().getTransferredFdCount());

@@ -56,7 +56,7 @@ class FifoLoopAllocationTest {
         });
         check("poll", owner, i -> assertEquals(Constants.EPOLLOUT, standIn.poll(Constants.EPOLLOUT, 0)));
         check("poll that waits, and read", owner, i -> {
-            // Nothing is there: the kernel asks once to be told, and once more when it has been.
+            // The FIFO is empty: the kernel polls once and waits to be notified, and polls again after that.
             assertEquals(0, standIn.poll(Constants.EPOLLIN, 0));
             fifo.write(BYTES);
             standIn.await(Constants.EPOLLIN, "what was written to show");

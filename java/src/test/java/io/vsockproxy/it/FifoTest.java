@@ -42,7 +42,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * FIFOs that are open for reading and writing at once, over a link that carries no descriptors: what applications of
+ * FIFOs that are open for reading and writing at once, over a link that carries no descriptors: what applications on
  * both sides see. See docs/decisions/0012-fifos-on-demand.md.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -88,7 +88,7 @@ class FifoTest {
         assertEquals("here", fifo.readText(4));
         fifo.write("there");
         assertEquals("there", standIn.readText(5));
-        // Who writes may be who reads.
+        // The writer may be the reader.
         standIn.write("and back");
         assertEquals("and back", standIn.readText(8));
     }
@@ -113,7 +113,7 @@ class FifoTest {
         final Endpoint standIn = PROXIES.pass(ends[0], ends[1], fifo);
         fifo.write("the owner's own");
         standIn.await(Constants.EPOLLIN, "what is there to show");
-        // Everything that a proxy might do by itself, it does before this is through.
+        // Anything that a proxy might do by itself would be done before this is.
         ends[0].send("x");
         ends[1].readText(1);
         assertEquals("the owner's own", fifo.readText(15));
@@ -223,7 +223,7 @@ class FifoTest {
             fifo.write("x");
         }
         awaitEvent(epoll);
-        // Left unread it may be told once more than needed, but not for ever.
+        // While the bytes stay unread there may be one notification too many, but not an endless number.
         Await.until(() -> !hasEvent(epoll), () -> "an end of events");
         pause();
         assertFalse(hasEvent(epoll));
@@ -315,7 +315,7 @@ class FifoTest {
         assertEquals(
             Files.readSymbolicLink(Path.of("/proc/self/fd/" + fifo.fd())),
             Files.readSymbolicLink(Path.of("/proc/self/fd/" + back.fd())));
-        // The same open file, not another.
+        // The same open file description, not another.
         back.setNonBlocking();
         assertTrue(fifo.isNonBlocking());
         // And again, from the stand-in that is still there.
@@ -375,7 +375,7 @@ class FifoTest {
     void shouldTakeNothingForAMapping(final Role from) throws Exception {
         final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
-        // After a write, the kernel believes that there is a file of that size.
+        // After a write, the kernel believes that the file has that size.
         assertEquals(4, write(standIn, "kept"));
         final long address = FileCalls.map(standIn, MAPPING_LENGTH, Constants.PROT_READ, Constants.MAP_PRIVATE);
         if (!Errno.isError(address)) {

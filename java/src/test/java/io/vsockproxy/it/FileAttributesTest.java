@@ -45,7 +45,7 @@ class FileAttributesTest {
             expectSame(file, received);
             assertEquals(Constants.S_IFREG | 0640, FileCalls.attributes(received).mode());
             assertEquals(2, FileCalls.attributes(received).links());
-            // They are asked for anew each time.
+            // The kernel asks for them each time.
             Files.setAttribute(path, "unix:mode", 0604);
             Files.setLastModifiedTime(path, FileTime.from(Instant.ofEpochSecond(1_234_567_890, 123_456_789)));
             Files.delete(PROXIES.directory().resolve("link-" + from));

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A peer without flow control that passes a file and goes on sending, before it says how long the file is: more than
- * may wait for a stream, so that the link is not read, and what it says of the file is behind that.
+ * A peer without flow control that passes a file and goes on sending before it tells the file's size: more than may
+ * wait for a stream, so that the proxy stops reading the link, and the size is behind that data.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FileBeforeDataTest {

@@ -128,7 +128,7 @@ class FileContentTest {
         assertArrayEquals(Arrays.copyOfRange(content, 10, 15), passed.readFully(5));
         final Endpoint back = PROXIES.pass(ends[1], ends[0], passed);
         assertArrayEquals(Arrays.copyOfRange(content, 15, 20), back.readFully(5));
-        // From here on each has its own.
+        // From here on, each side has its own position.
         assertArrayEquals(Arrays.copyOfRange(content, 10, 12), file.readFully(2));
 
         FileCalls.seek(file, 0, FileCalls.SEEK_END);
@@ -205,7 +205,7 @@ class FileContentTest {
         assertEquals(0, FileCalls.size(file));
         assertArrayEquals(content, file.readToEnd());
         assertArrayEquals(Arrays.copyOfRange(content, 3, 9), FileCalls.read(file, 3, 6));
-        // One that is made up anew for each read.
+        // A file whose content is generated for each read.
         final Endpoint uptime = PROXIES.pass(
             Role.GUEST, PROXIES.closing(Endpoint.open(Path.of("/proc/uptime"), Constants.O_RDONLY)));
         assertTrue(new String(uptime.readToEnd(), StandardCharsets.ISO_8859_1).matches("[0-9.]+ [0-9.]+\n"));
@@ -245,7 +245,7 @@ class FileContentTest {
         } finally {
             Syscalls.munmap(address, content.length);
         }
-        // A new mapping shows what is there now, of which the receiver's kernel has not been told.
+        // A new mapping shows the current content, although the receiver's kernel has not been told of the change.
         final byte[] overwritten = Pattern.bytes(7, content.length);
         assertEquals(content.length, FileCalls.write(original, 0, overwritten));
         final long again = FileCalls.map(file, content.length, Constants.PROT_READ, Constants.MAP_SHARED);

@@ -136,7 +136,7 @@ class FileIsolationTest {
         try {
             return Files.readString(thread.resolve("wchan")).contains("request_wait_answer");
         } catch (final IOException e) {
-            // It has ended in the meantime.
+            // It has ended meanwhile.
             return false;
         }
     }

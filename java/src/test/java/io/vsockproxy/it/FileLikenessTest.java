@@ -24,8 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * That a received file is like a file: a program does the same to either, by every call and by ordinary commands, and
- * says where they differ. What may differ is in docs/behaviour.md, and not done here.
+ * A received file behaves like a local one: a program does the same to both, with every call and with ordinary
+ * commands, and reports differences. Differences that docs/behaviour.md describes are left out.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FileLikenessTest {

@@ -53,7 +53,7 @@ class FilePassingTest {
         final Endpoint first = PROXIES.file("first".getBytes(StandardCharsets.ISO_8859_1), Constants.O_RDONLY);
         final Endpoint second = PROXIES.file("second".getBytes(StandardCharsets.ISO_8859_1), Constants.O_RDONLY);
         ends[0].send("before");
-        // Read before more is sent: the kernel joins bytes to descriptors that come behind them.
+        // Read before more is sent, because the kernel may join these bytes with later ones that have descriptors.
         assertEquals("before", text(ends[1], 6));
         ends[0].send("with", first, pair[0], second, pipe[0]);
         ends[0].send("after");
@@ -104,7 +104,7 @@ class FilePassingTest {
                 file.close();
                 next += 3;
             }
-            // Whoever has read a message has got the file that came with it.
+            // Whoever has read a message has received its file.
             assertFalse(text.indexOf(text(next)) >= 0, () -> "a file is missing behind '" + text + "'");
         }
         assertEquals(expected.toString(), text.toString());
@@ -121,7 +121,7 @@ class FilePassingTest {
         final Endpoint file = PROXIES.closing(received.only());
         assertEquals("rest", text(ends[1], 4));
         ends[1].expectEnd();
-        // The stream is over; the file is not.
+        // The stream has ended, but not the file.
         assertEquals("content", file.readText(7));
     }
 
@@ -258,7 +258,7 @@ class FilePassingTest {
             .redirectInput(new File("/proc/self/fd/" + file.fd())).redirectOutput(ProcessBuilder.Redirect.DISCARD)
             .start();
         assertTrue(child.waitFor(20, TimeUnit.SECONDS));
-        // One after the other is closed, and the others still read.
+        // They are closed one after the other, and the others can still be read.
         file.close();
         assertArrayEquals(Pattern.bytes(3, 100), FileCalls.read(copy, 0, 100));
         copy.close();

@@ -25,8 +25,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What an application sends of a received file without reading it. The kernel would take that from its page cache, of
- * which the owner knows nothing.
+ * Applications that send from a received file without reading it. The kernel would take the bytes from its page cache,
+ * which may be out of date.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -56,8 +56,8 @@ class FileSendingTest {
         COPY_FILE_RANGE {
             @Override
             byte[] send(final Endpoint file, final long offset) throws IOException {
-                // Between file systems it is for programs to copy; these two are on the same mount. The kernel does not
-                // copy beyond the size that it knows of, and whoever copies has asked for that before.
+                // The kernel copies only within one file system, so both files are on the same mount. It does not copy
+                // beyond the size that it has cached, and programs that copy ask for the size first.
                 final Endpoint copy = PROXIES.pass(Role.GUEST, PROXIES.file(new byte[0], Constants.O_RDWR));
                 FileCalls.size(file);
                 final long sent = FileCalls.copy(file, offset, LENGTH, copy);

@@ -55,8 +55,9 @@ class FileTruncationTest {
     }
 
     /**
-     * In memory the reads are answered from the mapped file, whose end moves while the answers lie in the link: each
-     * must still be a frame, and the session must live. What a read shows is the pattern or what was cut off: zeros.
+     * For a file in memory, reads are answered from a mapping, and the end of the file moves while answers are on their
+     * way to the link: each must still be a whole frame, and the session must go on. A read shows the pattern, or zeros
+     * where the file was cut.
      */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
@@ -88,7 +89,7 @@ class FileTruncationTest {
         }
         System.out.println("reads while the file was cut " + CUTS + " times: " + reads);
         assertTrue(reads > 0);
-        // The session lives, and so does the stream that the file came on.
+        // The session goes on, and so does the stream that the file was passed on.
         fill(original, content);
         assertArrayEquals(Arrays.copyOf(content, READ_LENGTH), FileCalls.read(file, 0, READ_LENGTH));
         ends[0].send("still here");
@@ -101,7 +102,7 @@ class FileTruncationTest {
         for (; !stopped.get() || reads == 0; reads++) {
             final int offset = reads % (LENGTH / READ_LENGTH) * READ_LENGTH;
             final int count = FileCalls.read(file, offset, bytes);
-            // What was cut away in the middle of the answer may be an error of this one read.
+            // If the file was cut in the middle of an answer, that read may fail.
             assertTrue(count >= 0 || count == -Errno.EIO || count == -Errno.EFAULT, () -> FileCalls.describe(count));
             for (int i = 0; i < count; i++) {
                 if (bytes[i] != content[offset + i] && bytes[i] != 0) {

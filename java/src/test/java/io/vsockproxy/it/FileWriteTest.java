@@ -108,13 +108,13 @@ class FileWriteTest {
         assertEquals(0, Syscalls.fcntl(passed.fd(), Constants.F_SETFL, Constants.O_APPEND));
         final Endpoint back = PROXIES.pass(ends[1], ends[0], PROXIES.pass(ends[0], ends[1], file));
         assertEquals(0, Syscalls.fcntl(back.fd(), Constants.F_SETFL, Constants.O_APPEND));
-        // Of which the receiver's kernel knows nothing.
+        // The receiver's kernel does not know of this.
         assertEquals(2, FileCalls.write(file, 3, new byte[] {4, 5}));
         assertEquals(1, FileCalls.write(passed, FileCalls.CURRENT_POSITION, new byte[] {6}));
         assertEquals(1, FileCalls.write(file, 6, new byte[] {7}));
         assertEquals(1, FileCalls.write(back, FileCalls.CURRENT_POSITION, new byte[] {8}));
         assertArrayEquals(new byte[] {1, 2, 3, 4, 5, 6, 7, 8}, FileCalls.read(file, 0, 100));
-        // No longer than that is wanted.
+        // It may not be longer than that.
         assertEquals(0, Syscalls.fcntl(passed.fd(), Constants.F_SETFL, 0));
         assertEquals(1, FileCalls.write(passed, 0, new byte[] {9}));
         assertArrayEquals(new byte[] {9, 2, 3, 4, 5, 6, 7, 8}, FileCalls.read(file, 0, 100));
@@ -134,7 +134,7 @@ class FileWriteTest {
         final List<CompletableFuture<Void>> writers = new ArrayList<>();
         for (int i = 0; i < 4; i++) {
             final Endpoint original = PROXIES.closing(Endpoint.open(path, flags));
-            // Two write here, one in each way through the proxies, and all to the same file.
+            // Two write here and one on each side through the proxies, all to the same file.
             final Endpoint file = i < 2 ? original : PROXIES.pass(i == 2 ? Role.GUEST : Role.HOST, original);
             final byte letter = (byte) ('a' + i);
             writers.add(Background.start(() -> {
@@ -189,7 +189,7 @@ class FileWriteTest {
         assertTrue(FileCalls.truncate(readable, 0) < 0);
         assertEquals(-Errno.EACCES, FileCalls.map(
             readable, 4096, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_SHARED));
-        // Not by way of /proc either, which asks root for nothing.
+        // Not through /proc either, where root needs no permission.
         assertEquals(-Errno.EACCES, FileCalls.reopen(readable, Constants.O_RDWR));
         assertEquals(-Errno.EACCES, FileCalls.reopen(readable, Constants.O_WRONLY));
         assertEquals(Constants.O_WRONLY, writable.statusFlags() & Constants.O_ACCMODE);
@@ -197,7 +197,7 @@ class FileWriteTest {
         assertEquals(-Errno.EACCES, FileCalls.reopen(writable, Constants.O_RDONLY));
         assertEquals(10, FileCalls.write(writable, 0, Pattern.bytes(3, 10)));
         assertArrayEquals(Pattern.bytes(3, 10), FileCalls.read(readable, 0, 10));
-        // Of what was granted, any part may be opened again.
+        // It may be opened again with any part of the access that was granted.
         final Endpoint again = PROXIES.closing(
             Endpoint.of(FileCalls.reopen(readable, Constants.O_RDONLY), "reopen"));
         assertArrayEquals(Pattern.bytes(3, 10), FileCalls.read(again, 0, 10));
@@ -225,7 +225,7 @@ class FileWriteTest {
 
     @Test
     void shouldReportWhatTheOwnersFileSystemRefuses() throws IOException {
-        // /proc/sys takes one value and no other.
+        // This file accepts only numbers.
         final Endpoint file = PROXIES.pass(
             Role.GUEST, PROXIES.closing(Endpoint.open(Path.of("/proc/self/oom_score_adj"), Constants.O_RDWR)));
         assertEquals(-Errno.EINVAL, FileCalls.write(file, 0, "no number".getBytes(StandardCharsets.ISO_8859_1)));
@@ -253,7 +253,7 @@ class FileWriteTest {
                 Role.GUEST, PROXIES.closing(Endpoint.open(path, Constants.O_RDWR)));
             final byte[] piece = Pattern.bytes(15, MIB / 2 + 100_000);
             assertEquals(piece.length, FileCalls.write(file, 0, piece));
-            // What there is room for is written, and counted.
+            // As much as there is room for is written, and that count returned.
             assertEquals(MIB - piece.length, FileCalls.write(file, piece.length, piece));
             assertEquals(-Errno.ENOSPC, FileCalls.write(file, MIB, piece));
             assertEquals(MIB, FileCalls.size(file));

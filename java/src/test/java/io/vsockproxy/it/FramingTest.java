@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Frames that arrive in all sorts of pieces.
+ * Frames that arrive in pieces of many lengths.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)

@@ -42,7 +42,7 @@ class FullBacklogTest {
     @BeforeEach
     void listen() {
         target = Endpoint.listen(HOST.nothingPath());
-        // One connection more than the backlog says may wait (unix_recvq_full).
+        // One more connection may wait than the backlog's number says (unix_recvq_full).
         assertEquals(0, Syscalls.listen(target.fd(), 0));
     }
 
@@ -57,7 +57,7 @@ class FullBacklogTest {
         final RawPeer guest = HOST.guest();
         connect(guest, -6);
         connect(guest, -7);
-        // Were the loop waiting for the target, the answers would come in this order.
+        // If the loop waited for the target, the answers would arrive in the order of the requests.
         assertEquals(0, errnoOf(guest, -6));
         final Connection other = HOST.connect(guest);
         guest.send(Messages.data(other.handle(), "served"));

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A host that serves the guests in a file, which changes while it runs. The only guest there is has CID 1.
+ * A host that serves the guests listed in a file, which changes while it runs. The only guest has CID 1.
  */
 @InVirtualMachine
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -73,7 +73,7 @@ class GuestsTest {
             exchange(client, server);
             expectRefusal(anotherForward);
 
-            // Another path: what is connected stays.
+            // Another path is allowed: existing connections stay.
             change(host, "1 " + anotherTarget + "\n", "guests that may connect: 1");
             expectRefusal(forward);
             try (Endpoint anotherClient = Endpoint.connect(anotherForward);

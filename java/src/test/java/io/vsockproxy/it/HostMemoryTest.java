@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What a host process's memory does while guests claim more than they send.
+ * How a host process's memory develops while guests announce more than they send.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HostMemoryTest {
@@ -49,7 +49,7 @@ class HostMemoryTest {
             claim(link, 0, GUESTS).forEach(RawPeer::close);
             final int descriptors = Await.stable(host::descriptorCount);
             final long before = host.residentKib();
-            // A command that must be there as a whole, and a Data whose blob would be passed on in parts.
+            // A command that must be received as a whole, and a Data whose blob would be passed on in parts.
             final List<RawPeer> guests = claim(link, MAX_FRAME_LENGTH, GUESTS);
             final long growth = host.residentKib() - before;
             assertTrue(growth < GUESTS * ALLOWED_KIB_PER_GUEST, "grown by " + growth + " KiB");

@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What {@code vsock-proxy info} says. Outside a machine of the tests, of devices only that are not AF_VSOCK's.
+ * The output of {@code vsock-proxy info}. Except in a virtual machine of the tests, only for devices that are not
+ * AF_VSOCK's.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class InfoCommandTest {

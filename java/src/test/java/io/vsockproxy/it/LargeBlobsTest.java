@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Blobs that are large enough to go from the link to their application through a pipe, among others that are not.
+ * Blobs that are large enough to be spliced from the link to their application, among others that are not.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)

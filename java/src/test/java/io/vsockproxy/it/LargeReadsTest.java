@@ -33,8 +33,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Answers to reads that are large enough to go from the link to the kernel through a pipe, from an owner that sends
- * them as it likes.
+ * Answers to reads that are large enough to be spliced from the link to the kernel, from an owner that may send
+ * anything.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LargeReadsTest {
@@ -58,7 +58,7 @@ class LargeReadsTest {
         owner = guest.owner();
         application = guest.application();
         file = guest.passAndReceive(FILE, content.length);
-        // What comes after a large answer is expected to be another one.
+        // After a large answer, the proxy expects another one.
         final CompletableFuture<byte[]> first = read(0);
         owner.send(answer(request()));
         assertArrayEquals(Arrays.copyOf(content, LENGTH), Background.join(first));

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A proxy that has been held up finds datagrams of an application that has left since, and others for it. Sending to a
+ * A proxy that was held up finds datagrams from an application that has left meanwhile, and others for it. Sending to a
  * closed datagram socket drops what the sender has not received.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -57,7 +57,7 @@ class LastDatagramsTest {
             carriers[0].pass("socket", sockets[1]);
             final Endpoint passed = RUNNING.closing(carriers[1].receive().only());
             if (unread) {
-                // The kernel then says ECONNRESET before anything else.
+                // The kernel then reports ECONNRESET before anything else.
                 sockets[0].send("unread");
                 passed.await(Constants.EPOLLIN, "a packet");
             }

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Guests that come and go, and a host that does.
+ * Guests that come and go, and a host that is restarted.
  */
 @RunsOverVsock
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
@@ -65,7 +65,7 @@ class LifecycleTest {
                 servers[i] = listening.accept();
                 exchange(applications[i], servers[i]);
             }
-            // A pipe passed on each, so that the session has more than one thing of its own.
+            // A pipe is passed on each, so that the session has more than one kind of stream.
             final Endpoint[][] pipes = new Endpoint[GUESTS][];
             final Endpoint[] received = new Endpoint[GUESTS];
             for (int i = 0; i < GUESTS; i++) {
@@ -80,7 +80,7 @@ class LifecycleTest {
             guests[1].signal("KILL");
             servers[1].expectEnd();
             pipes[1][1].awaitHangUp();
-            // What the killed guest's application holds ends too: its other ends were the guest's.
+            // The descriptors of the killed guest's application end too, since the guest had their other ends.
             applications[1].expectEnd();
             received[1].expectEnd();
             for (final int i : new int[] {0, 2}) {
@@ -107,7 +107,7 @@ class LifecycleTest {
                 final int descriptorsOfGuest = Await.stable(guest::descriptorCount);
                 for (int round = 0; round < 3; round++) {
                     final ProxyProcess host = round == 0 ? first : startHost(link, target);
-                    // Of a host that has just come, the guest learns when it next looks.
+                    // The guest finds a new host at its next attempt.
                     final Endpoint application = Endpoint.connect(forward(0));
                     final Endpoint server = listening.accept();
                     exchange(application, server);
@@ -122,7 +122,7 @@ class LifecycleTest {
                     server.expectEnd();
                     assertTrue(Files.exists(forward(0)), "the guest's listening socket");
                     Endpoint.closeAll(application, server);
-                    // All but the link itself, and its pipes.
+                    // Everything except the link and its pipes.
                     guest.awaitDescriptorCount(descriptorsOfGuest - 1 - 2 * SplicePipe.DESCRIPTOR_COUNT);
                 }
                 assertEquals(1, guest.output().size(), guest::toString);
@@ -160,7 +160,7 @@ class LifecycleTest {
         try (LogCapture log = new LogCapture(); Endpoint application = guest.connectApplication()) {
             final long cookie = guest.host().receive().getConnectRequest().getCookie();
             guest.host().send(Messages.connectResponse(cookie, 0, 1));
-            // More than its reader's socket takes: the rest waits in the guest, also after the session's end.
+            // More than its reader's socket holds: the rest waits in the guest, even after the end of the session.
             guest.host().send(Messages.data(1, new byte[2 << 20]));
             guest.host().link().awaitTaken();
             guest.host().link().close();

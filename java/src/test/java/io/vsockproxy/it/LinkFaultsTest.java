@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Guests whose link fails with errors that AF_VSOCK has and a unix socket has not. They are put into its system calls
- * by a preloaded library, native/test/faults.c.
+ * Guests whose link fails with errors that only AF_VSOCK has. A preloaded library, native/test/faults.c, makes the
+ * guest's system calls fail.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class LinkFaultsTest {
@@ -63,7 +63,7 @@ class LinkFaultsTest {
             host.send(Messages.data(1, "more"));
             application.expectEnd();
             guest.awaitErrorLine("session ended: the connection failed: " + name);
-            // The first was the one that went well.
+            // The first attempt was the one that succeeded.
             Await.until(() -> attempts(directory).size() > ATTEMPTS, () -> "attempts of " + guest);
             guest.awaitErrorLine(name + "; retrying");
             Files.delete(directory.resolve("connect"));
@@ -73,7 +73,7 @@ class LinkFaultsTest {
             }
             final List<Long> attempts = attempts(directory);
             final long tookMs = attempts.get(ATTEMPTS) - attempts.get(1);
-            // Half, because when an attempt is noted may be a while after it began, on a busy machine.
+            // Half of the interval, because on a busy machine an attempt may be recorded some time after it began.
             assertTrue(tookMs >= SUM_OF_DELAYS_MS / 2, () -> ATTEMPTS + " attempts in " + tookMs + " ms");
         }
     }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Proxy processes that have no address space left for a session, for a while.
+ * Proxy processes that for a while have no address space left for a session.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class LittleMemoryTest {
@@ -43,7 +43,7 @@ class LittleMemoryTest {
         try (ProxyProcess host = ProxyProcess.start("host", "--listen", TestLink.in(directory).toString())
             .awaitReady()) {
             serve();
-            // Or a host that other processes hold up is counted with that session.
+            // Otherwise that session could still count if the host is held up by other processes.
             host.awaitErrorLine("session ended: ");
             final int descriptors = Await.stable(host::descriptorCount);
             for (final long leftKib : LEFT_KIB) {
@@ -58,7 +58,7 @@ class LittleMemoryTest {
                 final long grown = host.virtualKib() - before;
                 assertTrue(grown < MAX_GROWTH_KIB, () -> "grown by " + grown + " KiB");
             }
-            // The same thing again is not logged again.
+            // The same event is not logged again.
             Await.until(() -> refusals(host) > 0, host::toString);
             assertTrue(refusals(host) < (long) LEFT_KIB.length * GUESTS, host::toString);
             serve();
@@ -79,7 +79,7 @@ class LittleMemoryTest {
             try (Endpoint listening = Endpoint.listen(link)) {
                 Await.until(() -> guest.errors().stream().anyMatch(line -> line.contains(NO_SESSION)), guest::toString);
                 limit(guest, "unlimited");
-                // First come the links of the attempts that failed.
+                // The links of the failed attempts come first.
                 Await.until(() -> isGreeted(listening), guest::toString);
             }
         }

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Packets longer than a socket takes at first, behind others that a slow reader has not taken.
+ * Packets that are longer than a socket accepts at first, behind others that a slow reader has not read.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LongPacketsTest {
@@ -55,10 +55,10 @@ class LongPacketsTest {
             packets.add(Pattern.bytes(length, length));
             packets.forEach(packet -> pair[0].send(packet));
             pair[0].awaitTaken();
-            // For this one there may be no credit until others have been taken.
+            // There may be no credit for this one until others have been read.
             packets.add(Pattern.bytes(1, SHORT));
             pair[0].send(packets.get(packets.size() - 1));
-            // What comes after them has come, so they have as well.
+            // What was sent after them has arrived, so they have too.
             ends[0].send("!");
             assertEquals("!", ends[1].readText(1));
             for (final byte[] packet : packets) {

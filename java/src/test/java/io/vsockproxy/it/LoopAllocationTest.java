@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * What two proxies allocate while messages of each kind of stream go through them.
+ * What two proxies allocate while they carry messages of each kind of stream.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class LoopAllocationTest {

@@ -199,7 +199,7 @@ class OwnerFilesTest {
         guest.send(RawPeer.frames(Messages.preadRequest(-1, handle, 5, 0), Messages.close(handle)));
         assertEquals(5, guest.receive().getPreadResponse().getBlob().size());
         assertEquals(Errno.EBADF, pread(handle, 10, 0).getErrorCode());
-        // That the descriptor is closed is seen by all tests here: by the count.
+        // That the descriptor is closed is checked after every test, by counting.
     }
 
     @Test

@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Pipes in packet mode (O_DIRECT), of which a read that is shorter than a packet loses the rest: what is passed on has
- * every byte, though not the boundaries.
+ * Pipes in packet mode (O_DIRECT), where a read that is shorter than a packet loses the rest: every byte is carried,
+ * though not the boundaries.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class PacketPipeTest {

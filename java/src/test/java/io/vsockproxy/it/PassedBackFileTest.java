@@ -29,8 +29,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Writes to a file that a guest has received and passed back, which is then a file of the guest's whose writes go on to
- * the owner: of nothing, and of more than the guest may have under way at once, too.
+ * Writes to a file that a guest has received and passed back, which is then a file of the guest's whose writes are
+ * relayed to the owner. Also writes of 0 bytes, and of more than the guest may have under way at once.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PassedBackFileTest {

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * What a guest can do again and again does not fill the host's log. A host of its own, whose log it is.
+ * Errors that a guest can cause again and again do not fill the host's log. Each test has a host of its own, with a log
+ * of its own.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class RepeatedTroubleTest {

@@ -60,7 +60,7 @@ class ServiceManagerTest {
                 assertEquals("STATUS=sessions: 1; last, guest 1: session began", manager.receive().text());
                 assertTrue(guest.link().fd() >= 0);
             }
-            // How it ended depends on whether the greeting had come already, unread.
+            // How it ended depends on whether the greeting had already arrived unread.
             final String end = manager.receive().text();
             assertTrue(end.startsWith("STATUS=sessions: 0; last, guest 1: session ended: the "), end);
             host.signal("TERM");

@@ -31,8 +31,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The host as docs/systemd has it, under a real systemd and all of the unit's restrictions. Only its link is a unix
- * socket, because AF_VSOCK is the machine's own; and it starts the classes that are being tested.
+ * The host's unit of docs/systemd, under a real systemd and with all of the unit's restrictions. It differs in two
+ * things: its link is a unix socket, because AF_VSOCK belongs to the machine; and it starts the classes being tested.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ServiceUnitsTest {
@@ -137,7 +137,7 @@ class ServiceUnitsTest {
                 "ExecStart=" + ServiceNamespace.command(
                     "host --listen unix:" + LINK + " --allow-connect " + TARGET + options),
                 "StandardError=file:/run/host.log", "StandardOutput=file:/run/host.out")
-            // Whatever a test starts: nothing listens on the machine's own AF_VSOCK.
+            // In every test, nothing may listen on the machine's own AF_VSOCK.
             .add("vsock-proxy-host.socket.d/link.conf", "[Socket]", "ListenStream=", "ListenStream=" + LINK)
             .add("multi-user.target", "[Unit]", "DefaultDependencies=no", "Wants=" + HOST);
     }

@@ -41,8 +41,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Files on a device that sleeps for as long as the test wants: what waits for it waits, and nothing else does. Nothing
- * here is timed; what is shown is what happens before the device answers.
+ * Files on a device that answers only when the test lets it: requests to it wait, and nothing else does. Nothing here
+ * is timed; the tests show what happens before the device answers.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class SlowFileTest {
@@ -82,7 +82,7 @@ class SlowFileTest {
 
         final CompletableFuture<byte[]> read = Background.start(() -> FileCalls.read(slow, 77, 1 << 20));
         assertEquals("read", device.answer());
-        // The device has the read, and will keep it until it is told.
+        // The device has the read, and answers it only when told to.
         for (int i = 0; i < ROUND_TRIPS; i++) {
             ends[0].send("there");
             assertEquals("there", ends[1].readText(5));
@@ -92,7 +92,7 @@ class SlowFileTest {
         }
         assertEquals(other.length, FileCalls.size(otherFile));
         assertEquals(3, FileCalls.write(otherFile, 0, new byte[3]));
-        // What is new comes through as well: another connection, another file.
+        // A new connection and a new file work too.
         final Endpoint late = PROXIES.pass(Role.HOST, PROXIES.file(new byte[] {1, 2}, Constants.O_RDONLY));
         assertArrayEquals(new byte[] {1, 2}, late.readFully(2));
         assertFalse(read.isDone());
@@ -126,7 +126,7 @@ class SlowFileTest {
         final CompletableFuture<Integer> read =
             Background.start(() -> FileCalls.read(slow, FileCalls.CURRENT_POSITION, new byte[10]));
         assertEquals("read", device.answer());
-        // Whoever asked the kernel for its position now would wait for that read.
+        // Asking the kernel for the position now would wait for that read.
         ends[0].send("f", slow);
         for (int i = 0; i < ROUND_TRIPS; i++) {
             others[0].send("there");
@@ -152,7 +152,7 @@ class SlowFileTest {
             Background.start(() -> FileCalls.write(durable, 0, new byte[1000]));
         assertEquals("write", device.answer());
         device.tell("next");
-        // That it is on its way there, and that it was let go, in either order.
+        // The announcement of the request and the confirmation of its release, in either order.
         final Set<String> answers = new HashSet<>();
         answers.add(device.answer());
         answers.add(device.answer());
@@ -177,7 +177,7 @@ class SlowFileTest {
     void shouldServeADiskFileWhileAsManyDevicesSleepAsThereAreWorkers() throws IOException {
         final Endpoint[] ends = PROXIES.connect(Role.GUEST);
         final Endpoint disk = PROXIES.pass(ends[0], ends[1], PROXIES.file(CONTENT, Constants.O_RDONLY));
-        // Its file system is known from here on, and its pages are in memory.
+        // From here on its file system is known, and its pages are in memory.
         assertArrayEquals(CONTENT, readAll(disk));
         final List<ChildJvm> sleeping = new ArrayList<>();
         final List<CompletableFuture<byte[]>> reads = new ArrayList<>();

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Large writes, which the proxies move without reading them, among writes that have to be read, because of descriptors.
+ * Large writes, which the proxies splice, among writes that have to be read because they have descriptors.
  */
 @RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)

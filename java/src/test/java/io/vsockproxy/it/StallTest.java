@@ -36,7 +36,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Readers that never read, and how long they are waited for.
+ * Readers that never read, and how long proxies wait for them.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -72,7 +72,7 @@ class StallTest {
         final Connection slow = HOST.connect(guest);
         final Connection stalled = HOST.connect(guest);
         final byte[] some = Pattern.bytes(1, SOME);
-        // It has been slow for longer, but is in nobody's way.
+        // Its reader has been slow for longer, but holds up no other stream.
         guest.send(Messages.data(slow.handle(), some));
         guest.link().awaitTaken();
         final CompletableFuture<Void> sender = Background.start(() -> {
@@ -128,7 +128,8 @@ class StallTest {
             guest.send(Messages.data(stalled[i].handle(), new byte[SOCKETFUL]));
             guest.link().awaitTaken();
         }
-        // Three have more than half of what all may, and each less than one may. The fourth has more than that.
+        // Three together have more queued than half of the limit for all, and each less than the limit for one. The
+        // fourth exceeds that.
         for (int i = 0; i < 3; i++) {
             guest.send(Messages.data(stalled[i].handle(), new byte[800_000]));
             guest.link().awaitTaken();
@@ -150,7 +151,7 @@ class StallTest {
         for (int i = 0; i < MANY; i++) {
             stalled[i] = HOST.connect(guest);
         }
-        // To as many as it takes for the link to be read no further: that depends on what their sockets take.
+        // To as many streams as necessary until the link is not read any more, which depends on their sockets' buffers.
         byte[] frame = {};
         int sent = 0;
         boolean isBlocked = false;
@@ -168,7 +169,7 @@ class StallTest {
             guest.send(Messages.data(healthy.handle(), "at last"));
             return null;
         });
-        // One goes after one timeout, and all the others together after two.
+        // One is closed after one timeout, and all the others together after two.
         final long[] round = {0, 0, 0};
         Await.until(() -> {
             final int closed = HOST.log().linesWith(" closed: its reader has taken nothing for ").size();
@@ -263,7 +264,7 @@ class StallTest {
             return null;
         });
         final byte[] read = new byte[much.length];
-        // Longer than a reader may take nothing at all.
+        // Longer than the time that a reader may take nothing.
         final int rounds = 16;
         for (int i = 0; i < rounds; i++) {
             pause(150);

@@ -177,7 +177,7 @@ class StreamKindsTest {
         second[0].close();
         assertEquals("to the owner", first[0].receive().text());
         assertEquals("to the receiver", receivedSecond.receive().text());
-        // Both proxies let go of both.
+        // Both proxies close both.
         PAIR.pair().awaitProxyDescriptorCounts(before);
         assertEquals(-Errno.ECONNREFUSED, first[0].trySend(new byte[1], 0, 1));
         assertEquals(-Errno.ECONNREFUSED, receivedSecond.trySend(new byte[1], 0, 1));
@@ -240,7 +240,7 @@ class StreamKindsTest {
         receivedReader.close();
         first[1].awaitHangUp();
         assertEquals(-Errno.EPIPE, first[1].tryWrite(new byte[1], 0, 1));
-        // The writer is.
+        // The writer is on the other side.
         final Endpoint[] second = PAIR.closing(Endpoint.pipe());
         final Endpoint receivedWriter = pass(ends, second[1]);
         second[0].close();
@@ -258,7 +258,7 @@ class StreamKindsTest {
         final Endpoint[] packets = PAIR.closing(Endpoint.socketPair(Constants.SOCK_SEQPACKET));
         final Endpoint[] pipe = PAIR.closing(Endpoint.pipe());
         final Endpoint[] otherPipe = PAIR.closing(Endpoint.pipe());
-        // What is passed stays open here as well: its flags are shared with the proxy's copy.
+        // The passed end stays open here too: it shares its flags with the proxy's copy.
         ends[0].send("d", stream[1], packets[1], pipe[0], otherPipe[1]);
         final Received received = ends[1].receive();
         received.descriptors().forEach(PAIR::closing);

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A guest whose host closes its link at once, as one does that does not serve it: it tries again and again, and does
- * not fill the log with that.
+ * A guest whose host closes its link at once, because it does not serve that guest: the guest tries again and again
+ * without filling its log.
  */
 @RunsOverVsock
 @Timeout(value = 60, unit = TimeUnit.SECONDS)

@@ -35,8 +35,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A host whose loop the test turns itself: what happens in one turn is the test's to choose, and turns can be counted
- * where time says little.
+ * A host whose loop the test runs turn by turn: the test decides what happens in each turn, and can count turns where
+ * times would say little.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class TurnedLoopTest {
@@ -135,7 +135,7 @@ class TurnedLoopTest {
         guest.send(Messages.data(handles[2], "behind it"));
         turnUntil(applications[2]::isReadable);
         assertEquals("behind it", applications[2].readText(9));
-        // Both in the same turn: the host sends before it learns that nobody receives.
+        // Both in the same turn: the host sends before it learns that the other end is closed.
         final Endpoint event = Endpoint.eventfd(1);
         applications[0].send("hello", event, event);
         beside.close();

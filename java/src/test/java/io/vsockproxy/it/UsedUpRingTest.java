@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * A peer that reads nothing and asks for so much that there is no room to tell it anything more.
+ * A peer that reads nothing and asks for so much that the ring has no room for more answers.
  */
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class UsedUpRingTest {

@@ -101,7 +101,7 @@ class VsockLinkTest {
         final String[] option = {"--vsock-buffer", Long.toString(LARGE_BUFFER_LENGTH)};
         try (ProxyProcess host = host(option); ProxyProcess guest = guest(option).awaitReady()) {
             host.awaitErrorLine("session began");
-            // What is said when the buffer read back is a smaller one.
+            // The message for the case that the buffer size read back is smaller.
             assertTrue(host.errors().stream().noneMatch(line -> line.contains("bytes of buffer")), host::toString);
             assertTrue(guest.errors().stream().noneMatch(line -> line.contains("bytes of buffer")), guest::toString);
         }
@@ -128,7 +128,7 @@ class VsockLinkTest {
             CounterFileReader counters = new CounterFileReader(file);
             ProxyProcess guest = guest()) {
             host.awaitErrorLine("CID 1 may not connect");
-            // It tries again.
+            // The guest retries.
             final String refused = CounterId.GUESTS_REFUSED.label();
             Await.until(() -> counters.values().get(refused).value() >= 3, () -> "refusals by " + host);
             assertTrue(host.errors().stream().noneMatch(line -> line.contains("session began")), host::toString);
@@ -148,7 +148,7 @@ class VsockLinkTest {
             Endpoint client = Endpoint.connect(guestSocket);
             Endpoint server = listening.accept()) {
             exchange(client, server);
-            // Of the guest with CID 42.
+            // For the guest with CID 42.
             try (Endpoint refusedClient = Endpoint.connect(refused)) {
                 refusedClient.awaitHangUp();
             }

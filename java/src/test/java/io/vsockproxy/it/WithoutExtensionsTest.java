@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A pair that speaks the protocol as every other implementation does, with nothing of our own.
+ * A pair without the extension, which uses the protocol as other implementations do.
  */
 @RunsOverVsock
 @Timeout(value = 120, unit = TimeUnit.SECONDS)

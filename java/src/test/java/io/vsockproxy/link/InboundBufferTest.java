@@ -28,7 +28,7 @@ class InboundBufferTest {
         try (InboundBuffer inbound = new InboundBuffer(WINDOW_LENGTH, MAX_FRAME_LENGTH)) {
             for (int i = 0; i < OPERATIONS; i++) {
                 if (inbound.available() < required) {
-                    // As for a frame that must be there as a whole.
+                    // As for a frame that must be received as a whole.
                     inbound.require(required);
                     receive(random, inbound, model);
                 } else {

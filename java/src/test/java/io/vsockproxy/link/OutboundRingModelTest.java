@@ -78,7 +78,7 @@ class OutboundRingModelTest {
     void shouldSendWhatWasCommittedInOrderWithItsDescriptors() {
         final Random random = Seeds.random("shouldSendWhatWasCommittedInOrderWithItsDescriptors");
         for (int i = 0; i < OPERATIONS; i++) {
-            // Long stretches in which it fills, and others in which it drains.
+            // Long phases in which it fills, and others in which it drains.
             final boolean filling = i % 4000 < 2000;
             switch (random.nextInt(9)) {
                 case 0, 1, 2, 3 -> claimAndCommit(random);
@@ -136,7 +136,7 @@ class OutboundRingModelTest {
         final Random random = Seeds.random("shouldSayWhyWhatIsInAPipeCannotBeSent");
         pair[0].sendUntilStalled(new byte[1 << 16], 1 << 24);
         commitSpliced(random, SplicePipe.OUTBOUND_CAPACITY);
-        // The header goes, and some of the pipe or nothing; the rest meets a socket that nobody reads any more.
+        // The header is sent, and some of the pipe's bytes or none; for the rest, the socket has no reader any more.
         while (ring.pendingBytes() > pipe.length()) {
             pair[1].receive(1 << 16);
             assertEquals(-Errno.EAGAIN, ring.flush(pair[0].fd()));
@@ -177,7 +177,7 @@ class OutboundRingModelTest {
         assertEquals(0, ring.flush(pair[0].fd()));
         final int index = ring.claimData(10, 10);
         ring.commit(index, index + 10, events(3));
-        // And those that wait when it is closed.
+        // And those that are queued when it is closed.
     }
 
     @Test
@@ -281,7 +281,7 @@ class OutboundRingModelTest {
         if (!received.descriptors().isEmpty()) {
             final long[] expected = riding.remove();
             assertEquals(expected[1], received.descriptors().size());
-            // Bytes before those that the descriptors ride on may come in the same receive, none after.
+            // A receive may also return bytes that precede those with the descriptors, but none that follow.
             assertTrue(expected[0] >= receivedLength && expected[0] < receivedLength + length);
             received.descriptors().forEach(Endpoint::close);
         }

@@ -132,7 +132,8 @@ class OutboundRingTest {
                 random.nextBytes(frame);
                 final int index = ring.claimControl(frame.length);
                 ring.buffer().putBytes(index, frame);
-                // One with a descriptor begins a call, so that a full socket comes between it and what is in front.
+                // A frame with a descriptor begins a new call, so that a full socket separates it from the frames in
+                // front.
                 ring.commit(index, index + frame.length,
                     new int[] {Syscalls.fcntl(event.fd(), Constants.F_DUPFD_CLOEXEC, 0)});
                 expected.writeBytes(frame);
@@ -248,7 +249,7 @@ class OutboundRingTest {
             ring.commit(index, index + stalling);
             assertTrue(commit(file.piece(0, LENGTH)));
             assertEquals(-Errno.EAGAIN, ring.flush(pair[0].fd()));
-            // So much is left that the first portion of the frame would go before anything faulted.
+            // So many bytes are left that the first part of the frame would be sent before the fault.
             file.cut(150_000);
             assertEquals(0, flushAndDrain(stalling + HEADER + 150_000,
                 front, TestPiece.header(150_000), file.content(0, 150_000)));
@@ -313,7 +314,7 @@ class OutboundRingTest {
                 same++;
             }
             assertTrue(same > 100_000 && same < 700_000, "same=" + same);
-            // Within the page where the file ended, a random byte may be zero as well; behind it all are.
+            // In the page where the file ended, a random byte may be zero too; after that page all are.
             assertArrayEquals(new byte[length - 700_000],
                 Arrays.copyOfRange(bytes, HEADER + 700_000, HEADER + length));
             assertEquals(1, file.released());

@@ -76,7 +76,7 @@ class EventLoopTest {
         final Endpoint[] second = pair();
         final Registration[] registrations = new Registration[2];
         final List<String> called = new ArrayList<>();
-        // Whichever comes first ends the other.
+        // Whichever event comes first ends the registration of the other.
         registrations[0] = loop.register(first[0].fd(), Constants.EPOLLIN, events -> {
             called.add("first");
             registrations[1].cancel();
@@ -125,7 +125,7 @@ class EventLoopTest {
         registration.cancel();
         pair[0].close();
         assertEquals(0, loop.turn(0));
-        // Its number and its slot are free for another.
+        // Its number and its slot can be reused.
         final Endpoint[] next = pair();
         final AtomicInteger calledNext = new AtomicInteger();
         loop.register(next[0].fd(), Constants.EPOLLIN, e -> calledNext.incrementAndGet());
@@ -163,7 +163,8 @@ class EventLoopTest {
         registration.interest(0);
         pair[1].send("x");
         pair[1].close();
-        // The hang-up cannot be masked; it comes once. Then there is nothing more to do, however often one looks.
+        // The hang-up cannot be masked; it is reported once. After that nothing is reported, however often the loop
+        // polls.
         int work = 0;
         for (int i = 0; i < 1000; i++) {
             work += loop.turn(0);
@@ -356,7 +357,7 @@ class EventLoopTest {
         for (int i = 1; i <= rounds; i++) {
             assertTrue(loop.execute(done::incrementAndGet));
             if (i % 3 == 0) {
-                // Every so often the loop is asleep again before the next one comes.
+                // Now and then the loop is asleep again before the next task comes.
                 Await.untilEqual(i, done::get, "commands done");
             }
         }

@@ -69,7 +69,7 @@ class SpinPolicyTest {
         for (int i = 0; i < SpinPolicy.MIN_SHORT_WAITS; i++) {
             policy.onSpun();
         }
-        // Long enough to count for nothing.
+        // Too long to count.
         sleepFor(Long.MAX_VALUE, 1);
         sleepFor(SHORT_NS, SpinPolicy.MIN_SHORT_WAITS);
         assertEquals(LIMIT_NS, policy.spinNs(nowNs));

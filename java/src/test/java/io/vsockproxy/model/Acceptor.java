@@ -16,8 +16,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Connects, and accepts when somebody wants to know. Through the proxies connections may come in another order than
- * they were made, so the first bytes on each are the number of its channel.
+ * Connects at once, and accepts when the accepted end is needed. Through the proxies, connections may arrive in another
+ * order than they were made in, so each begins with its channel's number.
  */
 final class Acceptor implements AutoCloseable {
     /** A connection that has come, and the descriptors that have come with its first bytes; see decision 6. */

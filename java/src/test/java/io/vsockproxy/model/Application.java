@@ -8,7 +8,7 @@ import io.vsockproxy.Role;
 import java.util.Locale;
 
 /**
- * Who has descriptors. When it is killed, the kernel closes all of them at once, whatever they had still to read.
+ * An owner of descriptors. When it is killed, the kernel closes all of them at once, whatever they still had to read.
  *
  * @param side   of the link.
  * @param number among those of its side.

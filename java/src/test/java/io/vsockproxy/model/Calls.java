@@ -10,7 +10,7 @@ import io.vsockproxy.testing.Endpoint;
 import java.util.List;
 
 /**
- * System calls on an end in one world, none of which waits: counts, or {@code -errno}.
+ * System calls on an end in one world. None of them waits; they return counts or {@code -errno}.
  */
 final class Calls {
     private static final Endpoint[] NONE = {};
@@ -36,8 +36,8 @@ final class Calls {
     }
 
     /**
-     * One receive or read. A socket whose other end was closed with something unread says ECONNRESET once, before
-     * anything or after everything, and goes on as if it had not; that is passed over.
+     * One receive or read. A socket whose other end was closed with unread data reports ECONNRESET once, before the
+     * first byte or after the last, and otherwise works as usual; that error is ignored.
      */
     static int receive(final End end, final World world, final byte[] bytes, final List<Endpoint> descriptors) {
         final Endpoint descriptor = end.in(world);

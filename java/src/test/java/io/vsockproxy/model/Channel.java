@@ -14,7 +14,8 @@ final class Channel {
     private boolean passed;
 
     /**
-     * @param id   grows: a channel is passed over older ones only, or two could be under way in each other for ever.
+     * @param id   increases: a channel is passed only over older ones, since otherwise two could be on their way in
+     *             each other forever.
      * @param kind of both ends.
      */
     Channel(final int id, final Kind kind, final Application first, final Application second) {

@@ -60,9 +60,9 @@ final class End extends Item {
     }
 
     /**
-     * Has been lost on its way to {@code receiver}, which has been closed. Where one of that channel's ends has been
-     * passed on, somebody could have a copy of the receiving one, so the proxy lets go of what is under way to it when
-     * it has delivered everything to the sending one.
+     * This end was lost on its way to {@code receiver}, which has been closed. If one of that channel's ends has been
+     * passed on, an application could have a copy of the receiving one, so the proxy closes what is on its way to it
+     * only when it has delivered everything to the sending one.
      */
     void lostOnTheWayTo(final End receiver) {
         holders.addAll(receiver.holders);

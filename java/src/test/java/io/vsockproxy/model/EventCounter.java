@@ -5,7 +5,7 @@
 package io.vsockproxy.model;
 
 /**
- * An eventfd, which stands for what the link itself carries.
+ * An eventfd, which represents the descriptors that only the link itself can carry.
  */
 final class EventCounter extends Item {
     EventCounter(final int id, final Application owner) {

@@ -14,11 +14,11 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 
 /**
- * Carries out a program. An operation for which there is nothing, or which the proxies do not promise to support, is
- * left out; and nothing is sent on an end before all that it was to send earlier has gone.
+ * Runs a program. It leaves out operations that have nothing to act on, or that the proxies do not promise to support.
+ * It sends nothing on an end until everything that the end should have sent earlier has been sent.
  *
- * <p>Not here: shutdown(SHUT_RD), a descriptor inside a channel older than the one that it belongs to (two could be
- * under way in each other for ever), one descriptor read by two applications at once.
+ * <p>Not here: shutdown(SHUT_RD), passing an end over a newer channel (two could be on their way in each other
+ * forever), two applications that read one descriptor at the same time.
  */
 final class Execution implements AutoCloseable {
     private static final int MAX_ITEMS = 64;
@@ -56,8 +56,8 @@ final class Execution implements AutoCloseable {
     }
 
     /**
-     * Carries out {@code program}, or the part of it that there is time for; then has everybody receive all that is
-     * still under way, and closes everything, one after the other.
+     * Runs {@code program}, or as much of it as there is time for; then has all applications receive everything that is
+     * still on its way, and closes everything, one after the other.
      */
     void run(final List<Operation> program, final BooleanSupplier timeIsUp) {
         for (int i = 0; i < program.size() && !timeIsUp.getAsBoolean(); i++) {
@@ -211,7 +211,7 @@ final class Execution implements AutoCloseable {
     private void pass(final End carrier, final List<Item> passed, final int choice) {
         final List<Item> copies = new ArrayList<>();
         if (halfCloses && (choice & 3) == 0) {
-            // Without half-close a shutdown at the other side would be a close here, which a copy hides.
+            // Without half-close, a shutdown on the other side would be a close here, which a copy hides.
             for (final Item item : passed) {
                 final KeptCopy copy = new KeptCopy(++lastItem, item.owner(), item);
                 for (final World world : World.BOTH) {
@@ -310,8 +310,8 @@ final class Execution implements AutoCloseable {
     }
 
     /**
-     * Nobody keeps a copy longer than what was passed: what had been sent before is still there in the plain world, but
-     * has been received, and dropped, by a proxy in the other.
+     * No application keeps a copy for longer than the receiver keeps what was passed: bytes sent before would still be
+     * there in the plain world, but in the other a proxy would have received and dropped them.
      */
     private void closeCopies(final Item item) {
         items.removeIf(other -> {

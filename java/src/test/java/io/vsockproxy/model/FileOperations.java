@@ -16,7 +16,7 @@ import java.util.Arrays;
 import java.util.function.ToLongFunction;
 
 /**
- * What is done with regular files: the same in both worlds, one right after the other, with the same outcome.
+ * Operations on regular files: the same in both worlds, one right after the other, with the same result.
  */
 final class FileOperations {
     private static final int MAX_OFFSET = 100_000;
@@ -29,7 +29,7 @@ final class FileOperations {
     private final Path directory;
 
     /**
-     * @param directory where the files are, for as long as it takes to open them.
+     * @param directory where the files are until they have been opened.
      */
     FileOperations(final Path directory) {
         this.directory = directory;

@@ -9,8 +9,8 @@ import java.util.Arrays;
 import java.util.Deque;
 
 /**
- * What goes from one end of a channel to the other: how much the sender was to send, how much of it each world has
- * taken, and what is under way.
+ * What goes from one end of a channel to the other: how much the sender should send, how much of it each world has
+ * accepted, and what is on its way.
  */
 final class Flow {
     private final long seed;
@@ -22,7 +22,7 @@ final class Flow {
     private boolean cutOff;
 
     /**
-     * @param seed of its bytes, so that those of another flow are not taken for them.
+     * @param seed of its bytes, so that another flow's bytes cannot be mistaken for them.
      */
     Flow(final long seed) {
         this.seed = seed;

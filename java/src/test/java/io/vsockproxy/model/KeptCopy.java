@@ -5,7 +5,7 @@
 package io.vsockproxy.model;
 
 /**
- * What an application has kept of a descriptor that it passed: it does nothing but be open.
+ * A copy that an application has kept of a descriptor that it passed. It is open, and not used.
  */
 final class KeptCopy extends Item {
     private final Item original;

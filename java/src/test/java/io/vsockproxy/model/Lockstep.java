@@ -15,8 +15,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * Does one thing with an end in both worlds: first in the plain one, whose kernel says what is right, then in the
- * other, which gets some time to do the same.
+ * Does the same with an end in both worlds: first in the plain one, where the kernel shows what is right, then through
+ * the proxies, which get some time to produce the same result.
  */
 final class Lockstep {
     /** What a receiver saw. */
@@ -35,7 +35,7 @@ final class Lockstep {
     /**
      * @param patienceMs how long the proxies may take for anything.
      * @param arrivals   is told of each descriptor that has been received.
-     * @param losses     is told of each end that has lost what was under way to it.
+     * @param losses     is told of each end that has lost what was on its way to it.
      */
     Lockstep(final long patienceMs, final Consumer<Item> arrivals, final Consumer<End> losses) {
         this.losses = losses;
@@ -130,14 +130,14 @@ final class Lockstep {
         }
         flow.receive(count);
         match(end, descriptors);
-        // An empty seqpacket looks like the end; who takes it for that reads on at some other time.
+        // An empty seqpacket looks like the end of the stream; the rest is then read at another time.
         return count == 0 && descriptors.isEmpty() && end.kind() != Kind.DGRAM ? Seen.END : Seen.SOMETHING;
     }
 
     /**
-     * Waits until nobody receives what is sent on {@code end}. Where one of the two ends has been passed on, somebody
-     * could have a copy of it, and it takes until {@code end} has received what was sent before. A datagram socket that
-     * finds this out loses what it has not received, as the kernel has it (unix_dgram_disconnected).
+     * Waits until {@code end} can see that its other end is closed. If one of the two ends has been passed on, an
+     * application could have a copy of it, so {@code end} must first have received what was sent before. A datagram
+     * socket that learns of this loses what it has not received, as the kernel does it (unix_dgram_disconnected).
      */
     void awaitGone(final End end) {
         end.gone();
@@ -164,9 +164,10 @@ final class Lockstep {
     }
 
     /**
-     * Has everybody receive who has to before the other end of {@code end}, which has been lost on its way, is closed.
+     * Has those ends receive that must have received everything before the other end of {@code end}, which was lost on
+     * its way, is closed.
      *
-     * @return false when one of them is under way itself, and so cannot.
+     * @return false when one of them is itself on its way, and so cannot receive.
      */
     private boolean areHoldersDone(final End end) {
         for (final End holder : end.other().holders()) {

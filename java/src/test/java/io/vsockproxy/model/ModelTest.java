@@ -23,11 +23,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Applications on both sides of two proxies see what they would see on one machine, whatever they do. Random programs
- * are carried out in both worlds; see the package. Some seconds for each pairing, or
- * {@code -Dvsockproxy.test.minutes=} for each.
+ * run in both worlds; see the package. Each pairing runs for some seconds, or for {@code -Dvsockproxy.test.minutes=}.
  *
- * <p>A failure names a seed, with which the program that failed is the first one, and a shorter program that fails too,
- * if one is found. The order of operations is the same again then; what the proxies do at the same time is not.
+ * <p>A failure names a seed, with which the failing program is the first to run, and a shorter program that fails too
+ * if one is found. The order of operations is then the same again, but not what the proxies do at the same time.
  */
 class ModelTest {
     private static final long DURATION_MS = 6_000;
@@ -92,7 +91,7 @@ class ModelTest {
             done.orTimeout(PROGRAM_LIMIT_MS, TimeUnit.MILLISECONDS).join();
             return null;
         } catch (final CompletionException e) {
-            // What hangs in a proxy ends with it.
+            // Whatever hangs in a proxy ends with it.
             site.kill();
             return e.getCause() + "\n" + trace;
         }

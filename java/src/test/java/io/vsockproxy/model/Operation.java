@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * What to do, and three numbers that say with what: they choose among whatever there is when it is carried out, so a
- * program of which operations have been taken away is still one.
+ * What to do, and three numbers that select what to do it with, from whatever exists when the operation runs. So a
+ * program from which operations have been removed is still valid.
  */
 record Operation(Code code, int first, int second, int third) {
     /** What to do. */

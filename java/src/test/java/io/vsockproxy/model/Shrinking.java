@@ -10,18 +10,18 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 
 /**
- * Finds a shorter program that fails as well, by taking pieces away: halves at first, single operations in the end.
+ * Finds a shorter program that also fails, by removing parts: halves at first, single operations at the end.
  */
 final class Shrinking {
     private Shrinking() {
     }
 
     /**
-     * The shortest that was found.
+     * Returns the shortest program that was found.
      *
-     * @param fails    carries out a program; what depends on timing may fail now and not then, which costs some of the
-     *                 shortening and nothing else.
-     * @param timeIsUp whether to be content with what there is.
+     * @param fails    runs a program, and says whether it fails. A failure that depends on timing may not recur, which
+     *                 only makes the result longer than necessary.
+     * @param timeIsUp whether to stop with the shortest so far.
      */
     static List<Operation> shrink(
         final List<Operation> program, final Predicate<List<Operation>> fails, final BooleanSupplier timeIsUp) {

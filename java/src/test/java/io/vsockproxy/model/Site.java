@@ -22,7 +22,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Where programs are carried out: two proxies, processes each, and listening sockets on both sides in both worlds.
+ * The environment in which programs run: two proxy processes, and listening sockets on both sides in both worlds.
  */
 final class Site implements AutoCloseable {
     private final Path directory;

@@ -8,7 +8,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * What has been done, for a test that fails; the last of it. Any thread.
+ * The last operations that were carried out, to be shown when a test fails. Thread-safe.
  */
 final class Trace {
     private static final int MAX_LINES = 120;

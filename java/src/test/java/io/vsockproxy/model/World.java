@@ -5,7 +5,8 @@
 package io.vsockproxy.model;
 
 /**
- * Where an operation is carried out. Everything that a program of operations uses exists once in each.
+ * Where an operation is carried out: directly on this machine, or through the proxies. Everything that a program uses
+ * exists once in each world.
  */
 enum World {
     /** Both applications on one machine: the sockets of the kernel, which say what is right. */

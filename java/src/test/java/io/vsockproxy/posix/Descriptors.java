@@ -18,7 +18,7 @@ import java.util.List;
 /**
  * Counts this process's open descriptors, for tests to compare before and after.
  *
- * <p>Those that the JVM opens when it likes are left out: jars, and its sources of random numbers.
+ * <p>Those that the JVM opens at any time are left out: jars, and its sources of random numbers.
  */
 public final class Descriptors {
     private static final Path DIRECTORY = Path.of("/proc/self/fd");
@@ -26,7 +26,7 @@ public final class Descriptors {
     private static final long INTERVAL_MS = 20;
 
     static {
-        // With its first file channel the JDK opens a socket for good (sun.nio.ch.FileDispatcherImpl, preCloseFD).
+        // With its first file channel the JDK opens a socket that it keeps (sun.nio.ch.FileDispatcherImpl, preCloseFD).
         try {
             FileChannel.open(Path.of("/dev/null")).close();
         } catch (final IOException e) {
@@ -54,8 +54,8 @@ public final class Descriptors {
     }
 
     /**
-     * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads come and go,
-     * and one that was just being closed when the number was taken is no leak.
+     * Waits for some seconds at most until no more than {@code expected} are open: the JVM's own threads open and close
+     * descriptors, and one that was just being closed when they were counted is not a leak.
      */
     public static void assertCount(final int expected) throws InterruptedException {
         List<String> actual = list();

@@ -31,7 +31,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A class that failed to initialise stays so: each way to load, and to fail, has a JVM of its own.
+ * Loading the shim. A class that failed to initialise stays that way, so each way to load, and to fail, has a JVM of
+ * its own.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class NativeLibraryTest {

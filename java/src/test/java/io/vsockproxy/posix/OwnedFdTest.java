@@ -131,7 +131,7 @@ class OwnedFdTest {
                         throw new IllegalStateException(e);
                     }
                     owned.close();
-                    // Takes the freed number at once: a second close would hit it.
+                    // Takes the freed number at once, so that a second close would close this one.
                     replacements[index] = open();
                 });
                 threads[i].start();

@@ -86,7 +86,7 @@ class ReceiveQueuesTest {
         }
         for (int i = 0; i < MANY; i++) {
             final int fd = pairs.get(i)[1].fd();
-            // One whose place another one has is told nothing the first time.
+            // The first question about a socket whose place another one has is not answered.
             final boolean once = queues.hasNoDescriptors(fd);
             final boolean again = queues.hasNoDescriptors(fd);
             assertEquals(i % 3 != 0, once || again, "socket " + i);

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * What unix sockets are called: what they were bound to is what is read back.
+ * Names of unix sockets: the name read back is the one that they were bound to.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class SocketNameTest {

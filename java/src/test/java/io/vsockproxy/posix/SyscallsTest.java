@@ -44,7 +44,7 @@ class SyscallsTest {
 
     @BeforeEach
     void countDescriptors() {
-        // What the first use of a class opens is the JVM's own.
+        // The JVM opens descriptors of its own at the first use of a class.
         assertEquals("EAGAIN", Errno.name(Errno.EAGAIN));
         descriptorsBefore = Descriptors.count();
     }
@@ -206,7 +206,7 @@ class SyscallsTest {
         assertEquals(0, Syscalls.fcntl(pairFd(0), Constants.F_GETFL, 0) & Constants.O_NONBLOCK);
         IoVec.set(table(), 0, memory.address(DATA, 8), 8);
         final long result = Syscalls.preadv2(pairFd(0), memory.address(TABLE, 16), 1, -1, Constants.RWF_NOWAIT);
-        // Pipes know it since Linux 6.4.
+        // Pipes support it since Linux 6.4.
         assertTrue(result == -Errno.EAGAIN || result == -Errno.EOPNOTSUPP, "result=" + result);
         closePair();
     }

@@ -21,7 +21,7 @@ import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.Test;
 
 /**
- * Paths that may be asked for, as they change.
+ * The set of allowed paths, while it changes.
  */
 class AllowedPathsTest {
     @Test
@@ -60,7 +60,7 @@ class AllowedPathsTest {
             assertEquals(-Errno.EFAULT, notInUse.connect(socket.fd()));
             first.giveBack();
             assertEquals(-Errno.ENOENT, inUse.connect(socket.fd()));
-            // Allowed again meanwhile, it is another one.
+            // A path that has been allowed again meanwhile is a new entry.
             paths.replace(List.of("/nowhere/a"));
             first.giveBack();
             assertEquals(-Errno.EFAULT, inUse.connect(socket.fd()));
@@ -75,7 +75,7 @@ class AllowedPathsTest {
     }
 
     private static AllowedPaths.Entry find(final AllowedPaths paths, final String path) {
-        // Behind something else, as in a frame.
+        // After other bytes, as in a frame.
         final byte[] bytes = ("x" + path + "x").getBytes(StandardCharsets.UTF_8);
         return paths.find(new UnsafeBuffer(bytes), 1, bytes.length - 2);
     }

@@ -37,8 +37,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * What becomes of an application's FIFO that is open for both, on a link with no way for descriptors, and with peers
- * that take such FIFOs or do not.
+ * What happens to an application's FIFO that is open for reading and writing, on a link that cannot carry descriptors,
+ * with peers that support such FIFOs or do not.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class FifoExportTest {
@@ -59,7 +59,7 @@ class FifoExportTest {
     void start() throws IOException {
         log = new LogCapture();
         proxy = new FuzzedProxy(false);
-        // What the JVM opens for a first message, and a first log line.
+        // The JVM opens descriptors of its own for the first message and the first log line.
         connect(true, true, 1);
         disconnect();
         descriptorsBefore = Descriptors.count();
@@ -152,7 +152,7 @@ class FifoExportTest {
             say(NoticePeer.notice(Close.Notice.GREETING, 0, WINDOW, bits));
         }
         if (isExtended) {
-            // There is no mount: this proxy takes none.
+            // There is no mount, so this proxy accepts none.
             assertEquals(0, next().getClose().getBits());
         }
         say(Messages.connectRequest(-1, proxy.targetPath().toString()));

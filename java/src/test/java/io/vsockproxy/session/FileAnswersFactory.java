@@ -8,7 +8,7 @@ import io.vsockproxy.file.FileResponses;
 import io.vsockproxy.link.Link;
 
 /**
- * A session's way of answering file requests, for tests that have a link and no session.
+ * Makes the object by which a session answers file requests, for tests that have a link but no session.
  */
 public final class FileAnswersFactory {
     private FileAnswersFactory() {

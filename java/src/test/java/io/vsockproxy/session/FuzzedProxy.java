@@ -37,8 +37,8 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /**
- * What sessions need, without the proxy around it: a loop that the test turns itself, workers, a mount where there can
- * be one, and sockets to connect to. Small limits, so that they are reached.
+ * What sessions need, without a whole proxy: a loop that the test runs turn by turn, workers, a mount where that is
+ * possible, and sockets to connect to. Its limits are low, so that they are reached.
  */
 final class FuzzedProxy implements AutoCloseable {
     static final SessionLimits LIMITS = Limits.with(Map.ofEntries(
@@ -51,7 +51,7 @@ final class FuzzedProxy implements AutoCloseable {
         Map.entry("maxStreamQueueLength", 32L << 10),
         Map.entry("maxSessionQueueLength", 96L << 10),
         Map.entry("inboundWindowLength", 64L << 10),
-        // Longer than anything is waited for here: what stalls shows.
+        // Longer than any wait here, so that a stall shows.
         Map.entry("stallTimeoutNs", TimeUnit.SECONDS.toNanos(120)),
         Map.entry("outboundLength", 256L << 10),
         Map.entry("readLength", 32L << 10)));

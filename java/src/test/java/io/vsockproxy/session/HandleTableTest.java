@@ -30,7 +30,7 @@ class HandleTableTest {
         final Random random = Seeds.random("shouldBehaveLikeAHashMap");
         final Map<Long, String> model = new HashMap<>();
         for (int i = 0; i < OPERATIONS; i++) {
-            // Handles as both sides make them up: dense, and of either sign.
+            // Handles as both sides assign them: consecutive, and of either sign.
             final long handle = random.nextLong(-range, range);
             switch (random.nextInt(5)) {
                 case 0, 1 -> {
@@ -62,7 +62,7 @@ class HandleTableTest {
         for (int i = 1; i <= count; i++) {
             table.put(i * step, "value");
             if (i > 3) {
-                // Three at a time, so that removals leave their gaps everywhere.
+                // Three at a time, so that removals leave gaps everywhere.
                 assertEquals("value", table.remove((i - 3) * step));
             }
         }

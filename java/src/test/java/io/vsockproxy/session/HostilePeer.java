@@ -23,7 +23,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The other end of a session's link: what it has sent, what is owed to it, and whether what comes back makes sense.
+ * The other end of a session's link: what it has sent, which answers it is owed, and whether what it receives makes
+ * sense.
  */
 final class HostilePeer implements AutoCloseable {
     /** A file request of the proxy's that waits for an answer. */
@@ -72,9 +73,10 @@ final class HostilePeer implements AutoCloseable {
     }
 
     /**
-     * Whether what it sends may wait for itself, until the stall timeout. Some stream's bytes may wait at the proxy for
-     * credit, and go round: an application passes its own connection, and the peer writes to that. Or descriptors wait
-     * for a byte that they can ride on, and what is written to those fills the link in front of it.
+     * Whether what it sends may wait, directly or not, for itself, until the stall timeout. A stream's bytes may wait
+     * at the proxy for credit in a cycle, when an application passes its own connection and the peer writes to that. Or
+     * descriptors wait for a byte to go with, and what is written to those descriptors fills the link in front of that
+     * byte.
      */
     boolean isStarving() {
         return withholds || received.values().stream().anyMatch(bytes -> bytes >= window);
@@ -97,7 +99,7 @@ final class HostilePeer implements AutoCloseable {
             return;
         }
         if (descriptors.length > 0) {
-            // They ride on the first byte of what is sent next.
+            // They go with the first byte that is sent next.
             if (unsent.size() > 0 || riding.length > 0) {
                 Endpoint.closeAll(descriptors);
             } else {
@@ -212,7 +214,7 @@ final class HostilePeer implements AutoCloseable {
             case DATA -> withholds |=
                 message.getData().getTransferredFdCount() > 0 && message.getData().getBlob().isEmpty();
             default -> {
-                // The rest has none.
+                // The rest has no descriptors.
             }
         }
     }
@@ -271,7 +273,7 @@ final class HostilePeer implements AutoCloseable {
 
     private void answer(final long cookie, final VSockMessage.CommandCase command) {
         final boolean isDue = unanswered.remove(cookie, command);
-        // Out of step, nobody knows what was asked.
+        // Once out of step, it is unknown what was asked.
         assertTrue(isDue || !inStep, () -> "a " + command + " to nothing, or a second one: " + cookie);
     }
 

@@ -37,7 +37,7 @@ import java.util.concurrent.Future;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * One session, from its beginning to its end, whose peer and whose applications do what a fuzzer's input says.
+ * One session, from its beginning to its end, whose peer and applications follow a fuzzer's input.
  */
 final class HostileScript implements AutoCloseable {
     static final int MAX_FILE_CALLS = 4;
@@ -101,7 +101,7 @@ final class HostileScript implements AutoCloseable {
             say(Messages.fstatRequest(++lastCookie, NO_FILE));
             settle();
         }
-        // A file that has to be opened first may take some milliseconds more.
+        // A file that must be opened first may take some milliseconds longer.
         proxy.turnUntil(
             () -> {
                 settle();
@@ -109,10 +109,11 @@ final class HostileScript implements AutoCloseable {
             },
             () -> "the link to be read");
         if (!session.hasEnded() && peer.isInStep() && !peer.isStarving()) {
-            // A connect whose listener has been accepted from may take some milliseconds more.
+            // A connect to a listener with a full backlog, from which one was just accepted, may take some milliseconds
+            // longer.
             proxy.turnUntil(
                 () -> {
-                    // A read of a FIFO that nobody writes to waits for this.
+                    // A read of a FIFO without data waits for this.
                     for (final long cookie : new ArrayList<>(peer.unanswered().keySet())) {
                         if (cancelled.add(cookie)) {
                             say(notice(Close.Notice.CANCEL, cookie, 0, 0));
@@ -398,7 +399,7 @@ final class HostileScript implements AutoCloseable {
         }
         final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
         add(pair[0]);
-        // As one that a listener has accepted.
+        // Like a socket that a listener has accepted.
         pair[1].setNonBlocking();
         final UnsafeBuffer path = new UnsafeBuffer("/remote".getBytes(StandardCharsets.US_ASCII));
         session.forward(
@@ -536,7 +537,7 @@ final class HostileScript implements AutoCloseable {
                         };
                     }
                 }));
-                // Up to where the question is asked, as a rule.
+                // Usually up to where the kernel asks.
                 for (int i = 0; i < FILE_TURNS; i++) {
                     proxy.loop.turn(FILE_TURN_NS);
                 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Many small frames that come at once: a loop is turned by hand, so that what happens in each turn can be seen.
+ * Many small frames that arrive at once. The test runs the loop turn by turn, to see what happens in each.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class ManyFramesTest {

@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Peers that say anything at all, to a real session between real sockets, with descriptors and files: it goes on or it
- * ends, every request has its answer, nothing grows beyond its limits, and nothing is left.
+ * Peers that send anything at all to a real session between real sockets, with descriptors and files: the session goes
+ * on or ends, every request gets its answer, nothing grows beyond its limits, and nothing is left.
  */
 class SessionFuzzTest {
     private static final int HANDLE = 0;
@@ -56,15 +56,15 @@ class SessionFuzzTest {
         lives.add(join(hold, connect, connect, bytes(10, 20, 0), hold));
         lives.add(join(bytes(17), bytes(6, 0, 0, 1, 0, 0), data(4), receive));
         for (int call = 0; call < 4; call++) {
-            // A file of the peer's, used, and answered for; and one of ours, asked about.
+            // A file of the peer's that is used, with the peer's answers; and requests about one of ours.
             lives.add(join(connect, data(3, 6), receive, receive, bytes(16, call + 4, 3), bytes(6, 0, 0, 1, 3, 3)));
             lives.add(join(connect, bytes(13, 0, 3, 1, 7), bytes(5, call, HANDLE, 5, 0), close));
         }
-        // A FIFO of ours that is open for both: watched, read, read in vain, cancelled, written.
+        // A FIFO of ours, open for reading and writing: watched, read, read while empty, cancelled, written.
         lives.add(join(connect, connect, bytes(13, 0, 3, 1, 5), bytes(4, 8, HANDLE, 1), bytes(5, 0, HANDLE, 5, 0),
             bytes(5, 0, HANDLE, 5, 0), bytes(4, 7, HANDLE, 2), bytes(5, 1, HANDLE, 8, 0), close));
         for (int call = 0; call < 4; call++) {
-            // One of the peer's, used, and answered for.
+            // One of the peer's that is used, with the peer's answers.
             lives.add(join(connect, data(3, 7), receive, receive, bytes(16, call + 4, 3), bytes(4, 9, HANDLE, 0),
                 bytes(6, 0, 0, 1, 3, 3)));
         }
@@ -85,7 +85,7 @@ class SessionFuzzTest {
     static void start() throws IOException {
         log = new LogCapture();
         proxy = new FuzzedProxy(Mounts.isMountable());
-        // What is opened with the first use, and kept.
+        // Some descriptors are opened at the first use, and kept.
         run(bytes(SETTINGS[0], 0, 0, 12));
     }
 

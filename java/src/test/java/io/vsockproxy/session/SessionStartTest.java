@@ -32,7 +32,7 @@ class SessionStartTest {
         final Path file = Files.createFile(directory.resolve("file"));
         try (FuzzedProxy proxy = new FuzzedProxy(false)) {
             final int before = Descriptors.count();
-            // What epoll never watches, in place of a socket for which the user has too many watches.
+            // A file, which epoll never accepts, represents a socket for which the user has too many watches.
             final Session session = proxy.session(Endpoint.open(file, Constants.O_RDWR), true, true, true);
             assertEquals(Errno.EPERM, assertThrows(PosixException.class, session::start).errno());
             assertEquals(before, Descriptors.count());

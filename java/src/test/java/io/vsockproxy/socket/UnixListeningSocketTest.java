@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Sockets in the file system, and who removes which.
+ * Socket files: which are replaced, and which are removed at the end.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class UnixListeningSocketTest {
@@ -51,7 +51,7 @@ class UnixListeningSocketTest {
         final UnixListeningSocket socket = open();
         socket.remove();
         assertFalse(Files.exists(path));
-        // Once more does no harm.
+        // Closing it again does nothing.
         socket.remove();
         socket.descriptor().close();
     }

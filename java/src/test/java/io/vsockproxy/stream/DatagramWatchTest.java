@@ -79,7 +79,7 @@ class DatagramWatchTest {
         }
         watch.look();
         assertEquals(handles(streams.size() - SOME, streams.size()), handler.ended());
-        // Those that were looked at first are next again.
+        // Those that were checked first are the next again.
         closeOthers(0, SOME);
         watch.look();
         assertEquals(SOME + SOME, handler.ended().size());
@@ -89,7 +89,7 @@ class DatagramWatchTest {
     void shouldSkipNoneWhenOthersHaveClosedInBetween() {
         add(LOOKS * PER_LOOK);
         watch.look();
-        // Some that it has looked at, and some that are next.
+        // Some that it has checked, and some that are next.
         streams.subList(0, SOME).forEach(Stream::close);
         streams.subList(PER_LOOK, PER_LOOK + SOME).forEach(Stream::close);
         closeOthers(0, streams.size());
@@ -132,7 +132,7 @@ class DatagramWatchTest {
             final OwnedFd own = OwnedFd.of(Syscalls.fcntl(pair[0].fd(), Constants.F_DUPFD_CLOEXEC, 0));
             pair[0].close();
             others.add(pair[1]);
-            // Not started: only the watch of this test looks at it.
+            // Not started, so that only this test's watch checks it.
             final SocketStream stream = new SocketStream(
                 loop, StreamKind.SOCKET_DGRAM, i, own, Origin.PROXY, PACKET_LENGTH, commons, handler);
             streams.add(stream);

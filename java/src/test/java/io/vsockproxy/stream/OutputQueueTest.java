@@ -118,7 +118,7 @@ class OutputQueueTest {
         if (packets || last == null || descriptors.length > 0) {
             model.add(new Run(bytes, descriptors));
         } else {
-            // Bytes without descriptors go on where those before them ended.
+            // Bytes without descriptors join the run before them.
             model.removeLast();
             final byte[] joined = Arrays.copyOf(last.bytes, last.bytes.length + length);
             System.arraycopy(bytes, 0, joined, last.bytes.length, length);

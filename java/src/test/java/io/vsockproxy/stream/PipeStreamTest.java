@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Reading of FIFOs with a name, which are opened again for it.
+ * Reading named FIFOs, which are opened again for that.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class PipeStreamTest {

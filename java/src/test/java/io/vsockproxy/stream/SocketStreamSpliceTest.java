@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * When a socket's bytes are moved to the other side without being read.
+ * When a socket's bytes are spliced to the link instead of being read.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class SocketStreamSpliceTest {
@@ -149,7 +149,7 @@ class SocketStreamSpliceTest {
         sendAndTurn(new byte[LARGE]);
         int total = LARGE;
         for (int i = 0; i < 100; i++) {
-            // More pieces than the pipe has room for.
+            // More writes than the pipe has room for.
             for (int sent = 0; sent < LARGE / 2 + SMALL; sent += SMALL) {
                 pair[0].send(new byte[SMALL]);
                 total += SMALL;

@@ -72,7 +72,7 @@ class TakingHandler implements StreamHandler, AutoCloseable {
 
     @Override
     public final void abort() {
-        // There is nothing to take back.
+        // Nothing to be undone.
     }
 
     @Override
@@ -88,7 +88,7 @@ class TakingHandler implements StreamHandler, AutoCloseable {
 
     @Override
     public final void onReaderGone(final Stream stream, final boolean shut) {
-        // Of no interest to who only reads.
+        // Not needed for reading only.
     }
 
     @Override

@@ -19,9 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * The hand-over between a ring's writers and the reader that is told once for many messages, with both on processors
- * of their own as far as there are any: a plain look at the flag instead of an atomic update loses a message in some
- * thousand rounds.
+ * The hand-over between a ring's writers and its reader, which is woken once for many messages, with each on a
+ * processor of its own if possible. If the flag were read plainly instead of being updated atomically, a message would
+ * be lost in some thousand rounds.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class WakeFlagTest {
@@ -55,7 +55,7 @@ class WakeFlagTest {
             final long beginNs = System.nanoTime();
             long sent = 0;
             for (int round = 0; System.nanoTime() - beginNs < RUN_NS; round++) {
-                // The first is told of; the next ones come while the reader is on its way.
+                // The first wakes the reader; the next ones are written while it wakes up.
                 for (int left = 2 + round % 4; left > 0; left--) {
                     assertTrue(ring.write(1, message, 0, MESSAGE_LENGTH));
                     sent++;

@@ -18,11 +18,12 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Heap memory that the threads of running proxies have allocated, as jcmd shows it: to a KiB for each thread. jcmd is
- * run once for each proxy; after that its question is asked without it, for it takes a quarter of a second to start.
+ * Heap memory that the threads of running proxies have allocated, as jcmd shows it: accurate to a KiB for each thread.
+ * jcmd is run once for each proxy; after that the same question is sent directly to the JVM's socket, because jcmd
+ * takes a quarter of a second to start.
  *
- * <p>Proxies compile with C1 alone, which allocates what C2 would find out not to need. So what is measured in the
- * tests' own JVM may be less than what a proxy allocates.
+ * <p>Proxies compile with C1 only, which does not remove allocations as C2 does. So a measurement in the tests' own JVM
+ * may show less than a proxy allocates.
  */
 public final class AllocatedBytes {
     private static final Pattern THREAD = Pattern.compile("\"(vsock-proxy-[^\"]*)\".* allocated=([0-9]+)([BKMG]) .*");
@@ -36,13 +37,13 @@ public final class AllocatedBytes {
     private AllocatedBytes() {
     }
 
-    /** So many operations, one after the other. */
+    /** A number of operations, one after the other. */
     public interface Operations {
         /** Carries them out. */
         void run(int count);
     }
 
-    /** Lets jcmd into the proxies, which then have a socket open for good that it comes by. */
+    /** Has jcmd attach to the proxies once, which makes each JVM open a socket for such questions, and keep it. */
     public static void letIn(final ProxyProcess... proxies) {
         for (final ProxyProcess proxy : proxies) {
             try {
@@ -58,10 +59,11 @@ public final class AllocatedBytes {
     }
 
     /**
-     * Fails unless some of a few runs of {@code count} operations, after one that is not counted, makes the proxies
-     * allocate less than an object for each. What a JVM allocates once, in whichever run it does, is not per operation.
+     * Runs {@code count} operations once without counting, then a few times. Fails unless the proxies allocate less
+     * than one object per operation in at least one of those runs: what a JVM allocates once, in any of them, is not
+     * per operation.
      *
-     * @param count so many that a KiB for each of the proxies' threads is little.
+     * @param count large enough for a KiB per thread of the proxies to be little per operation.
      */
     public static void assertNonePerOperation(
         final String what, final int count, final Operations operations, final ProxyProcess... proxies) {
@@ -79,7 +81,7 @@ public final class AllocatedBytes {
         assertTrue(least < ALLOWED_PER_OPERATION, what + ": bytes for each: " + least);
     }
 
-    /** The same for {@code count} calls, of which each is told its number. */
+    /** The same for {@code count} calls, each of which gets its number. */
     public static void assertNonePerCall(
         final String what, final int count, final IntConsumer call, final ProxyProcess... proxies) {
         assertNonePerOperation(

@@ -12,7 +12,7 @@ import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 
 /**
- * Waits for what nothing announces, by looking again and again for a bounded time.
+ * Waits by polling, for a bounded time, for conditions that nothing announces.
  */
 public final class Await {
     /** How long anything may take on a busy machine, or one that is emulated, before a test gives up on it. */

@@ -10,7 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Work on threads of its own, each of which may block.
+ * Runs tasks that may block, each on a thread of its own.
  */
 public final class Background {
     private Background() {

@@ -16,8 +16,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A class of the tests in a process of its own, which is told what to do on its standard input and answers on its
- * standard output, both by lines. It ends with its input.
+ * A test class with a main method in a process of its own, which reads commands from its standard input and answers on
+ * its standard output, one per line. It ends at the end of its input.
  */
 public final class ChildJvm implements AutoCloseable {
     private final Process process;

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The engine's own classes, as the build has left them.
+ * The engine's own classes, as the build has compiled them.
  */
 public final class CompiledClasses {
     private static final String SUFFIX = ".class";

@@ -22,8 +22,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A descriptor of an application: socket, pipe, file. Every operation waits for a bounded time only, and leaves the
- * descriptor's flags as they are.
+ * A descriptor of an application: socket, pipe, file. Every operation waits only for a bounded time, and does not
+ * change the descriptor's flags.
  */
 public final class Endpoint implements AutoCloseable {
     private static final int SCRATCH_LENGTH = 2 << 20;
@@ -203,7 +203,7 @@ public final class Endpoint implements AutoCloseable {
             } else {
                 done += PosixException.check(sent, "send " + bytes.length + " bytes, done=" + done);
             }
-            // An empty packet that found no room has still to be sent.
+            // An empty packet that found no room still has to be sent.
         } while (sent == -Errno.EAGAIN || done < bytes.length);
     }
 
@@ -273,8 +273,8 @@ public final class Endpoint implements AutoCloseable {
     /**
      * Receives once without waiting: bytes received or {@code -errno}.
      *
-     * @param bytes       as many as it has room for are received.
-     * @param descriptors what came along is added; the receiver's to close.
+     * @param bytes       receives as many bytes as it has room for.
+     * @param descriptors gets the descriptors that came with them; the caller must close them.
      */
     public int tryReceive(final byte[] bytes, final List<Endpoint> descriptors) {
         final Scratch scratch = SCRATCH.get();
@@ -310,7 +310,7 @@ public final class Endpoint implements AutoCloseable {
 
     /**
      * Waits until the other end has received everything sent so far; where the kernel cannot tell (AF_VSOCK before
-     * Linux 6.12), for as long as that mostly takes.
+     * Linux 6.12), for as long as that usually takes.
      */
     public void awaitTaken() {
         if (tryUnsentBytes() == -Errno.EOPNOTSUPP) {

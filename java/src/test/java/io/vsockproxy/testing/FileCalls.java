@@ -25,8 +25,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 
 /**
- * What an application does with a regular file. Each call is one system call, which may take as long as it likes;
- * counts are what it gave, or {@code -errno}. Any thread.
+ * What an application does with a regular file. Each method makes one system call, however long that takes, and returns
+ * its result or {@code -errno}. Thread-safe.
  */
 public final class FileCalls {
     /** The longest single read or write. */
@@ -72,8 +72,8 @@ public final class FileCalls {
     }
 
     /**
-     * Loads what opens descriptors of its own, which would else be counted as the first test's: JNA, and the JVM's file
-     * channels, which keep a socket.
+     * Loads classes that open descriptors of their own, which would otherwise count as the first test's: JNA, and the
+     * JVM's file channels, which keep a socket.
      */
     public static void load() {
         try (Endpoint file = memfd(new byte[0])) {

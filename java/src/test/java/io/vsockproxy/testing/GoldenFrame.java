@@ -15,7 +15,8 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * A line of {@code frames.tsv}: a message's text form, and the frame that the C++ protobuf compiler made of it, in hex.
+ * A line of {@code frames.tsv}: a message in text form, and the frame that the C++ protobuf compiler made from it, in
+ * hex.
  */
 public record GoldenFrame(String text, String hex) {
     /** All of them. */

@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /**
- * A test that uses AF_VSOCK, which it may in a virtual machine that the tests have started and nowhere else: run by
- * {@code bin/test --vm}, left out of every other run.
+ * A test that uses AF_VSOCK, which is allowed only in a virtual machine that the tests have started: {@code bin/test
+ * --vm} runs it, and every other run leaves it out.
  */
 @Tag("vm")
 @Tag("vm-only")

@@ -18,7 +18,7 @@ import io.vsockproxy.proto.VSockMessage;
 import java.util.Arrays;
 
 /**
- * Messages in few words.
+ * Short ways to write the protocol's messages.
  */
 public final class Messages {
     private Messages() {

@@ -23,10 +23,10 @@ import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A host and a guest in this process, each with settings of its own, and a listening application on each side; in a
- * directory of its own. {@link #expectNothingLeft} compares with what there was when it had been made.
+ * A host and a guest in this process, each with settings of its own, and a listening application on each side, in a new
+ * directory. {@link #expectNothingLeft} compares the state with that right after the start.
  *
- * <p>As the extension of a class of tests, it serves all of them: after each, what it said to be {@link #closing} is
+ * <p>As a JUnit extension, one pair serves all tests of a class: after each, what was passed to {@link #closing} is
  * closed, and nothing may be left.
  */
 public final class MixedPair implements AutoCloseable, AfterEachCallback, AfterAllCallback {
@@ -97,7 +97,7 @@ public final class MixedPair implements AutoCloseable, AfterEachCallback, AfterA
     /** Waits until no handle is left on either side, and no descriptor more is open than at the beginning. */
     public void expectNothingLeft() {
         expectNoHandles();
-        // One that was just being closed when the number was taken is no leak.
+        // A descriptor that was just being closed when they were counted is not a leak.
         Await.until(
             () -> Descriptors.count() <= descriptorsBefore,
             () -> "open descriptors: expected=" + descriptorsBefore + ", actual=" + Descriptors.describe());

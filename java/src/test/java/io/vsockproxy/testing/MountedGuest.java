@@ -105,7 +105,7 @@ public final class MountedGuest implements AutoCloseable {
     @Override
     public void close() {
         application.close();
-        // Before the guest, which would wait for its answer to what has been closed.
+        // Before the guest, which would wait for the host's answers to closes.
         owner.close();
         listening.close();
         guest.signal("TERM");

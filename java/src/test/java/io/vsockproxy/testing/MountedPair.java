@@ -26,10 +26,10 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
  * A host and a guest, child processes each with a mount for regular files, for the tests of one class. The test's own
- * process is the applications on both sides, so nothing that serves a mount ever touches it.
+ * process has the applications of both sides, so no process that serves a mount uses one.
  *
- * <p>After each test as many descriptors must be open as before, in the test and in each proxy; after the last, no
- * mount is left. Skips the class where nothing can be mounted.
+ * <p>After each test, the test's process and each proxy must have as many open descriptors as before; after the last,
+ * no mount may be left. Skips the class where nothing can be mounted.
  */
 public final class MountedPair implements BeforeAllCallback, AfterAllCallback, AfterEachCallback {
     private final Deque<Endpoint> opened = new ArrayDeque<>();
@@ -43,7 +43,7 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
     private int[] descriptorsBefore;
 
     /**
-     * A pair that is started with these arguments too, both of them.
+     * A pair whose proxies both get these arguments too.
      */
     public MountedPair(final String... arguments) {
         this(true, arguments);
@@ -173,7 +173,7 @@ public final class MountedPair implements BeforeAllCallback, AfterAllCallback, A
         try {
             awaitDescriptorCounts(descriptorsBefore);
         } catch (final AssertionError e) {
-            // This test's fault, and not the next one's.
+            // So that this test fails, and not the next one.
             descriptorsBefore = descriptorCounts();
             throw e;
         }

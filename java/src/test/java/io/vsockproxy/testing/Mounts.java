@@ -81,7 +81,7 @@ public final class Mounts {
         try {
             C.INSTANCE.umount2(directory.toString(), Constants.MNT_DETACH);
         } catch (final LastErrorException e) {
-            // Nothing was.
+            // Nothing was mounted there.
         }
     }
 }

@@ -11,7 +11,7 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.Tag;
 
 /**
- * A test that sends descriptors on the link itself, or the like, and so does not run over AF_VSOCK.
+ * A test that needs a unix-socket link, for example to send descriptors on it, and so does not run over AF_VSOCK.
  */
 @Tag("unix-link")
 @Retention(RetentionPolicy.RUNTIME)

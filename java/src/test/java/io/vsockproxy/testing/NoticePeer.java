@@ -9,7 +9,7 @@ import io.vsockproxy.proto.VSockMessage;
 import java.util.function.Predicate;
 
 /**
- * The other side of a proxy's link that sees every frame, notices included, and can say notices of its own.
+ * The other side of a proxy's link that sees every frame, including notices, and can send notices.
  */
 public final class NoticePeer implements AutoCloseable {
     private final Endpoint link;

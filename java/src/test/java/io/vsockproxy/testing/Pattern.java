@@ -7,7 +7,7 @@ package io.vsockproxy.testing;
 import java.util.Random;
 
 /**
- * Bytes that tell when one of them is missing, repeated or in another's place.
+ * Bytes that show when one of them is missing, repeated or moved.
  */
 public final class Pattern {
     private Pattern() {

@@ -28,7 +28,7 @@ import org.agrona.DirectBuffer;
 import picocli.CommandLine;
 
 /**
- * A proxy as a person starts it: a child process with the launcher's flags, and -Xcheck:jni.
+ * A proxy as a user would start it: a child process with the launcher's flags, and -Xcheck:jni.
  */
 public final class ProxyProcess implements AutoCloseable {
     private final Process process;
@@ -53,7 +53,8 @@ public final class ProxyProcess implements AutoCloseable {
     public static ProxyProcess start(final List<String> prefix, final String... arguments) {
         final List<String> command = new ArrayList<>(prefix);
         command.addAll(List.of(
-            // A background job of a shell, which the tests may be part of, ignores SIGINT, and so do its children.
+            // If the tests are part of a shell's background job, they ignore SIGINT, and their children would inherit
+            // that.
             "env", "--default-signal=INT",
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-XX:+UseSerialGC", "-Xms16m", "-Xmx64m", "-Xss512k", "-XX:-UsePerfData", "-Xshare:auto",

@@ -13,8 +13,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The other side of a proxy's link, written against the protocol and protobuf's own classes, that says whatever a test
- * wants said.
+ * The other side of a proxy's link, implemented with protobuf's own classes, which can send anything that a test needs.
  */
 public final class RawPeer implements AutoCloseable {
     private final Endpoint link;

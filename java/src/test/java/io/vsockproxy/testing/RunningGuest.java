@@ -89,7 +89,7 @@ public final class RunningGuest implements AutoCloseable {
         listening.close();
         try {
             Files.deleteIfExists(directory.resolve("link"));
-            // Nothing else may be left in it.
+            // The directory must contain nothing else.
             Files.delete(directory);
         } catch (final IOException e) {
             throw new UncheckedIOException(e);

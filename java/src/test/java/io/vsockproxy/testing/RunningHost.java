@@ -29,8 +29,8 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A host in this process, for the tests of one class. After each test the next guest must be served, and as many
- * descriptors be open as before.
+ * A host in this process, for the tests of one class. After each test the host must still serve a new guest, and have
+ * as many open descriptors as before.
  */
 public final class RunningHost
     implements BeforeAllCallback, AfterAllCallback, BeforeEachCallback, AfterEachCallback {
@@ -157,7 +157,7 @@ public final class RunningHost
     public void beforeEach(final ExtensionContext context) {
         expectService();
         expectNothingLeft();
-        // Lines of guests that have gone are not to be taken for those of the test to come.
+        // Lines about previous guests must not be mistaken for lines of the next test.
         Await.until(
             () -> log.linesWith("session began").size() == log.linesWith("session ended").size(),
             () -> "the end of every session: " + log.linesWith("session"));

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A host and a guest, for the tests of one class. After each test as many descriptors must be open as before, in the
- * test and in each proxy.
+ * A host and a guest, for the tests of one class. After each test, the test's process and each proxy must have as many
+ * open descriptors as before.
  */
 public final class RunningPair
     implements BeforeAllCallback, AfterAllCallback, BeforeEachCallback, AfterEachCallback {
@@ -79,7 +79,7 @@ public final class RunningPair
     public void beforeAll(final ExtensionContext context) throws IOException {
         directory = Files.createTempDirectory("vp");
         pair = processes ? ProxyPair.processes(directory, arguments) : ProxyPair.inProcess(directory);
-        // What the first connection loads and opens is there for good.
+        // The first connection loads classes and opens descriptors that stay.
         for (final Role from : Role.values()) {
             final Endpoint[] ends = pair.connect(from);
             ends[0].send("x");

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Tag;
 
 /**
  * A test that {@code bin/test --vm} also runs in a virtual machine, over an AF_VSOCK link: {@link TestLink} has the
- * address. What in it needs a unix link is {@link NeedsUnixLink}.
+ * address. Methods that need a unix link are marked {@link NeedsUnixLink}.
  */
 @Tag("vm")
 @Retention(RetentionPolicy.RUNTIME)

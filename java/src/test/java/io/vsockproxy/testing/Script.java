@@ -9,8 +9,8 @@ import java.util.Arrays;
 import java.util.stream.Stream;
 
 /**
- * A fuzzer's bytes, taken for choices from front to back, so that what comes late in the input changes nothing before
- * it. Beyond the end everything is 0.
+ * A fuzzer's input, whose bytes make choices from front to back, so that a change late in the input changes no choice
+ * before it. Beyond the end every byte is 0.
  */
 public final class Script {
     /** Numbers around which things go wrong. */
@@ -27,7 +27,7 @@ public final class Script {
         this.bytes = bytes;
     }
 
-    /** A part of an input, each number as one byte. */
+    /** Part of an input, with one byte for each number. */
     public static byte[] bytes(final int... values) {
         final byte[] bytes = new byte[values.length];
         for (int i = 0; i < values.length; i++) {
@@ -70,7 +70,7 @@ public final class Script {
         return Arrays.copyOfRange(bytes, from, position);
     }
 
-    /** Any number: a corner by one byte, or the eight bytes behind a 255, little endian. */
+    /** Any number: one byte selects a corner case; after a 255, the next eight bytes are the number, little endian. */
     public long number() {
         final int first = next();
         if (first < 0xFF) {

@@ -7,8 +7,8 @@ package io.vsockproxy.testing;
 import java.util.Random;
 
 /**
- * Random numbers that can be had again: {@code -Dvsockproxy.test.seed=} what a failed run printed. And how long tests
- * that could go on for ever do: {@code -Dvsockproxy.test.minutes=}.
+ * Random numbers that can be reproduced: set {@code -Dvsockproxy.test.seed=} to the seed that a failed run printed.
+ * Also how long tests run that could go on forever: {@code -Dvsockproxy.test.minutes=}.
  */
 public final class Seeds {
     private Seeds() {

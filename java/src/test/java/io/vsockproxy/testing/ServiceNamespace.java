@@ -24,9 +24,10 @@ import org.agrona.DirectBuffer;
 import picocli.CommandLine;
 
 /**
- * A systemd of the test's own, in namespaces of its own, with the units of docs/systemd and what the test adds to them.
+ * A separate systemd for a test, in namespaces of its own, with the units of docs/systemd and what the test adds to
+ * them.
  *
- * <p>Its root directory is the machine's, with a /run, /opt and /etc that the machine does not see: {@link #path}.
+ * <p>Its root directory is the machine's, but its /run, /opt and /etc are not visible outside: {@link #path}.
  */
 public final class ServiceNamespace implements AutoCloseable {
     private static final Path UNITS = Path.of("..", "docs", "systemd");

@@ -15,8 +15,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
- * Looks into a proxy of this process, on its own thread: what its newest session holds, and each stream's credit. By
- * reflection, so that the engine offers nothing for tests alone.
+ * Looks into a proxy of this process, on the proxy's thread: at what its newest session holds, and at each stream's
+ * credit. It uses reflection, so that the engine needs no methods only for tests.
  */
 public final class SessionProbe {
     /**
@@ -123,7 +123,7 @@ public final class SessionProbe {
                 field.setAccessible(true);
                 return field.get(owner);
             } catch (final NoSuchFieldException e) {
-                // One of the classes above has it.
+                // A superclass may have the field.
             } catch (final IllegalAccessException e) {
                 throw new AssertionError(e);
             }

@@ -16,7 +16,7 @@ import java.util.List;
 public final class SocketActivation {
     private static final String PROGRAM = String.join("\n",
         "use Socket;",
-        // The highest descriptor that is not closed on exec.
+        // $^F is the highest descriptor that Perl does not close on exec.
         "$^F = 99;",
         "while ((my $path = shift @ARGV) ne '--') {",
         "    socket(my $socket, AF_UNIX, SOCK_STREAM, 0) or die qq(socket: $!);",

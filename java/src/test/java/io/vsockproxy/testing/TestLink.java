@@ -11,9 +11,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The link that tests have between two proxies: a unix socket, or with system property {@code vsockproxy.test.link} set
- * to {@code vsock} AF_VSOCK's loopback. The latter only in a virtual machine that the tests have started: elsewhere
- * AF_VSOCK may lead to a machine that is none of theirs.
+ * The link that tests use between two proxies: a unix socket, or AF_VSOCK's loopback when system property {@code
+ * vsockproxy.test.link} is {@code vsock}. The latter only in a virtual machine that the tests have started: elsewhere
+ * AF_VSOCK may lead to a machine that has nothing to do with them.
  */
 public final class TestLink {
     /** Set by the first process of that machine, and by nobody else. */

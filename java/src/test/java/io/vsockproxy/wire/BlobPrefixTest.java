@@ -164,7 +164,7 @@ class BlobPrefixTest {
         final int blobOffset = prefix.blobOffset();
         final int step = Math.max(1, frame.length / 200);
         for (int available = 0; available <= frame.length; available += available < 60 ? 1 : step) {
-            // What has not arrived is not zero, and not to be looked at.
+            // The bytes that have not arrived are not zero, and must not be read.
             final int offset = random.nextInt(8);
             final UnsafeBuffer buffer = new UnsafeBuffer(new byte[offset + frame.length + 8]);
             buffer.setMemory(0, buffer.capacity(), (byte) (random.nextBoolean() ? 0xFF : 0x12));

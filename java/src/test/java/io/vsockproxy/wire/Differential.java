@@ -11,8 +11,8 @@ import java.util.HexFormat;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Gives one body to the decoder and to protobuf-java, and demands that they agree on whether it is a message and on
- * every field of it. The decoder sees it twice, among different neighbours, and must not notice.
+ * Gives a body to the decoder and to protobuf-java, and checks that they agree on whether it is a message and on every
+ * field. The decoder gets it twice, with different bytes around it, which must make no difference.
  */
 final class Differential {
     static final int MAX_BODY = 1 << 18;
@@ -24,14 +24,14 @@ final class Differential {
     private int lastMalformedAt;
 
     /**
-     * Whether both take it.
+     * Returns whether both accept it.
      *
      * @throws AssertionError if they differ.
      */
     boolean accepts(final byte[] body) {
         final VSockMessage first = decode(array, 0, 0x00, body);
         final int malformedAt = lastMalformedAt;
-        // At the very end of the buffer, and where words are not aligned.
+        // At the end of the buffer, and at an unaligned address.
         final VSockMessage second = decode(memory, MAX_BODY - body.length, 0xFF, body);
         final VSockMessage third = decode(memory, 3, 0x80, body);
         if (!equal(first, second) || !equal(first, third)) {
@@ -57,8 +57,9 @@ final class Differential {
     }
 
     /**
-     * Where a 64-bit varint's tenth byte is odd, protobuf-java 4.36 takes it for the last without a look at its top
-     * bit. The specification, protobuf's C++ and we call this malformed; with the bit cleared we must agree again.
+     * Where a 64-bit varint's tenth byte is odd, protobuf-java 4.36 accepts it as the last without checking its top
+     * bit. For the specification, protobuf's C++ and our decoder this is malformed; with the bit cleared both must
+     * agree again.
      */
     static boolean isTenthByteThatProtobufJavaTakes(final byte[] body, final int at) {
         if (at < 0 || body.length - at < Varint.MAX_LENGTH) {

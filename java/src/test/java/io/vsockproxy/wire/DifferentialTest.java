@@ -15,8 +15,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /**
- * Bodies by the thousand: whatever protobuf-java makes of them, the decoder must. {@link MessageFuzzTest} looks for
- * more.
+ * Thousands of bodies for which the decoder must produce the same result as protobuf-java. {@link MessageFuzzTest}
+ * looks for more.
  */
 class DifferentialTest {
     private final Differential differential = new Differential();

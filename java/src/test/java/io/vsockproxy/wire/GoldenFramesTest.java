@@ -37,7 +37,8 @@ class GoldenFramesTest {
     void shouldEncodeEveryGoldenFrame(final GoldenFrame vector) throws InvalidProtocolBufferException {
         final byte[] encoded = FlyweightEncoder.frame(vector.message());
         if (vector.message().hasPwriteRequest()) {
-            // Our order of fields is not the canonical one; the fields and the length are the same.
+            // Our encoders write fields in another order than the canonical one; the fields and the length are the
+            // same.
             assertEquals(vector.frame().length, encoded.length);
             final byte[] body = new byte[encoded.length - FrameDescriptor.SIZE_LENGTH];
             System.arraycopy(encoded, FrameDescriptor.SIZE_LENGTH, body, 0, body.length);

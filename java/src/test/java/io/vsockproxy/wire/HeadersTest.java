@@ -16,7 +16,7 @@ import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.Test;
 
 /**
- * Golden bytes and corners of what encodes backwards; {@link RandomMessagesTest} has the rest.
+ * Golden bytes and corner cases of the headers that are written backwards; {@link RandomMessagesTest} has the rest.
  */
 class HeadersTest {
     private final UnsafeBuffer buffer = new UnsafeBuffer(new byte[256]);

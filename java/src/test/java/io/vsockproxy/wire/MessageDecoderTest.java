@@ -21,7 +21,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Encodings that are odd and legal, and those that are not.
+ * Unusual encodings, legal and illegal.
  */
 class MessageDecoderTest {
     private static final Differential DIFFERENTIAL = new Differential();
@@ -155,7 +155,7 @@ class MessageDecoderTest {
     void shouldBoundTheNestingOfGroupsAsProtobufDoes() {
         assertTrue(DIFFERENTIAL.accepts(bytes("6b".repeat(100) + "6c".repeat(100))));
         assertFalse(DIFFERENTIAL.accepts(bytes("6b".repeat(101) + "6c".repeat(101))));
-        // One level less inside a message, two inside a descriptor.
+        // One level fewer inside a message, two inside a descriptor.
         assertTrue(DIFFERENTIAL.accepts(bytes("12c601" + "6b".repeat(99) + "6c".repeat(99))));
         assertFalse(DIFFERENTIAL.accepts(bytes("12c801" + "6b".repeat(100) + "6c".repeat(100))));
         assertTrue(DIFFERENTIAL.accepts(bytes("12c7011ac401" + "6b".repeat(98) + "6c".repeat(98))));

@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Bodies that nobody would think of: the decoder must agree with protobuf-java, and the early look at a frame that has
- * not all arrived with the decoder.
+ * Fuzzed bodies: the decoder must agree with protobuf-java, and {@link BlobPrefix}, which reads incomplete frames, with
+ * the decoder.
  */
 class MessageFuzzTest {
     private static final int ODD_SEEDS = 40;

@@ -16,8 +16,8 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * Encodes a message in ways that no encoder does and every decoder must take: fields in any order, integers and lengths
- * longer than need be, fields that a later one overrides, messages in pieces, unknown fields in between.
+ * Encodes a message in ways that no encoder uses and every decoder must accept: fields in any order, integers and
+ * lengths longer than necessary, fields that a later one overrides, messages in pieces, unknown fields in between.
  */
 final class OddEncoder {
     private final Random random;
@@ -30,7 +30,7 @@ final class OddEncoder {
         final List<byte[]> fields = new ArrayList<>();
         message.getAllFields().forEach((field, value) -> {
             if (field.isRepeated()) {
-                // One piece, or the elements would change places.
+                // In one piece, or the elements would change their order.
                 final ByteArrayOutputStream all = new ByteArrayOutputStream();
                 ((List<?>) value).forEach(element -> all.writeBytes(encode(field, element)));
                 fields.add(all.toByteArray());

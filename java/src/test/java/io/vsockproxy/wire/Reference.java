@@ -29,7 +29,7 @@ import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Between this package and protobuf-java: what it makes of a body, and what we do, in one form.
+ * Converts the results of protobuf-java and of this package's decoder into one form, so that they can be compared.
  */
 final class Reference {
     private Reference() {
@@ -48,11 +48,11 @@ final class Reference {
     }
 
     /**
-     * What protobuf makes of a body, without unknown fields.
+     * Decodes a body with protobuf, without unknown fields.
      *
-     * <p>Whether it parses is for the generated class to say. Its contents come by way of a DynamicMessage, because the
-     * generated builder keeps what it knows of a command that another has replaced, and merges it if the first comes
-     * again; neither the specification nor protobuf's other readers do.
+     * <p>The generated class decides whether it parses. The content comes from a DynamicMessage, because the generated
+     * builder keeps a command that another one has replaced, and merges it if the first appears again, which neither
+     * the specification nor protobuf's other readers do.
      */
     static VSockMessage parse(final byte[] body) throws InvalidProtocolBufferException {
         final VSockMessage generated = VSockMessage.parseFrom(body);
