@@ -4,24 +4,21 @@
  */
 package io.vsockproxy.fuse;
 
-import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
-import io.vsockproxy.posix.SplicePipe;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Takes the kernel's requests one by one, and answers them or passes them to a file's backend. Confined to the loop's
- * thread.
+ * Takes the kernel's requests one by one, and answers them or passes them to a file's backend. Answers are written by
+ * {@link FuseReplyWriter}. Confined to the loop's thread.
  *
  * <p>Requests to change the (empty) directory fail with EPERM; operations that nobody needs with ENOSYS, which the
  * kernel remembers, so that it does not ask again. A request that is too short for its kind fails with EINVAL, and is
  * never read beyond its end.
  */
-final class FuseServer implements FuseReplies {
+final class FuseServer {
     /** How many requests may wait for backends; further ones fail with ENOMEM. */
     static final int MAX_REQUESTS = 16384;
 
@@ -33,23 +30,20 @@ final class FuseServer implements FuseReplies {
     private final FuseChannel channel;
     private final FuseNodes nodes;
     private final FuseRequests requests = new FuseRequests(MAX_REQUESTS);
+    private final FuseReplyWriter replies;
     private final int uid;
     private final int gid;
-    /** The attributes of the root: readable for its owner, with the two links of an empty directory. */
-    private final FileAttributes root = new FileAttributes().set(0, 0500, 2, 0, 0, 0, 0);
-    private final Consumer<FuseNode> onExamined;
     private final FuseInterrupts interrupts;
-    private final UnsafeBuffer reply;
     private final ParkedWrites parkedWrites;
     private UnsafeBuffer buffer;
     private boolean paused;
     private boolean dispatching;
 
     /**
-     * @param uid     shown as the owner of everything, and {@code gid} as the group.
+     * @param uid        shown as the owner of everything, and {@code gid} as the group.
      * @param onExamined called when a node for which {@link #askFirst} was called has its attributes, or cannot get
      *                   them.
-     * @param isDying whether the thread with this id has been sent a signal that will kill it.
+     * @param isDying    whether the thread with this id has been sent a signal that will kill it.
      */
     FuseServer(
         final FuseChannel channel,
@@ -62,11 +56,10 @@ final class FuseServer implements FuseReplies {
         this.nodes = nodes;
         this.uid = uid;
         this.gid = gid;
-        this.onExamined = onExamined;
+        replies = new FuseReplyWriter(channel, requests, uid, gid, onExamined);
         parkedWrites = new ParkedWrites(channel, this::offer);
         interrupts = new FuseInterrupts(requests, parkedWrites, isDying);
         buffer = channel.request().buffer();
-        reply = channel.reply();
     }
 
     /** How many requests wait for backends. */
@@ -106,7 +99,7 @@ final class FuseServer implements FuseReplies {
      * requests.
      */
     boolean askFirst(final FuseNode node) {
-        final FuseRequest request = requests.acquire(this);
+        final FuseRequest request = requests.acquire(replies);
         if (request == null) {
             return false;
         }
@@ -173,7 +166,7 @@ final class FuseServer implements FuseReplies {
             case FuseProtocol.BATCH_FORGET -> batchForget(arguments);
             case FuseProtocol.INTERRUPT -> interrupt(arguments);
             case FuseProtocol.ACCESS -> access(unique, nodeId, arguments);
-            case FuseProtocol.INIT -> init(unique, arguments);
+            case FuseProtocol.INIT -> replies.agreed(unique, buffer, arguments);
             default -> serveRest(opcode, unique);
         }
     }
@@ -195,66 +188,6 @@ final class FuseServer implements FuseReplies {
         freeIfClosed();
     }
 
-    // ---- Answers
-
-    @Override
-    public void error(final long unique, final int errno) {
-        channel.sendError(unique, errno);
-    }
-
-    @Override
-    public void data(final long unique, final long address, final int length) {
-        channel.sendData(unique, address, length);
-    }
-
-    @Override
-    public boolean beginSplice(final long unique, final SplicePipe pipe, final int length) {
-        return channel.beginSplice(unique, pipe, length);
-    }
-
-    @Override
-    public void spliced(final long unique, final SplicePipe pipe) {
-        channel.sendSpliced(unique, pipe);
-    }
-
-    @Override
-    public void written(final long unique, final int length) {
-        if (!channel.isClosed()) {
-            FuseArguments.putWriteOut(reply, FuseChannel.RESULT_OFFSET, length);
-            channel.sendResult(unique, FuseArguments.WRITE_OUT_LENGTH);
-        }
-    }
-
-    @Override
-    public void polled(final long unique, final int events) {
-        if (!channel.isClosed()) {
-            FuseArguments.putPollOut(reply, FuseChannel.RESULT_OFFSET, events);
-            channel.sendResult(unique, FuseArguments.POLL_OUT_LENGTH);
-        }
-    }
-
-    @Override
-    public void attributes(final long unique, final FuseNode node) {
-        if (!channel.isClosed()) {
-            putAttributes(FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET), node);
-            channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
-        }
-    }
-
-    @Override
-    public void examined(final FuseNode node) {
-        onExamined.accept(node);
-    }
-
-    @Override
-    public void ended(final FuseRequest request) {
-        requests.release(request);
-    }
-
-    private void putAttributes(final int offset, final FuseNode node) {
-        FuseAttributes.put(reply, offset, node.id(), Constants.S_IFREG, node.attributes(), uid, gid);
-    }
-
     // ---- Requests for a file's backend
 
     private void read(final long unique, final long nodeId, final int arguments) {
@@ -263,13 +196,13 @@ final class FuseServer implements FuseReplies {
             final long offset = FuseArguments.ioOffset(buffer, FuseChannel.ARGUMENTS_OFFSET);
             final int size = FuseArguments.ioSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (offset < 0 || size < 0) {
-                error(unique, Errno.EINVAL);
+                replies.error(unique, Errno.EINVAL);
                 return;
             }
             final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (node.isStream() && (flags & FuseProtocol.FUSE_READ_LOCKOWNER) == 0) {
                 // It is for a page of a mapping: the bytes would be missing for whoever reads the stream.
-                error(unique, Errno.EOPNOTSUPP);
+                replies.error(unique, Errno.EOPNOTSUPP);
                 return;
             }
             final int length = Math.min(size, FuseChannel.MAX_DATA_LENGTH);
@@ -288,11 +221,11 @@ final class FuseServer implements FuseReplies {
             final int length = FuseArguments.ioSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
             final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (offset < 0 || length < 0 || length > arguments - FuseArguments.WRITE_IN_LENGTH) {
-                error(unique, Errno.EINVAL);
+                replies.error(unique, Errno.EINVAL);
             } else if ((node.isAppending() || node.isStream()) && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
                 // A page of a shared mapping must be written where it belongs, but the owner's descriptor would append
                 // it.
-                error(unique, Errno.EOPNOTSUPP);
+                replies.error(unique, Errno.EOPNOTSUPP);
             } else {
                 final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
                 if (request != null) {
@@ -335,9 +268,7 @@ final class FuseServer implements FuseReplies {
 
     private void getattr(final long unique, final long nodeId) {
         if (nodeId == FuseProtocol.ROOT_ID) {
-            final int offset = FuseAttributes.beginAttrOut(reply, FuseChannel.RESULT_OFFSET);
-            FuseAttributes.put(reply, offset, FuseProtocol.ROOT_ID, Constants.S_IFDIR, root, uid, gid);
-            channel.sendResult(unique, FuseAttributes.ATTR_OUT_LENGTH);
+            replies.rootAttributes(unique);
             return;
         }
         final FuseNode node = backedNode(unique, nodeId, 0, 0);
@@ -355,7 +286,7 @@ final class FuseServer implements FuseReplies {
 
     private void setattr(final long unique, final long nodeId, final int arguments) {
         if (nodeId == FuseProtocol.ROOT_ID) {
-            error(unique, Errno.EPERM);
+            replies.error(unique, Errno.EPERM);
             return;
         }
         final FuseNode node = backedNode(unique, nodeId, arguments, FuseAttributes.SETATTR_IN_LENGTH);
@@ -366,18 +297,18 @@ final class FuseServer implements FuseReplies {
         final boolean changesMode = (valid & FuseProtocol.FATTR_MODE) != 0;
         final boolean changesSize = (valid & FuseProtocol.FATTR_SIZE) != 0 && !isIgnoredTruncation(node, valid);
         if (changesOwner(valid) || (changesMode && changesSize)) {
-            error(unique, Errno.EPERM);
+            replies.error(unique, Errno.EPERM);
         } else if (!changesSize) {
             // Times cannot be set: the answer shows the actual ones.
             askAttributes(unique, node, changesMode
                 ? FuseAttributes.setattrPermissions(buffer, FuseChannel.ARGUMENTS_OFFSET)
                 : FuseRequest.ANY_PERMISSIONS);
         } else if (!node.isWritable()) {
-            error(unique, Errno.EACCES);
+            replies.error(unique, Errno.EACCES);
         } else {
             final long size = FuseAttributes.setattrSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
             if (size < 0) {
-                error(unique, Errno.EINVAL);
+                replies.error(unique, Errno.EINVAL);
                 return;
             }
             final FuseRequest request = begin(FuseRequest.Kind.TRUNCATE, unique, node, size, 0);
@@ -439,14 +370,11 @@ final class FuseServer implements FuseReplies {
         final FuseNode node = parentId != FuseProtocol.ROOT_ID
             ? null : nodes.find(FuseName.parse(buffer, FuseChannel.ARGUMENTS_OFFSET, arguments));
         if (node == null || node.backend() == null) {
-            error(unique, Errno.ENOENT);
+            replies.error(unique, Errno.ENOENT);
             return;
         }
-        // Mappings and asynchronous I/O rely on this size until somebody calls fstat.
-        putAttributes(
-            FuseAttributes.beginEntryOut(reply, FuseChannel.RESULT_OFFSET, node.id()), node);
         // If nobody waited for the answer, it is not a lookup that a FORGET will take back.
-        if (channel.sendResult(unique, FuseAttributes.ENTRY_OUT_LENGTH) == 0) {
+        if (replies.entry(unique, node) == 0) {
             node.onLookedUp();
         }
     }
@@ -457,18 +385,17 @@ final class FuseServer implements FuseReplies {
             return;
         }
         if (!node.allows(FuseArguments.openFlags(buffer, FuseChannel.ARGUMENTS_OFFSET))) {
-            error(unique, Errno.EACCES);
+            replies.error(unique, Errno.EACCES);
             return;
         }
-        FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, nodeId, node.fopenFlags());
-        if (channel.sendResult(unique, FuseArguments.OPEN_OUT_LENGTH) == 0) {
+        if (replies.opened(unique, nodeId, node.fopenFlags()) == 0) {
             node.onFileOpened();
             nodes.hide(node);
         }
     }
 
     private void release(final long unique, final long nodeId) {
-        error(unique, 0);
+        replies.error(unique, 0);
         final FuseNode node = nodes.get(nodeId);
         if (node != null) {
             node.onFileReleased();
@@ -505,7 +432,7 @@ final class FuseServer implements FuseReplies {
 
     private void access(final long unique, final long nodeId, final int arguments) {
         if (arguments < FuseArguments.ACCESS_IN_LENGTH) {
-            error(unique, Errno.EINVAL);
+            replies.error(unique, Errno.EINVAL);
             return;
         }
         final int mask = FuseArguments.accessMask(buffer, FuseChannel.ARGUMENTS_OFFSET);
@@ -517,41 +444,26 @@ final class FuseServer implements FuseReplies {
             }
             denied = EXECUTE_OK | (node.isReadable() ? 0 : READ_OK) | (node.isWritable() ? 0 : WRITE_OK);
         }
-        error(unique, (mask & denied) != 0 ? Errno.EACCES : 0);
+        replies.error(unique, (mask & denied) != 0 ? Errno.EACCES : 0);
     }
 
     // ---- The file system as a whole
 
-    private void init(final long unique, final int arguments) {
-        final int errno = FuseHandshake.answer(buffer, FuseChannel.ARGUMENTS_OFFSET, arguments, reply);
-        if (errno != 0) {
-            error(unique, errno);
-        } else {
-            channel.sendResult(unique, FuseInit.OUT_LENGTH);
-        }
-    }
-
     private void serveRest(final int opcode, final long unique) {
         switch (opcode) {
-            case FuseProtocol.OPENDIR -> {
-                FuseArguments.putOpenOut(reply, FuseChannel.RESULT_OFFSET, FuseProtocol.ROOT_ID, 0);
-                channel.sendResult(unique, FuseArguments.OPEN_OUT_LENGTH);
-            }
-            case FuseProtocol.STATFS -> {
-                FuseArguments.putStatfsOut(reply, FuseChannel.RESULT_OFFSET);
-                channel.sendResult(unique, FuseArguments.STATFS_OUT_LENGTH);
-            }
+            case FuseProtocol.OPENDIR -> replies.opened(unique, FuseProtocol.ROOT_ID, 0);
+            case FuseProtocol.STATFS -> replies.statistics(unique);
             case FuseProtocol.READDIR, FuseProtocol.READDIRPLUS, FuseProtocol.RELEASEDIR, FuseProtocol.FSYNCDIR,
-                FuseProtocol.DESTROY -> error(unique, 0);
+                FuseProtocol.DESTROY -> replies.error(unique, 0);
             case FuseProtocol.SYMLINK, FuseProtocol.MKNOD, FuseProtocol.MKDIR, FuseProtocol.UNLINK,
                 FuseProtocol.RMDIR, FuseProtocol.RENAME, FuseProtocol.RENAME2, FuseProtocol.LINK,
-                FuseProtocol.CREATE, FuseProtocol.TMPFILE -> error(unique, Errno.EPERM);
+                FuseProtocol.CREATE, FuseProtocol.TMPFILE -> replies.error(unique, Errno.EPERM);
             case FuseProtocol.NOTIFY_REPLY -> {
                 // Answers a notification that is never sent here.
             }
             // Also FLUSH: nothing is buffered that a close would have to wait for, and ENOSYS makes the kernel stop
             // asking.
-            default -> error(unique, Errno.ENOSYS);
+            default -> replies.error(unique, Errno.ENOSYS);
         }
     }
 
@@ -561,11 +473,11 @@ final class FuseServer implements FuseReplies {
     private FuseNode backedNode(final long unique, final long nodeId, final int arguments, final int needed) {
         final FuseNode node = nodes.get(nodeId);
         if (arguments < needed) {
-            error(unique, Errno.EINVAL);
+            replies.error(unique, Errno.EINVAL);
             return null;
         }
         if (node == null || node.backend() == null) {
-            error(unique, Errno.EIO);
+            replies.error(unique, Errno.EIO);
             return null;
         }
         return node;
@@ -573,9 +485,9 @@ final class FuseServer implements FuseReplies {
 
     private FuseRequest begin(
         final FuseRequest.Kind kind, final long unique, final FuseNode node, final long offset, final int length) {
-        final FuseRequest request = requests.acquire(this);
+        final FuseRequest request = requests.acquire(replies);
         if (request == null) {
-            error(unique, Errno.ENOMEM);
+            replies.error(unique, Errno.ENOMEM);
             return null;
         }
         return request.begin(kind, unique, node, offset, length)
@@ -587,7 +499,7 @@ final class FuseServer implements FuseReplies {
             case FuseProtocol.FORGET, FuseProtocol.BATCH_FORGET, FuseProtocol.INTERRUPT, FuseProtocol.NOTIFY_REPLY -> {
                 // These have no answer.
             }
-            default -> error(unique, Errno.EINVAL);
+            default -> replies.error(unique, Errno.EINVAL);
         }
     }
 
