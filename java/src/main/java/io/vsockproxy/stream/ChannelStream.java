@@ -164,6 +164,11 @@ public final class ChannelStream extends Stream {
     }
 
     @Override
+    boolean deliversWithoutBytes() {
+        return true;
+    }
+
+    @Override
     public boolean hasInput() {
         return ring != null && !ring.isEmpty();
     }

@@ -183,7 +183,7 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if (!drain()) {
             return false;
         }
-        if (queue.isEmpty()) {
+        if (isDrained()) {
             return onDrained();
         }
         if (isHeldUp()) {

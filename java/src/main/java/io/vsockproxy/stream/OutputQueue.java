@@ -102,7 +102,7 @@ final class OutputQueue implements AutoCloseable {
                 return true;
             }
             final Run next = firstRun.next;
-            if (next == null) {
+            if (next == null || !next.hasAllDescriptors()) {
                 return false;
             }
             descriptorCount -= firstRun.descriptorCount + next.descriptorCount;

@@ -26,7 +26,7 @@ final class Run {
 
     /** Attaches descriptors that came without a byte to this run's first byte, in front of its own. Takes ownership. */
     void ride(final int[] earlier) {
-        if (delivery != null || earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
+        if (earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
             closeAll(earlier);
         } else {
             descriptorCount += earlier.length;

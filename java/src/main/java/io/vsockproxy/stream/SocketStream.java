@@ -488,6 +488,13 @@ public final class SocketStream extends DescriptorStream {
         heldDescriptors = descriptors;
     }
 
+    @Override
+    void queueHeldDescriptors(final DirectBuffer buffer, final int offset) {
+        if (heldDescriptors.length > 0) {
+            queue.add(buffer, offset, 0, withHeld(NO_DESCRIPTORS));
+        }
+    }
+
     private int[] withHeld(final int[] descriptors) {
         if (heldDescriptors.length == 0) {
             return descriptors;

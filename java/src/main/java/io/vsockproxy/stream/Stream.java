@@ -194,6 +194,7 @@ public abstract class Stream implements AutoCloseable {
         final DirectBuffer buffer, final int offset, final int length, final Delivery delivery) {
         if (state == State.OPEN && !readerGone) {
             startStalling();
+            queueHeldDescriptors(buffer, offset);
             delivery.queuedBy(this);
             queue.add(buffer, offset, length, delivery);
             reportCharge();
@@ -235,7 +236,7 @@ public abstract class Stream implements AutoCloseable {
     /** Stops reading, and closes once the application has taken everything that was delivered, which may be at once. */
     public final void finish() {
         if (state == State.OPEN) {
-            if (queue.isEmpty() || (takesParts() && queue.length() == 0)) {
+            if (isQueueDelivered()) {
                 close();
             } else {
                 state = State.FINISHING;
@@ -410,9 +411,11 @@ public abstract class Stream implements AutoCloseable {
     }
 
     private void shutDownIfDrained() {
-        if (shutdownPending && queue.isEmpty()) {
+        if (shutdownPending && isQueueDelivered()) {
             shutdownPending = false;
             shutDown = true;
+            queue.close();
+            reportCharge();
             endOutput();
         }
     }
@@ -465,7 +468,34 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** The queue has become empty: does what had to wait for that. Returns false when the stream is closed then. */
+    /** Whether descriptors that have come without bytes can be delivered without any. */
+    boolean deliversWithoutBytes() {
+        return !takesParts();
+    }
+
+    /**
+     * Queues descriptors that wait for a byte outside the queue, so that they keep their place.
+     *
+     * @param buffer and {@code offset}: of no bytes.
+     */
+    void queueHeldDescriptors(final DirectBuffer buffer, final int offset) {
+        // Only sockets hold any.
+    }
+
+    /**
+     * Whether the queue is empty, or has only descriptors left that need bytes to ride on. Once it is known that no
+     * more bytes will come, the two are the same.
+     */
+    private boolean isQueueDelivered() {
+        return queue.isEmpty() || (!deliversWithoutBytes() && queue.length() == 0);
+    }
+
+    /** Whether everything that is still to be done for the reader has been done, as far as the queue is concerned. */
+    final boolean isDrained() {
+        return queue.isEmpty() || ((state == State.FINISHING || shutdownPending) && isQueueDelivered());
+    }
+
+    /** The queue is {@linkplain #isDrained drained}: does what waited for that. False if the stream is now closed. */
     final boolean onDrained() {
         if (state == State.FINISHING) {
             // Shut down explicitly, because closing makes no end of file while somebody else has the descriptor too.
