@@ -15,7 +15,7 @@ vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/vsock-proxy/vm
 # message when the packages cannot be fetched. With --with-dependencies as the first argument, also unpacks the packages that
 # they depend on and that are not installed on this machine.
 fetch_packages() (
-    local with_dependencies=false directory work package
+    local with_dependencies=false directory directory_name work package
     if [ "$1" = --with-dependencies ]; then
         with_dependencies=true
         shift
@@ -54,6 +54,10 @@ fetch_packages() (
     fi
     for package in *.deb; do
         dpkg -x "$package" root
+    done
+    # Debian's older packages have /bin/busybox and /lib/modules, newer ones /usr/bin/busybox and /usr/lib/modules.
+    for directory_name in bin lib; do
+        if [ ! -e "root/$directory_name" ]; then ln -s "usr/$directory_name" "root/$directory_name"; fi
     done
     touch root/complete
     # Another process may have been faster.
