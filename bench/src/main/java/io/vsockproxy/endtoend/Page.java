@@ -63,8 +63,8 @@ final class Page {
             + "on one machine. Only figures of one run can be compared.</p>\n");
         page.append(legend(results));
         page.append("<h2>Latency and throughput</h2>\n<p>Round trips by percentile: lower is better, and towards the "
-            + "right is what happens rarely. A line ends where one measurement lay beyond. One request is under way "
-            + "at a time: what a slow one would have held up does not count. Throughput: higher is better. "
+            + "right are the rare ones. A line ends where only one measurement lies beyond. One request is under way "
+            + "at a time, so requests that a slow one would delay are not counted. Throughput: higher is better. "
             + "All axes are logarithmic.</p>\n"
             + "<div class=\"charts\">\n");
         for (final int length : EndToEnd.ROUND_TRIP_LENGTHS) {

@@ -101,10 +101,7 @@ class FileOrderTest {
 
     @Test
     void shouldLetReadsPassAWriteThatDoesNotOverlap() throws IOException, InterruptedException {
-        Files.write(path, new byte[10_000]);
-        link = serve(LIMITS);
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS, new byte[10_000]);
         final List<Busy> busy = occupyWorkers();
         final long write = link.write(file, 1000, new byte[] {1, 2, 3});
         final long before = link.read(file, 0, 1000);
@@ -126,10 +123,7 @@ class FileOrderTest {
 
     @Test
     void shouldSynchroniseAfterTheWritesThatCameBeforeAndHoldNothingUp() throws IOException, InterruptedException {
-        Files.write(path, new byte[10_000]);
-        link = serve(LIMITS);
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS, new byte[10_000]);
         final List<Busy> busy = occupyWorkers();
         final long before = link.write(file, 10_000, new byte[2]);
         final long sync = link.sync(file);
@@ -154,10 +148,7 @@ class FileOrderTest {
 
     @Test
     void shouldAppendBehindTheWritesThatCameBefore() throws IOException, InterruptedException {
-        Files.write(path, new byte[10]);
-        link = serve(LIMITS);
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS, new byte[10]);
         final List<Busy> busy = occupyWorkers();
         link.write(file, 10, new byte[] {1});
         final long append = link.append(file, new byte[] {2});
@@ -172,10 +163,7 @@ class FileOrderTest {
     @Test
     void shouldNotChangeBytesThatAMappedAnswerStillHasToSend() throws IOException {
         final byte[] content = TestFiles.randomBytes(new Random(1), 1 << 20);
-        Files.write(path, content);
-        link = serve(LIMITS);
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS, content);
         final long read = link.read(file, 0, content.length);
         link.turn(3);
         assertTrue(link.ring.externalBytes() > 0);
@@ -192,10 +180,7 @@ class FileOrderTest {
 
     @Test
     void shouldAnswerEagainBeyondTheLimitOfRequests() throws IOException, InterruptedException {
-        Files.write(path, new byte[100]);
-        link = serve(LIMITS.withMaxRequests(3));
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS.withMaxRequests(3), new byte[100]);
         final List<Busy> busy = occupyWorkers();
         final long[] kept = {link.write(file, 0, new byte[1]), link.truncate(file, 50), link.examine(file)};
         assertEquals(Errno.EAGAIN, link.readError(link.read(file, 0, 1)));
@@ -212,10 +197,7 @@ class FileOrderTest {
 
     @Test
     void shouldAnswerEagainBeyondTheLimitOfBytesToBeWritten() throws IOException, InterruptedException {
-        Files.write(path, new byte[100]);
-        link = serve(LIMITS.withMaxPendingWriteLength(10_000));
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS.withMaxPendingWriteLength(10_000), new byte[100]);
         final List<Busy> busy = occupyWorkers();
         final long first = link.write(file, 0, new byte[20_000]);
         assertEquals(
@@ -278,10 +260,7 @@ class FileOrderTest {
 
     @Test
     void shouldDropRequestsThatHaveNotBegunWhenTheSessionEnds() throws IOException, InterruptedException {
-        Files.write(path, new byte[10]);
-        link = serve(LIMITS);
-        final LocalFile file = link.open(path, Constants.O_RDWR);
-        learn(file);
+        final LocalFile file = serve(LIMITS, new byte[10]);
         final List<Busy> busy = occupyWorkers();
         link.write(file, 0, new byte[] {1});
         link.write(file, 0, new byte[] {2});
@@ -349,6 +328,15 @@ class FileOrderTest {
         } else {
             assertEquals(-(Integer) expected, link.answer(cookie).getPwriteResponse().getBytesWritten());
         }
+    }
+
+    /** Serves a file with this content, whose kind a worker has found out already. */
+    private LocalFile serve(final FileLimits limits, final byte[] content) throws IOException {
+        Files.write(path, content);
+        link = serve(limits);
+        final LocalFile file = link.open(path, Constants.O_RDWR);
+        learn(file);
+        return file;
     }
 
     private static ServedLink serve(final FileLimits limits) {

@@ -10,14 +10,14 @@ program=$2
 target=$3
 mount --make-rprivate /
 mount -t proc proc /proc
-# Kept reachable while /run, /tmp and /opt may hide it.
+# Copied to a place that stays visible: the mounts on /run and /opt may hide the originals.
 mkdir -p /mnt
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/units /mnt/program /mnt/etc /mnt/etc/upper /mnt/etc/work
 cp -r "$units/." /mnt/units
 cp -r "$program/." /mnt/program
 if [ -c /dev/fuse ]; then
-    # Open to everybody, as udev makes it, which containers do not have.
+    # Accessible to all users, as udev would make it, which containers lack.
     cp -a /dev/fuse /mnt/fuse
     chmod 0666 /mnt/fuse
     mount --bind /mnt/fuse /dev/fuse
@@ -32,7 +32,7 @@ mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc/upper,workdir=/mnt/etc/work 
 systemd-sysusers /run/systemd/system/vsock-proxy.sysusers
 umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-# Says to systemd that it shall leave the machine alone.
+# Tells systemd that it is in a container, so that it does not configure the machine.
 export container=namespace
 export SYSTEMD_UNIT_PATH=/run/systemd/system
 exec /lib/systemd/systemd --system --unit="$target" --log-target=console --show-status=no

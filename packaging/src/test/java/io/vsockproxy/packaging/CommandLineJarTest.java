@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The command line's jar, alone in a directory: {@code java -jar}, and no flag that a person would have to know.
+ * The command line's jar, alone in a directory, runs with {@code java -jar} and no other flags.
  */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class CommandLineJarTest {

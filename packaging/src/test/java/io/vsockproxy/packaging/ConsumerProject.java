@@ -14,7 +14,7 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
- * The project in {@code src/consumer}, built by Maven from nothing but what was published.
+ * The project in {@code src/consumer}, built by Maven using only what was published.
  */
 final class ConsumerProject {
     private static final long BUILD_TIMEOUT_S = 120;
@@ -47,7 +47,7 @@ final class ConsumerProject {
                 Files.copy(source, directory.resolve(SOURCE.relativize(source).toString()));
             }
         }
-        // A module has no classes outside a package.
+        // A module cannot have classes outside a package.
         Files.writeString(
             directory.resolve("java/consumer/Hello.java"), "package consumer;\n" + Readme.block("import "));
         Outcome.of(directory, BUILD_TIMEOUT_S, List.of(

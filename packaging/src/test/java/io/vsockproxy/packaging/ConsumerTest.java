@@ -30,8 +30,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * A component that links the library in, as its users would: with a pom, on each JDK, on the class path and on the
- * module path; and what it is told when it forgets something.
+ * A component that uses the library as its users would: with a pom, on each JDK, on the class path and on the module
+ * path; and the error messages when something is missing.
  */
 class ConsumerTest {
     private static final long MOUNT_TIMEOUT_S = 10;

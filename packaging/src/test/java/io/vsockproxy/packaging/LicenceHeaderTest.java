@@ -21,7 +21,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every source file says whose it is and under which licence. (Checkstyle sees to the form of it in Java files.)
+ * Every source file names its copyright holder and licence. (In Java files, Checkstyle checks the exact form.)
  */
 class LicenceHeaderTest {
     private static final int HEADER_LINES = 8;

@@ -14,16 +14,16 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A command that has run to its end.
+ * The result of a command that has ended.
  *
  * @param exitCode its exit status.
- * @param output   both of its outputs.
+ * @param output   its standard output and standard error together.
  */
 record Outcome(int exitCode, String output) {
     /**
      * Runs a command.
      *
-     * @param timeoutS how long it may take; it is killed then, and the test fails.
+     * @param timeoutS how long it may take; after that it is killed, and the test fails.
      */
     static Outcome of(final Path directory, final long timeoutS, final List<String> command)
         throws IOException, InterruptedException {

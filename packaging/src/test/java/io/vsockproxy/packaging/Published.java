@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Where things are: the checkout, what bin/test has published from it, and what it has built a second time elsewhere.
+ * Where the files are: the checkout, what bin/test has published from it, and the second build elsewhere.
  */
 final class Published {
     static final Path CHECKOUT = path("packaging.checkout");

@@ -25,7 +25,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * What is published, file by file.
+ * The contents of what is published, file by file.
  */
 class PublishedFilesTest {
     private static final int ELF_MACHINE_OFFSET = 18;
@@ -131,7 +131,7 @@ class PublishedFilesTest {
                 assertTrue(notice.contains(bundled), bundled);
             }
             assertTrue(text(jar, "META-INF/licences/libffi").contains("THE SOFTWARE IS PROVIDED ``AS IS''"));
-            // Whoever bundles more names it in the notice.
+            // Every bundled library must be named in the notice.
             assertEquals(
                 List.of("META-INF", "com/sun/jna", "io/vsockproxy", "org/agrona", "picocli"),
                 jar.stream().filter(entry -> !entry.isDirectory())

@@ -10,7 +10,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /**
- * What a reader of the readme would paste: its indented blocks.
+ * The readme's indented blocks, which readers would copy.
  */
 final class Readme {
     /** Indented lines, with empty ones between them. */

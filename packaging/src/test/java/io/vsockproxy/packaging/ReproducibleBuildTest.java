@@ -15,7 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /**
- * The second build, in a directory of another name, is the first.
+ * A second build, in a directory with another name, produces the same files as the first.
  */
 class ReproducibleBuildTest {
     private static final List<String> OTHER_FILES = List.of("cyclonedx.json", "cyclonedx.xml");
