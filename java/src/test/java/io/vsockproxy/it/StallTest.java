@@ -53,6 +53,7 @@ class StallTest {
     /** Bytes; a socket has to lose twice as many such packets before epoll says that it takes more. */
     private static final int MAX_TAKEN = 100 * SMALL;
 
+    private static final String CLOSED = " closed: its reader has taken nothing for ";
     private static final int STALL_TIMEOUT_MS = 1500;
     private static final int MANY = 40;
     /** What a socket takes when it has been full once. */
@@ -80,9 +81,7 @@ class StallTest {
             guest.send(Messages.data(slow.handle(), "the last"));
             return null;
         });
-        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
-        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
-        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        awaitClosed(guest, "SOCKET_STREAM", stalled.handle());
         Background.join(sender);
         assertArrayEquals(some, slow.application().readFully(SOME));
         assertEquals("the last", slow.application().readText(8));
@@ -172,7 +171,7 @@ class StallTest {
         // One is closed after one timeout, and all the others together after two.
         final long[] round = {0, 0, 0};
         Await.until(() -> {
-            final int closed = HOST.log().linesWith(" closed: its reader has taken nothing for ").size();
+            final int closed = HOST.log().linesWith(CLOSED).size();
             final long nowMs = TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
             if (closed > round[0]) {
                 round[1] += round[1] == 0 || nowMs - round[2] > STALL_TIMEOUT_MS / 2 ? 1 : 0;
@@ -201,9 +200,7 @@ class StallTest {
             guest.send(Messages.data(stalled.handle(), "y", Messages.descriptor(TRANSPORTABLE, 0)), event);
         }
         guest.send(Messages.data(other.handle(), "later"));
-        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
-        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
-        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        awaitClosed(guest, "SOCKET_STREAM", stalled.handle());
         assertEquals("later", other.application().readText(5));
         // One of them was the application's connection.
         Await.untilEqual(before - 1, Descriptors::count, "descriptors when those that waited are closed");
@@ -225,9 +222,7 @@ class StallTest {
             guest.send(Messages.data(connection.handle(), "at last"));
             return null;
         });
-        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
-        assertTrue(line.contains("SOCKET_SEQPACKET -2 closed"), line);
-        assertEquals(-2, guest.receive().getClose().getHandle());
+        awaitClosed(guest, "SOCKET_SEQPACKET", -2);
         assertEquals("at last", connection.application().readText(7));
         Background.join(sender);
     }
@@ -244,9 +239,7 @@ class StallTest {
         final Endpoint[] many = new Endpoint[MAX_DESCRIPTORS_IN_FLIGHT - 2];
         Arrays.fill(many, event);
         guest.send(Messages.data(other.handle(), "later", events(many.length)), many);
-        final String line = HOST.log().awaitOne(" closed: its reader has taken nothing for ");
-        assertTrue(line.contains("SOCKET_STREAM " + stalled.handle() + " closed"), line);
-        assertEquals(stalled.handle(), guest.receive().getClose().getHandle());
+        awaitClosed(guest, "SOCKET_STREAM", stalled.handle());
         final Received received = other.application().receive();
         received.descriptors().forEach(HOST::closing);
         assertEquals("later", received.text());
@@ -297,7 +290,7 @@ class StallTest {
             return null;
         });
         int taken = 0;
-        while (HOST.log().linesWith(" closed: its reader has taken nothing for ").isEmpty()) {
+        while (HOST.log().linesWith(CLOSED).isEmpty()) {
             pause(STALL_TIMEOUT_MS / 10);
             taken += reader.readFully(packets ? SMALL : 1).length;
             assertTrue(taken < MAX_TAKEN, "still not closed, taken=" + taken);
@@ -327,6 +320,13 @@ class StallTest {
         guest.close();
         HOST.log().awaitOne("that its reader did not take in 1500 ms");
         assertTrue(connection.application().readToEnd().length < SOME);
+    }
+
+    /** Waits until the only reader closed so far is that of the stream with this handle, and the guest told of it. */
+    private static void awaitClosed(final RawPeer guest, final String kind, final long handle) {
+        final String line = HOST.log().awaitOne(CLOSED);
+        assertTrue(line.contains(kind + " " + handle + CLOSED), line);
+        assertEquals(handle, guest.receive().getClose().getHandle());
     }
 
     private static FileDescriptor[] events(final int count) {
