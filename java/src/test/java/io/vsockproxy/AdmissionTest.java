@@ -39,7 +39,7 @@ class AdmissionTest {
     }
 
     @Test
-    void shouldGiveAGuestThatStaysTheSamePathsAndTurnAwayOneThatDoesNot() {
+    void shouldKeepThePathsOfAGuestThatStaysListedAndDisconnectOneThatDoesNot() {
         try (Admission admission = new Admission(COMMON, Map.of(42, List.of("/run/a"), -2, List.of()))) {
             final AllowedPaths ofOne = admission.paths(42);
             final AllowedPaths ofAnother = admission.paths(-2);

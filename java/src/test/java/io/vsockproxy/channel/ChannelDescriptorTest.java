@@ -125,7 +125,7 @@ class ChannelDescriptorTest {
     }
 
     @Test
-    void shouldLeaveDescriptorsToACallerWhoGivesOneOfThemTwice() {
+    void shouldLeaveDescriptorsToACallerThatPassesOneOfThemTwice() {
         final Connection connection = PAIR.toApplication(Role.GUEST);
         final Endpoint[] pipe = Endpoint.pipe();
         final OwnedFd one = duplicate(pipe[0]);

@@ -87,7 +87,7 @@ class ChannelSenderTest {
     }
 
     @Test
-    void shouldResumeOnTheEnginesThreadThoughNoMoreCommandsAreTaken() {
+    void shouldResumeOnTheEnginesThreadEvenIfTheCommandQueueIsFull() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final Component component = connection.component();
         final ChannelSender sender = sender(component);
@@ -147,7 +147,7 @@ class ChannelSenderTest {
     }
 
     @Test
-    void shouldEndAChannelWithAClaimThatIsNeverGivenUpWhenTheOtherSideDoes() {
+    void shouldEndAChannelWithAClaimThatStaysOpenWhenTheOtherSideEnds() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final ChannelSender sender = sender(connection.component());
         final ChannelClaim claim = closeWithAnOpenClaim(sender);

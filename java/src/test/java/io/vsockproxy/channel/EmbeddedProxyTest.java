@@ -110,7 +110,7 @@ class EmbeddedProxyTest {
     }
 
     @Test
-    void shouldCloseEverythingThoughTheErrorHandlerThrowsForEachSession() {
+    void shouldCloseEverythingEvenIfTheErrorHandlerThrowsForEachSession() {
         final int descriptorsBefore = Await.stable(Descriptors::count);
         final Path link = directory.resolve("another");
         final Path forward = directory.resolve("forward");
@@ -211,7 +211,7 @@ class EmbeddedProxyTest {
     }
 
     @Test
-    void shouldEndChannelsWithTheirSessionThoughAClaimOfAnotherThreadIsOpen() {
+    void shouldEndChannelsWithTheirSessionEvenIfAnotherThreadHasAnOpenClaim() {
         connect();
         final ChannelClaim claim = new ChannelClaim();
         final ChannelSender sender = connecting.channel.sender(4096);

@@ -125,7 +125,7 @@ class PassedChannelTest {
     }
 
     @Test
-    void shouldTellTheEndOfAChannelThatWasOverBeforeItWasTaken() {
+    void shouldTellTheEndOfAChannelThatEndedBeforeItWasTaken() {
         final Taker component = new Taker(PAIR.proxy(Role.HOST));
         component.takeUpTo(0);
         final Passing silent = pass(PAIR, Role.GUEST, component);

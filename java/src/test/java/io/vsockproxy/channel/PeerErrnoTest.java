@@ -32,7 +32,7 @@ class PeerErrnoTest {
 
     @ParameterizedTest
     @CsvSource({"111, 111", "511, 511", "512, 5", "2147483647, 5", "-111, 5", "-2147483648, 5"})
-    void shouldTellWhyTheConnectionWasRefusedAndEioForWhatIsNoErrno(final int given, final int expected) {
+    void shouldTellWhyTheConnectionWasRefusedAndEioForAnInvalidErrno(final int given, final int expected) {
         final RawPeer guest = HOST.guest();
         final Component component = connecting(guest);
         guest.send(Messages.connectResponse(guest.receive().getConnectRequest().getCookie(), given, 0));
@@ -41,7 +41,7 @@ class PeerErrnoTest {
 
     @ParameterizedTest
     @CsvSource({"0, 0", "110, 110", "512, 5", "-1, 5", "-2147483648, 5"})
-    void shouldTellWhyTheChannelWasResetAndEioForWhatIsNoErrno(final int given, final int expected) {
+    void shouldTellWhyTheChannelWasResetAndEioForAnInvalidErrno(final int given, final int expected) {
         final RawPeer guest = HOST.guest();
         guest.send(NoticePeer.greeting(1 << 16));
         final Component component = connecting(guest);

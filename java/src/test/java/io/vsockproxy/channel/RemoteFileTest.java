@@ -125,7 +125,7 @@ class RemoteFileTest {
     }
 
     @Test
-    void shouldNotClaimThatAnythingLastsAtAPeerThatCannotBeAsked() throws IOException {
+    void shouldFailSyncWhenThePeerDoesNotSupportIt() throws IOException {
         try (Passed passed = Passed.from(OLD_PAIR, Role.GUEST, CONTENT, Constants.O_RDWR)) {
             assertEquals(-Errno.EOPNOTSUPP, passed.ask((file, i, completion) -> file.sync(false, i, completion)));
             assertEquals(CONTENT.length, passed.ask(RemoteFile::fstat));

@@ -29,7 +29,7 @@ class CounterFileTest {
     /** Compiled code is told of the fault later than interpreted code. */
     @ParameterizedTest
     @ValueSource(ints = {1, 1_000, 100_000})
-    void shouldSayThatItHasBeenTruncatedHoweverOftenItHasBeenWritten(final int times) throws IOException {
+    void shouldReportThatTheFileWasTruncatedHoweverOftenItWasWritten(final int times) throws IOException {
         final Path path = directory.resolve("counters");
         final CounterValues values = new CounterValues();
         try (CounterFile file = new CounterFile(path)) {

@@ -162,7 +162,7 @@ class FifoPeerTest {
     }
 
     @Test
-    void shouldWriteAsThereIsRoomAndTellHowMuchWasWrittenOfWhatWasCancelled() {
+    void shouldWriteAsThereIsRoomAndTellHowMuchOfACancelledWriteWasWritten() {
         final Endpoint fifo = fifo();
         final long handle = passed(fifo);
         guest.send(write(-10, handle, 3 * PIPE_LENGTH, 0), write(-11, handle, 5, 0));
@@ -270,7 +270,7 @@ class FifoPeerTest {
     }
 
     @Test
-    void shouldNotHeedNoticesAboutFifosOfAPeerThatDoesNotTakeThem() throws Exception {
+    void shouldIgnoreNoticesAboutFifosFromAPeerWithoutSupport() throws Exception {
         disconnect();
         connect(0);
         guest.send(NoticePeer.notice(Notice.WATCH, NOBODY, 1, PollEvents.IN), cancel(1),
@@ -279,7 +279,7 @@ class FifoPeerTest {
     }
 
     @Test
-    void shouldEndTheSessionOfAPeerThatPassesOneWithoutHavingGreeted() throws Exception {
+    void shouldEndTheSessionOfAPeerThatPassesAFifoWithoutAGreeting() throws Exception {
         disconnect();
         guest = closing(new NoticePeer(Endpoint.connect(link())));
         open();

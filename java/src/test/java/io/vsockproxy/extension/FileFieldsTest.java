@@ -73,7 +73,7 @@ class FileFieldsTest {
 
     @ParameterizedTest
     @ValueSource(longs = {-1, Long.MIN_VALUE})
-    void shouldBeginAtTheBeginningWhenThePositionMakesNoSense(final long position) throws IOException {
+    void shouldStartAtTheBeginningWhenThePositionIsInvalid(final long position) throws IOException {
         Mounts.assumeMountable();
         assertEquals(0, positionOf(true, position));
     }

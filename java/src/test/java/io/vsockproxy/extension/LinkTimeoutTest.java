@@ -49,7 +49,7 @@ class LinkTimeoutTest {
     }
 
     @Test
-    void shouldKeepTheSessionOfAPeerToWhichThereIsNothingToSay() throws InterruptedException {
+    void shouldKeepTheSessionOfAPeerWhenThereIsNothingToSendToIt() throws InterruptedException {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         // A fixed wait, because the test is that nothing happens in that time.

@@ -92,7 +92,7 @@ class SignsOfLifeTest {
     }
 
     @Test
-    void shouldNotTakeSilenceForDeathWhileItDoesNotReadItself() throws InterruptedException {
+    void shouldNotCountSilenceWhileTheProxyItselfDoesNotRead() throws InterruptedException {
         final NoticePeer guest = greetedGuest();
         final Connection connection = connect(guest);
         final byte[] frame = RawPeer.frame(Messages.data(connection.handle(), new byte[50_000]));

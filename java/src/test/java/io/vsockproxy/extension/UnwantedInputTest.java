@@ -50,7 +50,7 @@ class UnwantedInputTest {
         "CONNECTION, SOME", "CONNECTION, TOO_MUCH", "PASSED_STREAM, SOME", "PASSED_STREAM, TOO_MUCH",
         "PASSED_SEQPACKET, SOME", "PASSED_SEQPACKET, TOO_MUCH",
     })
-    void shouldCloseADescriptorThatIsUnderWayToWhoeverHasLeft(final Kind kind, final Before before) {
+    void shouldCloseADescriptorOnItsWayToAnApplicationThatHasLeft(final Kind kind, final Before before) {
         final Endpoint[] ends = ends(kind);
         final Endpoint leaving = ends[0];
         final Endpoint staying = ends[1];
@@ -73,7 +73,7 @@ class UnwantedInputTest {
 
     @ParameterizedTest
     @EnumSource(names = {"PASSED_STREAM", "PASSED_SEQPACKET"})
-    void shouldCloseItOnceItsSenderHasReadEverythingIfThatHasPassedTheSocket(final Kind kind) {
+    void shouldCloseItOnceItsSenderHasReadEverythingIfTheSenderPassedTheSocket(final Kind kind) {
         final Endpoint[] ends = ends(kind);
         final Endpoint leaving = ends[1];
         final Endpoint staying = ends[0];

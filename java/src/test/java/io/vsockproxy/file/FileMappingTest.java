@@ -229,7 +229,7 @@ class FileMappingTest {
     }
 
     @Test
-    void shouldAnswerShortWhenTheFileIsCutBeforeTheAnswerHasBegun() throws IOException {
+    void shouldAnswerWithFewerBytesWhenTheFileIsCutBeforeTheAnswerHasBegun() throws IOException {
         final byte[] content = write(READ_LENGTH);
         link = new ServedLink(LIMITS);
         final LocalFile file = openMapped();
@@ -246,7 +246,7 @@ class FileMappingTest {
     }
 
     @Test
-    void shouldSendWhatIsThereNowWhenTheFileWasCutAndHasGrownAgain() throws IOException {
+    void shouldSendTheCurrentContentWhenTheFileWasCutAndHasGrownAgain() throws IOException {
         final byte[] content = write(READ_LENGTH);
         link = new ServedLink(LIMITS);
         final LocalFile file = openMapped();

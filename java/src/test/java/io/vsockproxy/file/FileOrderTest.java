@@ -85,7 +85,7 @@ class FileOrderTest {
     }
 
     @Test
-    void shouldGiveTheResultsOfOneRequestAtATimeHoweverManyAreUnderWay() throws IOException {
+    void shouldGiveTheSameResultsForConcurrentRequestsAsForOneAtATime() throws IOException {
         final Random random = TestFiles.random("FileOrderTest");
         link = serve(LIMITS);
         for (int round = 0; round < 20; round++) {

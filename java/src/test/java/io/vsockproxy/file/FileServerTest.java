@@ -120,7 +120,7 @@ class FileServerTest {
     }
 
     @Test
-    void shouldAnswerWithWhatTheCallSaysWhenTheAccessModeForbidsIt() throws IOException {
+    void shouldAnswerWithTheErrorOfTheCallWhenTheAccessModeForbidsIt() throws IOException {
         Files.write(path, new byte[10]);
         assertEquals(Errno.EBADF, link.readError(link.read(link.open(path, Constants.O_WRONLY), 0, 1)));
         final LocalFile readable = link.open(path, Constants.O_RDONLY);

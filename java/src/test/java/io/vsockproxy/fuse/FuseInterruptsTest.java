@@ -78,7 +78,7 @@ class FuseInterruptsTest {
     }
 
     @Test
-    void shouldLookAfterNobodyWhoHasBeenAnsweredNorAfterTheNextRequestInTheSamePlace() {
+    void shouldWatchNeitherACallerThatHasBeenAnsweredNorTheNextRequestInTheSameObject() {
         waiting.forEach(request -> request.replyError(Errno.EIO));
         final Set<FuseRequest> next = new HashSet<>();
         for (int i = 0; i < CALLERS; i++) {

@@ -205,7 +205,7 @@ class FuseLifecycleTest {
     }
 
     @Test
-    void shouldAnswerAReaderThatWasStoppedAndContinuedAsIfNothingHadBeen() throws Exception {
+    void shouldAnswerAReaderThatWasStoppedAndContinuedAsUsual() throws Exception {
         backend.holdsReads = true;
         try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
             final Process reader = startReader(file.fd());
@@ -224,7 +224,7 @@ class FuseLifecycleTest {
     }
 
     @Test
-    void shouldLetAReaderGoThatIsKilledAfterASignalThatItSurvived() throws Exception {
+    void shouldLetAReaderEndThatIsKilledAfterASignalThatItSurvived() throws Exception {
         backend.holdsReads = true;
         try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
             final Process reader = startReader(file.fd());

@@ -114,7 +114,7 @@ class FuseMappingTest {
     }
 
     @Test
-    void shouldShowAMappingWhatWasOverwrittenOnceAnFstatTellsOfIt() throws Exception {
+    void shouldShowOverwrittenBytesInAMappingAfterAnFstat() throws Exception {
         fixture.run(() -> {
             backend.mode = Constants.S_IFREG | 0600;
             backend.modificationTimeNs = 1;

@@ -55,7 +55,7 @@ class FuseParkedWritesTest {
     }
 
     @Test
-    void shouldServeOthersWhileManyWritesAreParkedAndKeepThePartThatGoesIntoAPipeAtOnce() {
+    void shouldServeOthersWhileManyWritesAreParkedAndKeepAtLeastAPartOfEach() {
         final MemoryBackend stuck = addFile();
         final MemoryBackend other = addFile();
         stuck.refusesWrites = true;

@@ -297,7 +297,7 @@ class FuseServerTest {
     }
 
     @Test
-    void shouldAnswerAParkedWriteThatIsInterruptedAndOneThatTheEndComesFor() {
+    void shouldAnswerAParkedWriteThatIsInterruptedOrStillParkedAtTheEnd() {
         backend.refusesWrites = true;
         ioArguments(0, 8);
         assertEquals(NO_ANSWER, ask(FuseProtocol.WRITE, node.id(), 48));
@@ -359,7 +359,7 @@ class FuseServerTest {
     }
 
     @Test
-    void shouldAnswerWhoSurvivesASignalWhenTheBackendDoesOrAnotherSignalKills() {
+    void shouldAnswerACallerThatSurvivesASignalWhenTheBackendAnswersOrAnotherSignalKillsIt() {
         dying = false;
         backend.holdsReads = true;
         for (int i = 0; i < 2; i++) {

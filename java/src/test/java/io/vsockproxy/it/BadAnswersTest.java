@@ -66,7 +66,7 @@ class BadAnswersTest {
     /** The kernel leaves a request open that is answered with one from 512 on. */
     @ParameterizedTest
     @ValueSource(ints = {512, 4096, Integer.MAX_VALUE, -5, Integer.MIN_VALUE})
-    void shouldFailAReadThatIsAnsweredWithAnErrorThatThereIsNot(final int error) {
+    void shouldFailAReadThatIsAnsweredWithAnInvalidError(final int error) {
         final CompletableFuture<Integer> reading = Background.start(() -> FileCalls.read(file, 0, new byte[LENGTH]));
         final VSockMessage message = owner.receive();
         assertTrue(message.hasPreadRequest(), message::toString);
@@ -77,7 +77,7 @@ class BadAnswersTest {
 
     @ParameterizedTest
     @ValueSource(longs = {LENGTH + 1, Long.MAX_VALUE, -1, Long.MIN_VALUE})
-    void shouldFailAWriteOfWhichMoreIsSaidToBeWrittenThanThereWas(final long written) {
+    void shouldFailAWriteThatIsAnsweredWithMoreBytesThanItHad(final long written) {
         final CompletableFuture<Integer> writing = Background.start(() -> FileCalls.write(file, 0, new byte[LENGTH]));
         final VSockMessage message = owner.receive();
         assertTrue(message.hasPwriteRequest(), message::toString);
@@ -88,7 +88,7 @@ class BadAnswersTest {
 
     /** The kernel takes a mapping's page for written, however short the answer. */
     @Test
-    void shouldFailToSynchronizeAMappingOfWhichOnlyAPartIsWritten() {
+    void shouldFailFsyncWhenOnlyAPartOfAMappingCouldBeWritten() {
         final CompletableFuture<Integer> synchronizing = Background.start(() -> {
             final long address =
                 FileCalls.map(file, LENGTH, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_SHARED);

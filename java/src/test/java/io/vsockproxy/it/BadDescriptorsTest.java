@@ -121,7 +121,7 @@ class BadDescriptorsTest {
     }
 
     @Test
-    void shouldCloseAtItsOwnerEachDescriptorThatComesForAnUnknownHandle() {
+    void shouldTellTheOwnerToCloseDescriptorsThatArriveForAnUnknownHandle() {
         final RawPeer guest = HOST.guest();
         final Endpoint[] pipe = HOST.closing(Endpoint.pipe());
         guest.send(
@@ -167,7 +167,7 @@ class BadDescriptorsTest {
     }
 
     @Test
-    void shouldTellTheOwnerOfATransportableDescriptorWithAHandleThatItHasCome() {
+    void shouldConfirmATransportableDescriptorThatHasAHandle() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         final Endpoint event = HOST.closing(Endpoint.eventfd(0));
@@ -192,7 +192,7 @@ class BadDescriptorsTest {
     }
 
     @Test
-    void shouldEndTheSessionWhenDescriptorsPileUpThatNoFrameAsksFor() {
+    void shouldEndTheSessionWhenTooManyDescriptorsArriveThatNoFrameListed() {
         final Endpoint[] pipe = HOST.closing(Endpoint.pipe());
         final int before = Descriptors.count();
         final RawPeer guest = HOST.guest();
@@ -251,7 +251,7 @@ class BadDescriptorsTest {
     }
 
     @Test
-    void shouldDeliverDescriptorsThatCameWithNoBytesTogetherWithTheNextBytes() {
+    void shouldDeliverDescriptorsWithoutBytesTogetherWithTheNextBytes() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         guest.send(Messages.data(connection.handle(), "", descriptor(FIFO_READ, -1)));

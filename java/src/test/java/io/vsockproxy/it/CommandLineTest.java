@@ -96,7 +96,7 @@ class CommandLineTest {
 
     /** As it starts: the mount is there before anything is ready. */
     @Test
-    void shouldTakeItsMountAwayWhenItIsToldToStopAsSoonAsThatIsThere() throws IOException {
+    void shouldRemoveItsMountWhenStoppedRightAfterMounting() throws IOException {
         Mounts.assumeMountable();
         final Path files = directory.resolve("files");
         try (ProxyProcess host = ProxyProcess.start(

@@ -157,7 +157,7 @@ class ConnectRequestsTest {
     }
 
     @Test
-    void shouldHaveNoMoreApplicationsWaitForAnAnswerThanItMay() {
+    void shouldLimitHowManyApplicationsWaitForAnAnswer() {
         final int max = 3;
         try (RunningGuest guest = new RunningGuest(Limits.with(Map.of("maxPendingConnects", (long) max)))) {
             final Deque<Endpoint> waiting = new ArrayDeque<>();

@@ -154,7 +154,7 @@ class CountersTest {
     }
 
     @Test
-    void shouldSayAndCountThatAnApplicationDiscardedWhatItHadNotRead() {
+    void shouldLogAndCountThatAnApplicationDiscardedUnreadData() {
         final long handle = connect();
         guest.send(Messages.data(handle, "never read"));
         final Endpoint application = opened.removeLast();

@@ -145,7 +145,7 @@ class DescriptorPassingTest {
     @ParameterizedTest
     @EnumSource
     @InVirtualMachine
-    void shouldCloseTheStreamThatOtherKindsAreSentOnWhereTheLinkCannotCarryThem(final Role from) {
+    void shouldCloseTheStreamOnWhichKindsAreSentThatTheLinkCannotCarry(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
         final Endpoint[] other = PAIR.connect(from);
         final Endpoint[] pipe = PAIR.closing(Endpoint.pipe());

@@ -129,7 +129,7 @@ class DescriptorSocketTest {
     }
 
     @Test
-    void shouldPassOverTheDescriptorsOfMessagesThatCannotBeDelivered() {
+    void shouldSkipTheDescriptorsOfMessagesThatCannotBeDelivered() {
         final long handle = connect();
         final Endpoint application = accepted();
         final Endpoint[] events = events(3);

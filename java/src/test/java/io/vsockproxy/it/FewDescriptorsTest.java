@@ -139,7 +139,7 @@ class FewDescriptorsTest {
     }
 
     @Test
-    void shouldPassOnWhatItNeedNotKeepAlthoughItHasNoDescriptorsLeft() {
+    void shouldPassOnWhatItNeedNotKeepEvenWithNoDescriptorsLeft() {
         useUpDescriptors();
         final FileDescriptor entry = Messages.descriptor(TRANSPORTABLE, 0);
         try (Endpoint event = Endpoint.eventfd(0)) {

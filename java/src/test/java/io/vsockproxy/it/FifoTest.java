@@ -107,7 +107,7 @@ class FifoTest {
 
     @ParameterizedTest
     @EnumSource
-    void shouldLeaveToItsOwnerWhatNobodyHasAskedFor(final Role from) throws Exception {
+    void shouldReadNothingFromTheFifoUntilTheReceiverReads(final Role from) throws Exception {
         final Endpoint fifo = PROXIES.fifo();
         final Endpoint[] ends = PROXIES.connect(from);
         final Endpoint standIn = PROXIES.pass(ends[0], ends[1], fifo);
@@ -306,7 +306,7 @@ class FifoTest {
 
     @ParameterizedTest
     @EnumSource
-    void shouldGiveBackTheVeryFifo(final Role from) throws Exception {
+    void shouldGiveBackTheSameFifo(final Role from) throws Exception {
         final Endpoint fifo = PROXIES.fifo();
         final Endpoint[] ends = PROXIES.connect(from);
         final Endpoint standIn = PROXIES.pass(ends[0], ends[1], fifo);
@@ -341,7 +341,7 @@ class FifoTest {
     /** A shell's {@code > /dev/fd/N}. */
     @ParameterizedTest
     @EnumSource
-    void shouldBeOpenedAgainToBeTruncatedWithoutLosingAnything(final Role from) throws Exception {
+    void shouldBeReopenedWithTruncationWithoutLosingAnything(final Role from) throws Exception {
         final Endpoint fifo = PROXIES.fifo();
         final Endpoint standIn = PROXIES.pass(from, fifo);
         write(standIn, "kept, ");

@@ -35,7 +35,7 @@ class FileFrameTest {
     Path directory;
 
     @Test
-    void shouldTakeAnAnswerOfAllThatItAsksForInTheShortestFrameThatItMayBeToldToTake() throws IOException {
+    void shouldAcceptTheLongestAnswerToAReadWithTheSmallestFrameLimit() throws IOException {
         Mounts.assumeMountable();
         final byte[] content = Pattern.bytes(3, FileCalls.MAX_LENGTH);
         try (MountedGuest guest = new MountedGuest(

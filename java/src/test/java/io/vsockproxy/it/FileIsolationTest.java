@@ -97,7 +97,7 @@ class FileIsolationTest {
     }
 
     @Test
-    void shouldServeAGuestsFileWhileManyWritersOfAnothersWaitForALinkThatTakesNothing() {
+    void shouldServeAGuestsFileWhileManyWritersWaitForAnotherGuestsFullLink() {
         try (Endpoint stuckFile = stuck.pass(); Endpoint otherFile = other.pass()) {
             final List<CompletableFuture<Integer>> writes = new ArrayList<>();
             for (int i = 0; i < WRITERS; i++) {

@@ -151,7 +151,7 @@ class FilePassingTest {
 
     /** More reads at once than a proxy has workers, at every level of two files that came back twice. */
     @Test
-    void shouldNotLetReadsOfFilesThatCameBackWaitForEachOther() throws IOException {
+    void shouldNotLetReadsOfPassedBackFilesWaitForEachOther() throws IOException {
         final byte[] content = Pattern.bytes(2, MIB);
         final Endpoint[] ends = PROXIES.connect(Role.GUEST);
         final List<CompletableFuture<Void>> readers = new ArrayList<>();

@@ -106,7 +106,7 @@ class GuestsTest {
     }
 
     @Test
-    void shouldForwardToTheGuestThatIsNamedAndWaitForOneThatIsNotThere() throws IOException {
+    void shouldForwardToTheNamedGuestAndWaitForOneThatIsNotConnected() throws IOException {
         Files.writeString(guests, "1\n42\n");
         final Path toFirst = directory.resolve("to-first");
         final Path toOther = directory.resolve("to-other");

@@ -134,7 +134,7 @@ class LargeBlobsTest {
     }
 
     @Test
-    void shouldDeliverWhatHasComeOfALargeBlobWhenTheLinkEndsInTheMiddleOfIt() {
+    void shouldDeliverTheReceivedPartOfALargeBlobWhenTheLinkEnds() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         guest.send(Messages.data(connection.handle(), Pattern.bytes(1, LARGE)));

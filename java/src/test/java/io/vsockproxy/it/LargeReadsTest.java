@@ -119,7 +119,7 @@ class LargeReadsTest {
     }
 
     @Test
-    void shouldFailAReadOfWhoseAnswerOnlyAPartHasComeWhenTheOwnerIsGone() {
+    void shouldFailAReadWithAnIncompleteAnswerWhenTheOwnerIsGone() {
         final CompletableFuture<Integer> reading =
             Background.start(() -> FileCalls.read(file, LENGTH, new byte[LENGTH]));
         owner.send(Arrays.copyOf(answer(request()), LENGTH / 2));

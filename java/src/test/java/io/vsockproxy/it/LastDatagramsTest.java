@@ -27,7 +27,7 @@ class LastDatagramsTest {
     static final RunningPair RUNNING = RunningPair.processes();
 
     @Test
-    void shouldDeliverWhatAnApplicationSentBeforeItClosedThoughMoreHasComeForIt() {
+    void shouldDeliverWhatAnApplicationSentBeforeItClosedEvenIfMoreHasArrivedForIt() {
         final Endpoint[] carriers = RUNNING.connect(Role.GUEST);
         for (int i = 0; i < 5; i++) {
             final Endpoint[] sockets = RUNNING.closing(Endpoint.socketPair(Constants.SOCK_DGRAM));
@@ -50,7 +50,7 @@ class LastDatagramsTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void shouldDeliverPacketsBehindAnEmptyOneThoughMoreHasComeForTheirSender(final boolean unread) {
+    void shouldDeliverPacketsAfterAnEmptyOneEvenIfMoreHasArrivedForTheirSender(final boolean unread) {
         final Endpoint[] carriers = RUNNING.connect(Role.GUEST);
         for (int i = 0; i < 5; i++) {
             final Endpoint[] sockets = RUNNING.closing(Endpoint.socketPair(Constants.SOCK_SEQPACKET));

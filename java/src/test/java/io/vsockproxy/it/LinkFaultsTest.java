@@ -43,7 +43,7 @@ class LinkFaultsTest {
 
     /** All at the same time, because each spends most of it in those delays. */
     @Test
-    void shouldEndTheirStreamsAndConnectAgainAfterGrowingDelays() {
+    void shouldEndTheirStreamsAndReconnectAfterGrowingDelays() {
         Background.joinAll(IntStream.of(Errno.ETIMEDOUT, Errno.ECONNRESET, Errno.ENODEV)
             .mapToObj(errno -> Background.start(() -> {
                 endsStreamsAndConnectsAgain(errno, Files.createDirectory(directory.resolve(Errno.name(errno))));

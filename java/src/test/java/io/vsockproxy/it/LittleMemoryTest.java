@@ -39,7 +39,7 @@ class LittleMemoryTest {
     Path directory;
 
     @Test
-    void shouldCloseTheLinkOfAGuestThatItHasNoMemoryForAndServeTheNext() throws Exception {
+    void shouldCloseTheLinkOfAGuestWithoutMemoryForItAndServeTheNext() throws Exception {
         try (ProxyProcess host = ProxyProcess.start("host", "--listen", TestLink.in(directory).toString())
             .awaitReady()) {
             serve();

@@ -60,7 +60,7 @@ class PacketPipeTest {
 
     @ParameterizedTest
     @EnumSource
-    void shouldLoseNothingWhenTheReaderAsksForAsMuchAsIsWrittenAtOnce(final Role from) {
+    void shouldLoseNothingWhenReadsAreAsLongAsTheWrites(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
         final Endpoint[] pipe = PAIR.closing(Endpoint.packetPipe());
         final Endpoint received = pass(ends, pipe[1]);

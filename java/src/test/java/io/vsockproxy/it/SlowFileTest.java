@@ -117,7 +117,7 @@ class SlowFileTest {
     }
 
     @Test
-    void shouldCarryStreamsWhileAFileIsPassedWhoseOwnerWaitsInARead() throws IOException {
+    void shouldCarryStreamsWhileAFileIsPassedThatAReadIsWaitingOn() throws IOException {
         final Endpoint[] ends = PROXIES.connect(Role.GUEST);
         final Endpoint[] others = PROXIES.connect(Role.GUEST);
         final ChildJvm device = startDevice();

@@ -187,7 +187,7 @@ class StallTest {
     }
 
     @Test
-    void shouldReadTheLinkNoFurtherWhileManyDescriptorsWaitAndThenCloseTheirReader() {
+    void shouldStopReadingTheLinkWhileManyDescriptorsWaitAndThenCloseTheirReader() {
         final RawPeer guest = HOST.guest();
         final Connection stalled = HOST.connect(guest);
         final Connection other = HOST.connect(guest);
@@ -207,7 +207,7 @@ class StallTest {
     }
 
     @Test
-    void shouldCloseAReaderWithLittleQueuedThatAPacketWhichDoesNotFitBehindThatWaitsFor() {
+    void shouldCloseAReaderWithLittleQueuedWhenItBlocksALongPacket() {
         final RawPeer guest = HOST.guest();
         final Connection connection = HOST.connect(guest);
         guest.send(Messages.data(
@@ -228,7 +228,7 @@ class StallTest {
     }
 
     @Test
-    void shouldCloseAReaderWithFewDescriptorsQueuedThatAMessageWithMoreThanAreLeftWaitsFor() {
+    void shouldCloseAReaderWithFewDescriptorsQueuedWhenItBlocksAMessageWithMany() {
         final RawPeer guest = HOST.guest();
         final Connection stalled = HOST.connect(guest);
         final Connection other = HOST.connect(guest);

@@ -69,7 +69,7 @@ class StreamKindsTest {
 
     @ParameterizedTest
     @EnumSource
-    void shouldPassOnTheEndOfOneDirectionAloneBetweenTwoOfOurKind(final Role from) {
+    void shouldPassOnTheEndOfOneDirectionBetweenTwoProxiesWithTheExtension(final Role from) {
         final Endpoint[] ends = PAIR.connect(from);
         ends[0].send("question");
         ends[0].shutdownWrite();

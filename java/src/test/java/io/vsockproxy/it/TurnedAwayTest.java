@@ -33,7 +33,7 @@ class TurnedAwayTest {
     Path directory;
 
     @Test
-    void shouldLogTheFirstOfTheSessionsThatItsHostClosesAtOnceAndTheOneThatLasts() {
+    void shouldLogTheFirstSessionThatItsHostClosesAtOnceAndTheOneThatLasts() {
         try (LogCapture log = new LogCapture(); Endpoint listening = Endpoint.listen(TestLink.in(directory));
             VsockProxy guest = VsockProxy.launch(
                 new VsockProxy.Context().role(Role.GUEST).address(TestLink.in(directory)))) {

@@ -81,7 +81,7 @@ class TurnedLoopTest {
     }
 
     @Test
-    void shouldTakeTheRestOfALargeBlobWhoseReaderHasGoneInLargePieces() {
+    void shouldDiscardTheRestOfALargeBlobInLargePiecesWhenItsReaderHasGone() {
         final long handle = connect();
         final Endpoint reader = target.accept();
         final long otherHandle = connect();

@@ -159,7 +159,7 @@ class VsockLinkTest {
 
     /** ECONNRESET is what AF_VSOCK says where nobody listens. */
     @Test
-    void shouldConnectAgainUntilThereIsAHostAndWhenItIsAnother() throws IOException {
+    void shouldReconnectUntilThereIsAHostAndWhenItIsReplaced() throws IOException {
         try (ProxyProcess guest = guest()) {
             guest.awaitErrorLine("ECONNRESET; retrying");
             try (ProxyProcess host = host("--allow-connect", hostSocket.toString());

@@ -322,7 +322,7 @@ class OutboundRingTest {
     }
 
     @Test
-    void shouldReportAnErrorWhenMemoryCannotBeReadThoughTheSizeSaysSo() {
+    void shouldReportAnErrorWhenMemoryCannotBeReadInSpiteOfTheSize() {
         final TestPiece good = TestPiece.of(new byte[] {1});
         final TestPiece bad = TestPiece.unreadable(LENGTH);
         final TestPiece last = TestPiece.of(new byte[] {2});

@@ -205,7 +205,7 @@ class EventLoopTest {
     }
 
     @Test
-    void shouldWakeForATimerThatIsDueBeforeTheOneItWasToWakeFor() {
+    void shouldWakeForATimerThatIsDueBeforeTheNextKnownOne() {
         final Endpoint[] pair = pair();
         loop.register(pair[0].fd(), Constants.EPOLLIN, events -> pair[0].receive());
         final AtomicInteger ran = new AtomicInteger();

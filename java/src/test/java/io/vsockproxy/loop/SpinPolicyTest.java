@@ -42,7 +42,7 @@ class SpinPolicyTest {
     }
 
     @Test
-    void shouldTakeASleptWaitForShortThoughBothSidesHadToWakeUp() {
+    void shouldCountASleptWaitAsShortEvenIfBothSidesHadToWakeUp() {
         sleepFor(SpinPolicy.SLEEP_FACTOR * LIMIT_NS, SpinPolicy.MIN_SHORT_WAITS);
         assertEquals(LIMIT_NS, policy.spinNs(nowNs));
     }
@@ -76,7 +76,7 @@ class SpinPolicyTest {
     }
 
     @Test
-    void shouldPauseBrieflyWhenSomebodyElseHasHadTheProcessor() {
+    void shouldPauseBrieflyWhenAnotherThreadHasHadTheProcessor() {
         begin();
         assertTrue(policy.onLooked(LOOK_NS, nowNs));
         assertFalse(policy.onLooked(SpinPolicy.CONTENDED_NS, nowNs));
@@ -88,7 +88,7 @@ class SpinPolicyTest {
     }
 
     @Test
-    void shouldPauseForTwiceAsLongWhileSomebodyIsThereAtEachAttempt() {
+    void shouldPauseForTwiceAsLongWhileEachAttemptMeetsAnotherThread() {
         begin();
         long pauseNs = SpinPolicy.MIN_PAUSE_NS;
         for (int i = 0; i < 15; i++) {

@@ -42,7 +42,7 @@ class ReceiveQueuesTest {
     }
 
     @Test
-    void shouldSayWhileDescriptorsWaitAndWhenTheyHaveBeenReceived() {
+    void shouldTellWhetherDescriptorsWait() {
         assertTrue(none());
         pair[0].send("bytes");
         assertTrue(none());
@@ -100,7 +100,7 @@ class ReceiveQueuesTest {
     }
 
     @Test
-    void shouldLeaveAPlaceToTheSocketThatHasItAsLongAsThatIsBusy() {
+    void shouldLeaveAPlaceToItsSocketWhileThatIsBusy() {
         final int fd = pair[1].fd();
         final int rival = fd + AT_ONCE;
         PosixException.check(Syscalls.dup3(fd, rival, Constants.O_CLOEXEC), "dup3");

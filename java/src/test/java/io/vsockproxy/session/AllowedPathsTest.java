@@ -45,7 +45,7 @@ class AllowedPathsTest {
     }
 
     @Test
-    void shouldKeepAnAddressThatIsNotAllowedAnyMoreAsLongAsSomebodyIsConnectingToIt() {
+    void shouldKeepAnAddressThatIsNoLongerAllowedWhileAConnectToItIsUnderWay() {
         try (AllowedPaths paths = new AllowedPaths(List.of("/nowhere/a", "/nowhere/b"));
             OwnedFd socket = OwnedFd.of(Syscalls.socket(Constants.AF_UNIX, Constants.SOCK_STREAM, 0))) {
             final AllowedPaths.Entry first = find(paths, "/nowhere/a");

@@ -76,7 +76,7 @@ class FifoExportTest {
 
     @ParameterizedTest
     @CsvSource({"false, false, 0", "false, true, 1", "true, false, 0", "true, true, 0", "true, true, 254"})
-    void shouldCloseOnlyTheStreamThatOneIsSentOnToAPeerThatDoesNotTakeThem(
+    void shouldCloseOnlyTheStreamOnWhichAFifoIsSentToAPeerWithoutSupport(
         final boolean isExtended, final boolean greets, final int bits) {
         final long stream = connect(isExtended, greets, bits);
         fifo.write("not lost");
@@ -89,7 +89,7 @@ class FifoExportTest {
     }
 
     @Test
-    void shouldKeepTwoDescriptorsOfOneThatIsTakenAndCountThem() {
+    void shouldKeepAndCountTwoDescriptorsForEachFifo() {
         connect(true, true, 1);
         final int before = Descriptors.count();
         final long handle = passed();

@@ -27,7 +27,7 @@ class RepeatedLogTest {
     }
 
     @Test
-    void shouldLogALineAgainAfterAMinuteAndSayHowOftenItWasLeftOut() {
+    void shouldRepeatALogLineAfterAMinuteWithTheNumberOfTimesItWasLeftOut() {
         log("{0} is no format", START_NS);
         log("{0} is no format", START_NS + 1);
         log("{0} is no format", START_NS + ALMOST_NS);
@@ -46,7 +46,7 @@ class RepeatedLogTest {
     }
 
     @Test
-    void shouldLogSoManyDifferentLinesInAMinuteOnlyAndCountTheRest() {
+    void shouldLogALimitedNumberOfDifferentLinesPerMinuteAndCountTheRest() {
         for (int i = 0; i < MAX_LINES + 3; i++) {
             log("line " + i, START_NS);
         }

@@ -104,7 +104,7 @@ class DatagramWatchTest {
     }
 
     @Test
-    void shouldEndOneThatHasSomethingUnreadOnlyWhenThatHasBeenRead() {
+    void shouldEndASocketWithUnreadDataOnlyWhenThatHasBeenRead() {
         add(1);
         others.get(0).send("last");
         closeOthers(0, 1);
@@ -116,7 +116,7 @@ class DatagramWatchTest {
     }
 
     @Test
-    void shouldLookAtFewAsOftenAsEverAndAtManyAsTheCostAllows() {
+    void shouldCheckFewSocketsAtTheFullRateAndManyAsTheCostAllows() {
         final long intervalNs = TimeUnit.MILLISECONDS.toNanos(500);
         final int many = 100 * PER_LOOK;
         assertEquals(intervalNs, DatagramWatch.pauseNs(1, 0));

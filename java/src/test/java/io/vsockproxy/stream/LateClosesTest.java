@@ -73,7 +73,7 @@ class LateClosesTest {
     }
 
     @Test
-    void shouldCloseOneThatWasPassedAsSoonAsTheNextHasBeenReceived() {
+    void shouldCloseAPassedDescriptorAsSoonAsTheNextHasBeenReceived() {
         final OwnedFd before = descriptor();
         closes.add(before);
         loop.turn(0);
@@ -102,7 +102,7 @@ class LateClosesTest {
     }
 
     @Test
-    void shouldCloseAnAbandonedOneSoonThoughNoOtherStandInIsMade() {
+    void shouldCloseAnAbandonedStandInSoonEvenIfNoOtherIsMade() {
         final OwnedFd descriptor = descriptor();
         closes.addAbandoned(descriptor);
         for (int turns = 0; turns < MANY && descriptor.isOpen(); turns++) {

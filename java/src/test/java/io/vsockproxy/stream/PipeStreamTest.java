@@ -103,7 +103,7 @@ class PipeStreamTest {
     /** Of such a FIFO the end shows only when it is read. */
     @ParameterizedTest
     @ValueSource(ints = {1, READ_LENGTH - 1, READ_LENGTH, READ_LENGTH + 1, 2 * READ_LENGTH, CAPACITY})
-    void shouldFindTheEndThoughTheLastWriterHadGoneBeforeTheFirstRead(final int length) {
+    void shouldFindTheEndEvenIfTheLastWriterClosedBeforeTheFirstRead(final int length) {
         try (TakingHandler handler = new TakingHandler(); PipeStream stream = reader(handler)) {
             writer.write(new byte[length]);
             writer.close();
@@ -114,7 +114,7 @@ class PipeStreamTest {
     }
 
     @Test
-    void shouldFindTheEndThoughThereWasNoRoomJustAsNothingElseWasLeft() {
+    void shouldFindTheEndEvenIfThereWasNoRoomWhenOnlyThatWasLeft() {
         try (TakingHandler handler = new TakingHandler(); PipeStream stream = reader(handler)) {
             handler.room(READ_LENGTH);
             writer.write(new byte[READ_LENGTH]);
