@@ -27,7 +27,7 @@ fetch_packages() (
         return 0
     fi
     for package in apt-get dpkg; do
-        command -v "$package" > /dev/null || { echo "no $package to fetch $* with" >&2; return 1; }
+        command -v "$package" > /dev/null || { echo "cannot fetch $*: $package is not installed" >&2; return 1; }
     done
     mkdir -p "$vm_cache"
     work=$(mktemp -d "$vm_cache/fetch.XXXXXX")

@@ -153,7 +153,7 @@ static void measure(size_t length, bool zero_copy) {
 
 int main(void) {
     if (getenv("VSOCKPROXY_VM") == NULL) {
-        fprintf(stderr, "zerocopy: this is not a machine that vm/pair has started\n");
+        fprintf(stderr, "zerocopy: not running in a machine started by vm/pair\n");
         return 2;
     }
     const int listening = open_socket();

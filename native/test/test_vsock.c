@@ -376,7 +376,7 @@ int main(void) {
         TEST(should_lose_descriptors_without_a_word),
     };
     if (getenv("VSOCKPROXY_VM") == NULL) {
-        fprintf(stderr, "test_vsock: only in a machine that vm/machine has started\n");
+        fprintf(stderr, "test_vsock: runs only in a machine started by vm/machine\n");
         return 2;
     }
     return RUN_TESTS(tests);
