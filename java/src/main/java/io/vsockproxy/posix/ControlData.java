@@ -69,11 +69,6 @@ public final class ControlData {
         return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_CTRUNC) != 0;
     }
 
-    /** Whether the datagram was longer than the buffer, and its rest is lost. */
-    public boolean isDataTruncated() {
-        return (buffer.getInt(FLAGS_OFFSET) & Constants.MSG_TRUNC) != 0;
-    }
-
     /** Adds a descriptor to those listed, as if it had been received. There may be at most {@link #MAX_DESCRIPTORS}. */
     public void add(final int fd) {
         final int count = count();

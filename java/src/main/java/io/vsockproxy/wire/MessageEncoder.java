@@ -75,7 +75,7 @@ public final class MessageEncoder {
      * Asks the peer to connect to a socket.
      *
      * @param path       a buffer with the path in it: UTF-8, or the peer rejects the message and the session ends.
-     *                   Not checked here; see {@link Utf8#isValid}.
+     *                   Not checked here.
      * @param pathLength bytes of the path.
      */
     public static int connectRequest(
@@ -209,13 +209,6 @@ public final class MessageEncoder {
     public static int ftruncateResponse(
         final MutableDirectBuffer buffer, final int offset, final long cookie, final int errorCode) {
         return threeFields(buffer, offset, Command.FTRUNCATE_RESPONSE, cookie, errorCode, 0);
-    }
-
-    /** Bytes that {@link #putTransferredDescriptor} writes. */
-    public static int transferredDescriptorLength(
-        final int type, final long handle, final int flags, final long filePosition) {
-        final int length = descriptorLength(type, handle, flags, filePosition);
-        return 1 + Varint.length(length) + length;
     }
 
     /**

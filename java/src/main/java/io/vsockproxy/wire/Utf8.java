@@ -4,31 +4,21 @@
  */
 package io.vsockproxy.wire;
 
-import org.agrona.DirectBuffer;
 import org.agrona.UnsafeApi;
 
 /**
  * Whether bytes are UTF-8 by Unicode's table 3-7: shortest forms only, no surrogates, nothing above U+10FFFF. A proto3
  * string must be, or whoever parses it rejects the whole message.
  */
-public final class Utf8 {
+final class Utf8 {
     private Utf8() {
     }
 
     /**
-     * Whether {@code length} bytes at {@code offset} are valid UTF-8.
+     * Finds the first sequence that is not UTF-8. Positions count from {@code address} in {@code base}, which is an
+     * array or null, as in {@link UnsafeApi}.
      *
-     * @throws IndexOutOfBoundsException if the buffer does not have that many.
-     */
-    public static boolean isValid(final DirectBuffer buffer, final int offset, final int length) {
-        buffer.boundsCheck(offset, length);
-        return firstInvalid(buffer.byteArray(), buffer.addressOffset() + offset, 0, length) == length;
-    }
-
-    /**
-     * Positions count from {@code address} in {@code base}, which is an array or null, as in {@link UnsafeApi}.
-     *
-     * @return the position of the first sequence that is not UTF-8, or {@code end} if there is none.
+     * @return its position, or {@code end} if there is none.
      */
     static int firstInvalid(final byte[] base, final long address, final int start, final int end) {
         int position = start;

@@ -24,6 +24,8 @@ import org.agrona.concurrent.UnsafeBuffer;
 final class FlyweightEncoder {
     /** Not at the start, so that no encoder can take its offset for 0. */
     private static final int OFFSET = 100;
+    /** Of a Data message's entry for a descriptor: tag, length and four integers. */
+    private static final int MAX_DESCRIPTOR_LENGTH = 2 + 4 * (1 + Varint.MAX_LENGTH);
 
     private FlyweightEncoder() {
     }
@@ -133,22 +135,20 @@ final class FlyweightEncoder {
     }
 
     private static byte[] data(final Data data) {
-        int trailingLength = 0;
-        for (final FileDescriptor descriptor : data.getTransferredFdList()) {
-            trailingLength += MessageEncoder.transferredDescriptorLength(
-                descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags(), descriptor.getPosition());
-        }
         final byte[] blob = data.getBlob().toByteArray();
-        final UnsafeBuffer frame = new UnsafeBuffer(new byte[DataHeader.MAX_LENGTH + blob.length + trailingLength]);
+        final int maxTrailingLength = data.getTransferredFdCount() * MAX_DESCRIPTOR_LENGTH;
+        final UnsafeBuffer frame = new UnsafeBuffer(
+            new byte[DataHeader.MAX_LENGTH + blob.length + maxTrailingLength]);
         frame.putBytes(DataHeader.MAX_LENGTH, blob);
-        int position = DataHeader.MAX_LENGTH + blob.length;
+        final int end = DataHeader.MAX_LENGTH + blob.length;
+        int position = end;
         for (final FileDescriptor descriptor : data.getTransferredFdList()) {
             position = MessageEncoder.putTransferredDescriptor(
                 frame, position, descriptor.getTypeValue(), descriptor.getHandle(), descriptor.getFlags(),
                 descriptor.getPosition());
         }
         final int start = DataHeader.encodeBefore(
-            frame, DataHeader.MAX_LENGTH, data.getHandle(), blob.length, trailingLength);
+            frame, DataHeader.MAX_LENGTH, data.getHandle(), blob.length, position - end);
         return Reference.bytes(frame, start, position - start);
     }
 }

@@ -6,7 +6,6 @@ package io.vsockproxy.wire;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
@@ -67,10 +66,13 @@ class Utf8Test {
     }
 
     @Test
-    void shouldNotReadOutsideTheBuffer() {
-        final UnsafeBuffer buffer = new UnsafeBuffer(new byte[4]);
-        assertThrows(IndexOutOfBoundsException.class, () -> Utf8.isValid(buffer, 2, 3));
-        assertTrue(Utf8.isValid(buffer, 4, 0));
+    void shouldNotReadBeyondTheEnd() {
+        final byte[] bytes = HexFormat.of().parseHex("2fe282ac");
+        assertEquals(4, firstInvalid(bytes, 4));
+        assertEquals(1, firstInvalid(bytes, 3));
+        assertEquals(1, firstInvalid(bytes, 2));
+        assertEquals(1, firstInvalid(bytes, 1));
+        assertEquals(0, firstInvalid(bytes, 0));
     }
 
     private static void verify(final byte[] bytes) {
@@ -79,6 +81,10 @@ class Utf8Test {
     }
 
     private static boolean isValid(final byte[] bytes) {
-        return Utf8.isValid(new UnsafeBuffer(bytes), 0, bytes.length);
+        return firstInvalid(bytes, bytes.length) == bytes.length;
+    }
+
+    private static int firstInvalid(final byte[] bytes, final int end) {
+        return Utf8.firstInvalid(bytes, new UnsafeBuffer(bytes).addressOffset(), 0, end);
     }
 }
