@@ -282,7 +282,7 @@ static void should_clamp_the_buffer_to_its_maximum_without_a_word(void) {
     CHECK_EQ(0, vp_close(NO_JVM, fd));
 }
 
-/* An accepted socket inherits the listening one's buffer size. Newer kernels also limit a sender by its own: both are raised. */
+/* An accepted socket inherits the listening one's buffer size. Newer kernels also limit a sender by its own. */
 static void should_take_as_much_as_both_buffers_are_large(void) {
     int pair[2];
     const int listener = listening_socket();
