@@ -62,7 +62,7 @@ final class Inbox {
     private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
-    /** How much may still be queued when the walk goes on: for that stream, and descriptors for all streams. */
+    /** The walk goes on when no more than this is queued: bytes for that stream, descriptors for all streams. */
     private int goOnQueueLength;
     private int goOnDescriptors;
     /** Whether the link is not read because there are more frames than one walk handles. */
@@ -360,10 +360,10 @@ final class Inbox {
     }
 
     /**
-     * Stops the walk until no more is queued than half of the limit, or less, if the next message needs more room.
+     * Stops the walk until no more than half of the limit is queued, or less if the next message needs more room.
      *
-     * @param length      of the next message for the stream, if that cannot be passed on in parts; else 0.
-     * @param descriptors of the next message.
+     * @param length      bytes of the next message for the stream if it cannot be passed on in parts; otherwise 0.
+     * @param descriptors how many the next message has.
      */
     private boolean block(final Stream stream, final int length, final int descriptors) {
         final int maxLength = limits.maxStreamQueueLength();

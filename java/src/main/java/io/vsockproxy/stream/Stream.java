@@ -468,34 +468,38 @@ public abstract class Stream implements AutoCloseable {
         }
     }
 
-    /** Whether descriptors that have come without bytes can be delivered without any. */
+    /** Whether descriptors that arrived without bytes can be delivered without any. */
     boolean deliversWithoutBytes() {
         return !takesParts();
     }
 
     /**
-     * Queues descriptors that wait for a byte outside the queue, so that they keep their place.
+     * Queues the descriptors that the stream keeps outside the queue until a byte arrives, so that they keep their
+     * place in the order.
      *
-     * @param buffer and {@code offset}: of no bytes.
+     * @param buffer a valid buffer for zero bytes at {@code offset}.
      */
     void queueHeldDescriptors(final DirectBuffer buffer, final int offset) {
-        // Only sockets hold any.
+        // Only sockets keep any.
     }
 
     /**
-     * Whether the queue is empty, or has only descriptors left that need bytes to ride on. Once it is known that no
-     * more bytes will come, the two are the same.
+     * Whether the queue is empty, or has only descriptors left that need bytes to go with. Once no more bytes can
+     * arrive, the two are equivalent.
      */
     private boolean isQueueDelivered() {
         return queue.isEmpty() || (!deliversWithoutBytes() && queue.length() == 0);
     }
 
-    /** Whether everything that is still to be done for the reader has been done, as far as the queue is concerned. */
+    /** Whether nothing in the queue has to be delivered any more. */
     final boolean isDrained() {
         return queue.isEmpty() || ((state == State.FINISHING || shutdownPending) && isQueueDelivered());
     }
 
-    /** The queue is {@linkplain #isDrained drained}: does what waited for that. False if the stream is now closed. */
+    /**
+     * Does what had to wait until the queue was {@linkplain #isDrained drained}. Returns false if the stream is now
+     * closed.
+     */
     final boolean onDrained() {
         if (state == State.FINISHING) {
             // Shut down explicitly, because closing makes no end of file while somebody else has the descriptor too.

@@ -34,11 +34,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Descriptors that a peer sends with no bytes behind bytes that wait, and after them only the end.
+ * Descriptors that a peer sends without bytes, after bytes that wait for their reader and before the end.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class DescriptorsWithoutBytesTest {
-    /** More than a socket takes, and less than a queue. */
+    /** More than a socket holds, and less than a queue may. */
     private static final int SOME = 1_500_000;
 
     private static final long FILE = 5;
@@ -61,7 +61,7 @@ class DescriptorsWithoutBytesTest {
         final int before = Descriptors.count();
         final byte[] some = Pattern.bytes(1, SOME);
         guest.send(Messages.data(handle, some));
-        // A socket, of which one end is kept here, and what rides on the link.
+        // A socket, whose other end stays here, and a descriptor that the link itself carries.
         guest.send(Messages.data(handle, "", Messages.descriptor(FileDescriptor.Type.SOCKET_STREAM, -1)));
         guest.send(halfCloses ? NoticePeer.notice(Notice.HALF_CLOSE, handle, 0) : Messages.close(handle));
         guest.link().awaitTaken();
@@ -98,7 +98,7 @@ class DescriptorsWithoutBytesTest {
             try {
                 assertEquals("f", received.text());
                 assertEquals(2, received.descriptors().size());
-                // Of the two only the file has a position.
+                // Only the file has a position.
                 assertEquals(-Errno.ESPIPE, FileCalls.seek(received.descriptors().get(0), 0, FileCalls.SEEK_CUR));
                 assertEquals(0, FileCalls.seek(received.descriptors().get(1), 0, FileCalls.SEEK_CUR));
             } finally {
