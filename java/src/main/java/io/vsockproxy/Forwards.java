@@ -20,7 +20,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  * meant for is connected. Confined to the loop's thread.
  */
 final class Forwards implements AutoCloseable {
-    private record Peer(Session session, int cid) { }
+    private record ConnectedPeer(Session session, int cid) { }
 
     private final EventLoop loop;
     private final DescriptorReserve reserve;
@@ -28,7 +28,7 @@ final class Forwards implements AutoCloseable {
     /** One for each forward. */
     private final ArrayList<SocketListener> listeners = new ArrayList<>();
     /** In the order in which they connected. */
-    private final ArrayList<Peer> peers = new ArrayList<>();
+    private final ArrayList<ConnectedPeer> peers = new ArrayList<>();
     private boolean closing;
 
     /**
@@ -58,7 +58,7 @@ final class Forwards implements AutoCloseable {
      * @param cid the peer's CID; {@link Forward#LAST_PEER} when it has none.
      */
     void onConnected(final Session session, final int cid) {
-        peers.add(new Peer(session, cid));
+        peers.add(new ConnectedPeer(session, cid));
         update();
     }
 

@@ -299,7 +299,7 @@ final class ProxyAgent implements EngineAgent {
         if (sessions.isEmpty()) {
             resources.channels().call(() -> handler.onConnectFailed(Errno.ENOTCONN));
         } else {
-            sessions.get(sessions.size() - 1).connect(path, handler);
+            sessions.get(sessions.size() - 1).peer().connect(path, handler);
         }
     }
 
@@ -489,7 +489,7 @@ final class ProxyAgent implements EngineAgent {
         sessions.add(session);
         forwards.onConnected(session, cid);
         sessionLog.onBegun(name + ": session began on " + context.address());
-        resources.channels().call(() -> context.sessionListener().onConnected(session));
+        resources.channels().call(() -> context.sessionListener().onConnected(session.peer()));
         if (context.role() == Role.GUEST && !announced) {
             try {
                 listenForApplications();
@@ -509,7 +509,7 @@ final class ProxyAgent implements EngineAgent {
         forgetSettled();
         endedSessions.add(session);
         closeOldestEnded();
-        resources.channels().call(() -> context.sessionListener().onEnded(session, reason));
+        resources.channels().call(() -> context.sessionListener().onEnded(session.peer(), reason));
         onLinkLost();
     }
 

@@ -5,7 +5,8 @@
 package io.vsockproxy.channel;
 
 /**
- * The other side of one session. Confined to the engine's thread.
+ * The other side of one session. Confined to the engine's thread: {@link #connect} and {@link #disconnect} throw {@link
+ * IllegalStateException} on any other, and while a claim is open.
  */
 public interface Peer {
     /** For the log: {@code guest 3}. */

@@ -194,7 +194,7 @@ final class Connects implements AutoCloseable {
         int errno = busy();
         final ChannelHandler[] found = new ChannelHandler[1];
         if (errno == 0) {
-            resources.channels().call(() -> found[0] = entry.acceptor().onConnect(session, entry.name()));
+            resources.channels().call(() -> found[0] = entry.acceptor().onConnect(session.peer(), entry.name()));
             errno = found[0] == null ? Errno.ECONNREFUSED : 0;
         }
         if (errno != 0) {

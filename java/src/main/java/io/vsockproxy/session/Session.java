@@ -4,7 +4,6 @@
  */
 package io.vsockproxy.session;
 
-import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.channel.Peer;
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.counters.CounterId;
@@ -19,7 +18,6 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Parts;
 import io.vsockproxy.posix.PosixException;
-import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamHandler;
@@ -29,7 +27,6 @@ import io.vsockproxy.wire.MessageDecoder;
 import java.util.ArrayList;
 import java.util.function.BiConsumer;
 import org.agrona.DirectBuffer;
-import org.agrona.concurrent.UnsafeBuffer;
 
 /**
  * One peer, from the connection to its end. Confined to the loop's thread.
@@ -38,7 +35,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  * other. When the session ends, everything it owns is closed, except that readers who have not yet taken what was
  * delivered to them get {@link SessionLimits#lingerTimeoutNs} to do so.
  */
-public final class Session implements LinkHandler, StreamHandler, Peer {
+public final class Session implements LinkHandler, StreamHandler {
     private final SessionResources resources;
     private final String name;
     private final BiConsumer<Session, String> endListener;
@@ -51,6 +48,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
     private final PeerExtension extension;
     private final OwnFiles files;
     private final Connects connects;
+    private final Peer peer;
     private final RemoteFileRequests fileRequests;
     private final ReceivedFiles receivedFiles;
     private final DescriptorExport export;
@@ -100,6 +98,7 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
             streams.extension(extension);
             files = new OwnFiles(resources, this, outbox, streams, extension);
             connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
+            peer = new SessionPeer(this, connects, resources.channels());
             fileRequests = new RemoteFileRequests(
                 this, outbox, limits, resources.loop(), counters, extension::isAgreed);
             receivedFiles = new ReceivedFiles(resources, this, outbox, streams, extension, fileRequests);
@@ -137,9 +136,14 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         heartbeat.start();
     }
 
-    @Override
+    /** For the log. */
     public String name() {
         return name;
+    }
+
+    /** The peer as components see it. */
+    public Peer peer() {
+        return peer;
     }
 
     /** Whether the session has ended. */
@@ -201,28 +205,6 @@ public final class Session implements LinkHandler, StreamHandler, Peer {
         } catch (final ProtocolException e) {
             end(e.getMessage());
         }
-    }
-
-    @Override
-    public boolean isConnected() {
-        return !ended;
-    }
-
-    @Override
-    public void connect(final String path, final ChannelHandler handler) {
-        resources.channels().check();
-        final byte[] bytes = SocketAddress.checkPath(path);
-        if (ended) {
-            resources.channels().call(() -> handler.onConnectFailed(Errno.ENOTCONN));
-            return;
-        }
-        guarded(() -> connects.request(new UnsafeBuffer(bytes), handler));
-    }
-
-    @Override
-    public void disconnect(final String reason) {
-        resources.channels().check();
-        end(reason);
     }
 
     /** The unix sockets that the peer may ask to be connected to. */

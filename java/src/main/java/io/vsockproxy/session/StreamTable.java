@@ -126,7 +126,7 @@ final class StreamTable {
      */
     ChannelStream openChannel(final long handle, final ChannelHandler component) {
         final ChannelStream stream = new ChannelStream(
-            resources.loop(), handle, session, component, resources.commons(), resources.channels(), handler);
+            resources.loop(), handle, session.peer(), component, resources.commons(), resources.channels(), handler);
         stream.credit(extension.newCredit(StreamKind.CHANNEL));
         stream.start();
         streams.put(handle, stream);

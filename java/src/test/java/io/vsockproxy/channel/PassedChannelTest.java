@@ -23,6 +23,7 @@ import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.NoticePeer;
 import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.testing.SessionProbe;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -134,7 +135,8 @@ class PassedChannelTest {
         talkative.kept.awaitTaken();
         talkative.kept.close();
         silent.kept.close();
-        awaitHandles(component, 1);
+        final SessionProbe probe = new SessionProbe(PAIR.proxy(Role.HOST));
+        Await.until(() -> probe.handleCount() == 1, () -> "1 handle");
         component.takeAll();
         final Component first = component.channelThatCame();
         final Component second = component.channelThatCame();
@@ -402,15 +404,7 @@ class PassedChannelTest {
         return new Passing(application, component instanceof Taker taker ? taker : null, pair.closing(sockets[1]));
     }
 
-    /** Waits until only so many streams of the component's session are left. */
-    private static void awaitHandles(final Component component, final int count) {
-        Await.until(
-            () -> component.onEngine(() -> ((io.vsockproxy.session.Session) component.channel().peer()).handleCount())
-                == count,
-            () -> count + " handles");
-    }
-
-    /** Takes stream sockets as channels, and all else as ever. */
+    /** Takes stream sockets as channels, and everything else as usual. */
     private static class Taker extends Component {
         private final Queue<Component> taken = new ConcurrentLinkedQueue<>();
         private int takenCount;
