@@ -25,8 +25,9 @@ import io.vsockproxy.wire.MessageDecoder;
  * together, have too much queued, the walk stops, and with it the reading of the link, until there is room.
  *
  * <p>A large blob for a stream that accepts splices, or for the FUSE mount, need not enter the inbound buffer at all.
- * After one large blob more are likely, so the next receive asks for only a header; if that announces another large
- * blob, the blob goes through the pipe: in parts as they arrive for a Data frame, and as a whole for a read's answer.
+ * After one large blob more are likely, and so is a large answer after a large read has been requested. Then the next
+ * receive asks for only a header; if that announces a large blob, the blob goes through the pipe: in parts as they
+ * arrive for a Data frame, and as a whole for a read's answer.
  */
 final class Inbox {
     /** In bytes: a smaller part of an incomplete frame is not worth a write of its own. */
@@ -37,6 +38,9 @@ final class Inbox {
 
     /** In bytes: the longest header of a frame that can be spliced is shorter than this. */
     private static final int MAX_HEADER_LENGTH = 64;
+
+    /** In bytes: hardly a header of a large read's answer is shorter. Of a longer one, the rest is received next. */
+    private static final int ANSWER_HEADER_LENGTH = 20;
 
     /**
      * This many small frames take about as long as one large one; after them, everything else gets a turn. A
@@ -58,7 +62,7 @@ final class Inbox {
     /** The handle of the Data whose blob is being passed on in parts; meaningful while partRemaining is not 0. */
     private long partHandle;
     private long partRemaining;
-    /** The length of the last frame's header, if another such frame is expected; otherwise 0. */
+    /** The length of the next frame's header, if one with a large blob is expected; otherwise 0. */
     private int expectedHeaderLength;
     private boolean blocked;
     private Stream blockedBy;
@@ -159,6 +163,13 @@ final class Inbox {
     void onPipeFull(final SplicePipe pipe) {
         splicedRead.onPipeFull(pipe);
         expectedHeaderLength = 0;
+    }
+
+    /** A read of {@code count} bytes of the peer's file has been requested, whose answer may go through the pipe. */
+    void onReadRequested(final long count) {
+        if (count >= MIN_SPLICE_LENGTH && expectedHeaderLength == 0 && inbound.available() == 0) {
+            expectedHeaderLength = ANSWER_HEADER_LENGTH;
+        }
     }
 
     /** See LinkHandler.receiveLength. */

@@ -109,6 +109,7 @@ final class RemoteFileRequests {
     private record WaitingMessage(long handle, Runnable sending) implements Waiting { }
 
     private final Session session;
+    private final Inbox inbox;
     private final Outbox outbox;
     private final int maxRequests;
     private final int maxWriteLength;
@@ -128,6 +129,7 @@ final class RemoteFileRequests {
      */
     RemoteFileRequests(
         final Session session,
+        final Inbox inbox,
         final Outbox outbox,
         final SessionLimits limits,
         final EventLoop loop,
@@ -135,6 +137,7 @@ final class RemoteFileRequests {
         final BooleanSupplier peerHasGreeted) {
         this.peerHasGreeted = peerHasGreeted;
         this.session = session;
+        this.inbox = inbox;
         this.outbox = outbox;
         this.maxRequests = limits.maxPendingFileRequests();
         // A write longer than the ring can ever hold would wait for ever.
@@ -188,6 +191,9 @@ final class RemoteFileRequests {
                 waitFor(handle, () -> outbox.sendPreadRequest(cookie, handle, count, offset));
             } else {
                 outbox.sendPreadRequest(cookie, handle, count, offset);
+                if (completion instanceof SplicedCompletion) {
+                    inbox.onReadRequested(count);
+                }
             }
         } catch (final ProtocolException e) {
             session.end(e.getMessage());

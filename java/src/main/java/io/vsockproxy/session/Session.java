@@ -100,7 +100,7 @@ public final class Session implements LinkHandler, StreamHandler {
             connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
             peer = new SessionPeer(this, connects, resources.channels());
             fileRequests = new RemoteFileRequests(
-                this, outbox, limits, resources.loop(), counters, extension::isAgreed);
+                this, inbox, outbox, limits, resources.loop(), counters, extension::isAgreed);
             receivedFiles = new ReceivedFiles(resources, this, outbox, streams, extension, fileRequests);
             extension.files(files, receivedFiles);
             export = new DescriptorExport(
