@@ -5,9 +5,7 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.channel.Channel;
-import io.vsockproxy.channel.ChannelClaim;
 import io.vsockproxy.channel.ChannelHandler;
-import io.vsockproxy.channel.ChannelSender;
 import io.vsockproxy.channel.PassedDescriptors;
 import io.vsockproxy.channel.Peer;
 import io.vsockproxy.loop.EndOfTurnTask;
@@ -30,7 +28,7 @@ public final class ChannelStream extends Stream {
 
     private final ChannelCommons commons;
     private final StreamCommons streamCommons;
-    private final View view;
+    private final ChannelView view;
     private final UnsafeBuffer target = new UnsafeBuffer(0, 0);
     private final EndOfTurnTask pump = new EndOfTurnTask() {
         @Override
@@ -71,7 +69,7 @@ public final class ChannelStream extends Stream {
         this.commons = commons;
         this.streamCommons = streamCommons;
         this.component = component;
-        this.view = new View(peer);
+        this.view = new ChannelView(this, peer, commons);
         paused = component == null;
         socketsAsChannels = paused;
     }
@@ -242,11 +240,40 @@ public final class ChannelStream extends Stream {
         loop.atEndOfTurn(pump);
     }
 
+    void pause() {
+        paused = true;
+    }
+
+    boolean isPaused() {
+        return paused;
+    }
+
     void resume() {
         paused = false;
         if (!queue.isEmpty()) {
             loop.atEndOfTurn(pump);
         }
+    }
+
+    /** A message of the component's was refused for want of room: it is told when there is some. */
+    void onRefused() {
+        refusedComponent = true;
+    }
+
+    /** The ring for messages of other threads; null until one is needed. */
+    ChannelRing ring() {
+        return ring;
+    }
+
+    /** The ring, which is made if there is none yet. */
+    ChannelRing openRing(final int capacity) {
+        if (ring == null) {
+            ring = new ChannelRing(loop, this, capacity, commons.maxLength());
+            if (isClosed()) {
+                ring.closed();
+            }
+        }
+        return ring;
     }
 
     void shutdownOutput() {
@@ -263,8 +290,15 @@ public final class ChannelStream extends Stream {
         }
     }
 
+    void reset(final int errno) {
+        if (!isClosed()) {
+            endReason(errno);
+            end(errno);
+        }
+    }
+
     /** Why these descriptors cannot be sent, or null. Borrows them. */
-    private String obstacle(final OwnedFd[] descriptors) {
+    String obstacle(final OwnedFd[] descriptors) {
         final ControlData control = streamCommons.control();
         control.clear();
         for (int i = 0; i < descriptors.length; i++) {
@@ -283,7 +317,8 @@ public final class ChannelStream extends Stream {
         return obstacle;
     }
 
-    private boolean claim(final int length) {
+    /** Claims room on the link for a message; false when there is none now, or no credit for it. */
+    boolean claim(final int length) {
         if (writable && allows(length)) {
             if (handler.claim(this, length, length) > 0) {
                 return true;
@@ -414,170 +449,6 @@ public final class ChannelStream extends Stream {
                 commons.call(() -> component.onClosed(view, endReason));
             } else {
                 commons.call(() -> component.onConnectFailed(endReason == 0 ? Errno.ECONNABORTED : endReason));
-            }
-        }
-    }
-
-    /** The channel as the component sees it. */
-    private final class View implements Channel, ChannelClaim.Owner {
-        private final Peer peer;
-
-        View(final Peer peer) {
-            this.peer = peer;
-        }
-
-        @Override
-        public int offer(final DirectBuffer buffer, final int offset, final int length) {
-            commons.check();
-            checkLength(length, 0);
-            return length == 0 && canSend() ? 0
-                : offered(ChannelStream.this.offer(buffer, offset, length, ChannelRing.NO_DESCRIPTORS));
-        }
-
-        @Override
-        public int offer(
-            final DirectBuffer buffer, final int offset, final int length, final OwnedFd... descriptors) {
-            if (descriptors.length == 0) {
-                return offer(buffer, offset, length);
-            }
-            commons.check();
-            checkLength(length, 1);
-            if (descriptors.length > ControlData.MAX_DESCRIPTORS) {
-                throw new IllegalArgumentException(
-                    "descriptors=" + descriptors.length + ", max=" + ControlData.MAX_DESCRIPTORS);
-            }
-            if (canSend()) {
-                final String obstacle = obstacle(descriptors);
-                if (obstacle != null) {
-                    throw new IllegalArgumentException(obstacle);
-                }
-            }
-            return offered(ChannelStream.this.offer(buffer, offset, length, descriptors));
-        }
-
-        @Override
-        public int tryClaim(final int length, final ChannelClaim claim) {
-            commons.check();
-            checkLength(length, 1);
-            if (claim.isOpen()) {
-                throw new IllegalStateException("this claim of " + claim.length() + " bytes is already in use");
-            }
-            if (!canSend()) {
-                return CLOSED;
-            }
-            if (!claim(length)) {
-                return offered(WOULD_BLOCK);
-            }
-            claim.wrap(this, handler.claimedAddress(), length);
-            commons.beginClaim(claim, handler);
-            return length;
-        }
-
-        @Override
-        public void commit(final ChannelClaim claim, final int length) {
-            loop.checkThread();
-            commons.endClaim();
-            spend(length);
-            handler.commit(ChannelStream.this, length, null);
-        }
-
-        @Override
-        public void abort(final ChannelClaim claim) {
-            loop.checkThread();
-            commons.endClaim();
-            handler.abort();
-        }
-
-        @Override
-        public int maxLength() {
-            return commons.maxLength();
-        }
-
-        @Override
-        public void pause() {
-            commons.check();
-            paused = true;
-        }
-
-        @Override
-        public void resume() {
-            commons.check();
-            ChannelStream.this.resume();
-        }
-
-        @Override
-        public boolean isPaused() {
-            return paused;
-        }
-
-        @Override
-        public void shutdownOutput() {
-            commons.check();
-            if (ring != null && !ring.isEmpty()) {
-                ring.shutdownOutput();
-            } else {
-                ChannelStream.this.shutdownOutput();
-            }
-        }
-
-        @Override
-        public void close() {
-            commons.check();
-            if (ring != null && !ring.isEmpty() && canSend()) {
-                ring.close();
-            } else {
-                closeInOrder();
-            }
-        }
-
-        @Override
-        public void reset(final int errno) {
-            commons.check();
-            if (errno <= 0) {
-                throw new IllegalArgumentException("errno=" + errno + ", min=1");
-            }
-            if (!isClosed()) {
-                endReason(errno);
-                end(errno);
-            }
-        }
-
-        @Override
-        public boolean isOpen() {
-            return ChannelStream.this.isOpen();
-        }
-
-        @Override
-        public Peer peer() {
-            return peer;
-        }
-
-        @Override
-        public ChannelSender sender(final int capacity) {
-            commons.check();
-            if (ring == null) {
-                ring = new ChannelRing(loop, ChannelStream.this, capacity, commons.maxLength());
-                if (ChannelStream.this.isClosed()) {
-                    ring.closed();
-                }
-            }
-            return ring;
-        }
-
-        @Override
-        public String toString() {
-            return peer.name() + " " + ChannelStream.this;
-        }
-
-        private int offered(final int result) {
-            refusedComponent |= result == WOULD_BLOCK;
-            return result;
-        }
-
-        private void checkLength(final int length, final int minimum) {
-            if (length < minimum || length > commons.maxLength()) {
-                throw new IllegalArgumentException(
-                    "length=" + length + ", min=" + minimum + ", max=" + commons.maxLength());
             }
         }
     }
