@@ -37,7 +37,7 @@ final class GuestFile {
         try {
             lines = Files.readAllLines(file);
         } catch (final IOException e) {
-            throw new IllegalArgumentException("guest file " + file + " cannot be read: " + Complaints.reason(e), e);
+            throw new IllegalArgumentException("guest file " + file + " cannot be read: " + UsageErrors.reason(e), e);
         }
         for (int i = 0; i < lines.size(); i++) {
             final String line = lines.get(i).strip();

@@ -50,13 +50,13 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), Complaints.COMMANDS);
+        throw new ParameterException(spec.commandLine(), UsageErrors.COMMANDS);
     }
 
     private static int complain(final ParameterException problem, final String[] arguments) {
         final CommandLine command = problem.getCommandLine();
         command.getErr().println(command.getCommandSpec().qualifiedName() + ": "
-            + Complaints.withSuggestions(problem) + " (see --help)");
+            + UsageErrors.withSuggestions(problem) + " (see --help)");
         return CommandLine.ExitCode.USAGE;
     }
 }

@@ -261,7 +261,7 @@ abstract class ProxyCommand implements Callable<Integer> {
     }
 
     private ParameterException badArgument(final IllegalArgumentException problem) {
-        return new ParameterException(spec.commandLine(), Complaints.withOption(problem.getMessage()), problem);
+        return new ParameterException(spec.commandLine(), UsageErrors.withOption(problem.getMessage()), problem);
     }
 
     private static int requireCpu(final int number) {

@@ -62,7 +62,7 @@ final class StatCommand implements Callable<Integer> {
             return 0;
         } catch (final IOException e) {
             spec.commandLine().getErr().println(
-                spec.qualifiedName() + ": " + file + ": " + Complaints.reason(e));
+                spec.qualifiedName() + ": " + file + ": " + UsageErrors.reason(e));
             return FAILED;
         }
     }

@@ -20,7 +20,7 @@ import picocli.CommandLine;
 /**
  * The messages for wrong command lines.
  */
-class ComplaintsTest {
+class UsageErrorsTest {
     @ParameterizedTest
     @CsvSource({
         "--max-frame, 10",

@@ -14,10 +14,10 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * Words error messages for whoever typed the command line: they name options rather than the library's properties,
+ * Error messages for the user of the command line: they name options rather than the library's properties,
  * suggest likely spellings, and mention no classes.
  */
-final class Complaints {
+final class UsageErrors {
     /** The option that sets a property, by the property's name, with which the library's messages begin. */
     private static final Map<String, String> OPTIONS = Map.ofEntries(
         Map.entry("maxFrameLength", "--max-frame"),
@@ -45,7 +45,7 @@ final class Complaints {
 
     private static final int MAX_SUGGESTIONS = 3;
 
-    private Complaints() {
+    private UsageErrors() {
     }
 
     /** The message of an exception about a value, with the option that set it in front. */
