@@ -39,7 +39,7 @@ final class Inbox {
     /** In bytes: the longest header of a frame that can be spliced is shorter than this. */
     private static final int MAX_HEADER_LENGTH = 64;
 
-    /** In bytes: hardly a header of a large read's answer is shorter. Of a longer one, the rest is received next. */
+    /** In bytes: few headers of a large read's answer are shorter. The rest of a longer one is received next. */
     private static final int ANSWER_HEADER_LENGTH = 20;
 
     /**
