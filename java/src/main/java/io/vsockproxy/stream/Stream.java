@@ -157,9 +157,9 @@ public abstract class Stream implements AutoCloseable {
         return false;
     }
 
-    /** Whether bytes may be delivered to it. */
+    /** Whether bytes may be delivered to it: not after the other side has said that it will send no more. */
     public boolean isWritable() {
-        return true;
+        return !isShutDown();
     }
 
     /** Whether part of a blob may be delivered before the rest has arrived. */

@@ -6,6 +6,7 @@ package io.vsockproxy.session;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
+import io.vsockproxy.channel.ChannelAcceptor;
 import io.vsockproxy.channel.DescriptorClass;
 import io.vsockproxy.config.Extensions;
 import io.vsockproxy.config.SessionLimits;
@@ -74,6 +75,7 @@ final class FuzzedProxy implements AutoCloseable {
     private final FileWindows windows = new FileWindows(workers);
     private final StreamCommons commons = new StreamCommons(loop, LIMITS.maxPacketLength());
     private final AllowedPaths allowedPaths;
+    private final ChannelAcceptors acceptors;
     private final RepeatedLog log = new RepeatedLog(System.getLogger(FuzzedProxy.class.getName()), 64);
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS);
 
@@ -81,6 +83,16 @@ final class FuzzedProxy implements AutoCloseable {
      * @param mounts whether to mount a file system for received files.
      */
     FuzzedProxy(final boolean mounts) throws IOException {
+        this(mounts, Map.of());
+    }
+
+    /**
+     * Also with components.
+     *
+     * @param components by the names that peers know.
+     */
+    FuzzedProxy(final boolean mounts, final Map<String, ChannelAcceptor> components) throws IOException {
+        acceptors = new ChannelAcceptors(components);
         directory = Files.createTempDirectory("vp");
         target = Endpoint.listen(targetPath());
         allowedPaths = new AllowedPaths(List.of(targetPath().toString(), nothingPath().toString()));
@@ -105,7 +117,7 @@ final class FuzzedProxy implements AutoCloseable {
         final Extensions extensions = isExtended
             ? new Extensions(true, WINDOW, 4 * WINDOW, 0, TimeUnit.SECONDS.toNanos(60)) : Extensions.OFF;
         final SessionResources resources = new SessionResources(
-            loop, isHost, LIMITS, extensions, commons, new ChannelAcceptors(Map.of()),
+            loop, isHost, LIMITS, extensions, commons, acceptors,
             new ChannelCommons(loop, faults::add, LIMITS.maxPacketLength()), workers, windows, mount, log);
         return new Session(resources, allowedPaths, "fuzzed", own, isUnix, null, (session, reason) -> { });
     }
