@@ -23,6 +23,7 @@ public final class Registration {
     private final ReadinessHandler handler;
     private int interest;
     private boolean active = true;
+    private boolean edgeTriggered;
 
     Registration(
         final EventLoop loop,
@@ -57,12 +58,40 @@ public final class Registration {
     public void interest(final int events) {
         if (events != interest && active) {
             interest = events;
-            final int result =
-                Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, kernelEvents(events), key());
+            modify();
+        }
+    }
+
+    /**
+     * From now on reports each readiness only once, because some of it can neither be masked nor taken away. Once the
+     * handler has done something about what was reported, it has to call {@link #rearm}, or it is not told of what is
+     * left.
+     */
+    public void edgeTriggered() {
+        if (!edgeTriggered && active) {
+            edgeTriggered = true;
+            modify();
+        }
+    }
+
+    /** Whether {@link #edgeTriggered} was called. */
+    public boolean isEdgeTriggered() {
+        return edgeTriggered;
+    }
+
+    /** Has what is ready now reported once more. */
+    public void rearm() {
+        if (active) {
+            modify();
+        }
+    }
+
+    private void modify() {
+        final int events = kernelEvents(interest) | (edgeTriggered ? Constants.EPOLLET : 0);
+        final int result = Syscalls.epollCtl(loop.epollFd(), Constants.EPOLL_CTL_MOD, fd, events, key());
+        if (result < 0) {
             // Not PosixException.check(), for which the message would be built each time.
-            if (result < 0) {
-                throw new PosixException("epoll_ctl(MOD) of descriptor " + fd, -result);
-            }
+            throw new PosixException("epoll_ctl(MOD) of descriptor " + fd, -result);
         }
     }
 

@@ -19,6 +19,9 @@ import io.vsockproxy.posix.Syscalls;
  * <p>Owns its descriptor. Never changes the O_NONBLOCK flag of a descriptor that an application may share.
  */
 abstract class DescriptorStream extends Stream implements ReadinessHandler {
+    /** After one of these, more of the same may be left. */
+    private static final int PROGRESS = Constants.EPOLLIN | Constants.EPOLLOUT | Constants.EPOLLRDHUP;
+
     final StreamCommons commons;
     OwnedFd descriptor;
     Registration registration;
@@ -132,6 +135,14 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         return false;
     }
 
+    /**
+     * Whether EPOLLERR may say no more than that messages wait in the socket's error queue. They are the application's,
+     * whether or not it takes them.
+     */
+    boolean hasErrorQueue() {
+        return false;
+    }
+
     /** Called when EPOLLHUP is among the events. */
     void onHangUp() {
         // Reading and writing find out.
@@ -146,6 +157,9 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
     public final void onReady(final int events) {
         try {
             dispatch(events);
+            if (registration.isEdgeTriggered() && (events & PROGRESS) != 0) {
+                registration.rearm();
+            }
         } catch (final RuntimeException e) {
             // A fault of this program. Unless the stream ended, unhandled readiness would be reported for ever.
             end(Errno.EIO);
@@ -157,13 +171,17 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if ((events & Constants.EPOLLHUP) != 0) {
             onHangUp();
         }
+        if ((events & Constants.EPOLLERR) != 0 && hasErrorQueue()) {
+            registration.edgeTriggered();
+        }
         // A full socket whose other end is shut down reports EPOLLHUP only; an attempt to send tells the reason.
         final boolean drains = (registration.interest() & Constants.EPOLLOUT) != 0
             && (events & (Constants.EPOLLOUT | Constants.EPOLLHUP)) != 0;
         if (drains && !queue.isEmpty() && !drainQueue()) {
             return;
         }
-        if (hasReadEnded() && (events & (Constants.EPOLLHUP | Constants.EPOLLERR)) != 0) {
+        final int ends = hasErrorQueue() ? Constants.EPOLLHUP : Constants.EPOLLHUP | Constants.EPOLLERR;
+        if (hasReadEnded() && (events & ends) != 0) {
             // Both directions have ended: the application has closed its end.
             end(0);
             return;

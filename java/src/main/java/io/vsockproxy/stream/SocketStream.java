@@ -426,6 +426,11 @@ public final class SocketStream extends DescriptorStream {
         return origin == Origin.STAND_IN && hungUp && !readingOn;
     }
 
+    @Override
+    boolean hasErrorQueue() {
+        return !origin.isUnixFamily();
+    }
+
     private void onReadFailed(final int errno) {
         if (errno == Errno.ECONNRESET && !reset && isOpen()) {
             // What the application sent before it closed its end may still be there; it is read next.
