@@ -8,6 +8,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.SplicePipe;
@@ -254,8 +255,9 @@ public final class SocketStream extends DescriptorStream {
         int sent = riding.length == 0
             ? Syscalls.send(descriptor.fd(), address, length, SEND_FLAGS)
             : commons.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
-        if (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length)) {
-            sent = commons.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+        if (sent < 0) {
+            IoVec.set(commons.pieces(), 0, address, length);
+            sent = sendAgain(sent, 1, length, riding);
         }
         if (sent == length) {
             closeAll(riding);
@@ -310,9 +312,7 @@ public final class SocketStream extends DescriptorStream {
                 return isOpen();
             }
             int sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
-            if (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), offered)) {
-                sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
-            }
+            sent = sendAgain(sent, pieces, offered, riding);
             if (sent < 0) {
                 if (mayPass(-sent)) {
                     heldUp = sent != -Errno.EAGAIN;
@@ -335,6 +335,27 @@ public final class SocketStream extends DescriptorStream {
     @Override
     boolean isHeldUp() {
         return heldUp;
+    }
+
+    /**
+     * Sends what {@code result} says could not be sent, if it may be possible now: returns that result, or the new one.
+     */
+    private int sendAgain(final int result, final int pieces, final int length, final int[] riding) {
+        int sent = result;
+        if ((sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length))
+            || isOfAnEarlierPacket(-sent)) {
+            sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
+        }
+        // As on the network: what nobody receives is lost.
+        return isOfAnEarlierPacket(-sent) ? length : sent;
+    }
+
+    /**
+     * Whether an error only says that nobody has received an earlier packet (ICMP), which the sender of such packets
+     * must expect: somebody may receive the next.
+     */
+    private boolean isOfAnEarlierPacket(final int errno) {
+        return errno == Errno.ECONNREFUSED && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily();
     }
 
     private static boolean mayPass(final int errno) {
@@ -435,7 +456,7 @@ public final class SocketStream extends DescriptorStream {
         if (errno == Errno.ECONNRESET && !reset && isOpen()) {
             // What the application sent before it closed its end may still be there; it is read next.
             reset = true;
-        } else if (errno != Errno.EAGAIN) {
+        } else if (errno != Errno.EAGAIN && !isOfAnEarlierPacket(errno)) {
             end(errno);
         }
     }

@@ -116,6 +116,24 @@ class ErrorQueueTest {
         assertFalse(session.hasEnded());
     }
 
+    /** That is no end either, but for what was sent meanwhile. */
+    @Test
+    void shouldOutlastThatNobodyReceivesWhatADatagramSocketSends() {
+        pass(InetSockets.datagramPair());
+        remote = InetSockets.replaced(remote, () -> {
+            for (int i = 0; i < 3; i++) {
+                peer.send(Messages.data(handle, "nobody receives this"));
+                proxy.turnUntilIdle();
+            }
+        });
+        peer.send(Messages.data(handle, "out"));
+        proxy.turnUntilIdle();
+        assertEquals("out", remote.receive().text());
+        remote.send("in");
+        proxy.turnUntilIdle();
+        assertEquals("in", data().toStringUtf8());
+    }
+
     private void pass(final Endpoint[] pair) {
         InetSockets.stampWhatIsSent(pair[0]);
         remote = pair[1];

@@ -47,6 +47,22 @@ public final class InetSockets {
         }
     }
 
+    /** Closes {@code socket}, which is connected, and does something before there is another in its place. */
+    public static Endpoint replaced(final Endpoint socket, final Runnable meanwhile) {
+        try (Memory own = Memory.allocate(ADDRESS_LENGTH); Memory peer = Memory.allocate(ADDRESS_LENGTH);
+            Memory length = Memory.allocate(Integer.BYTES)) {
+            length.buffer().putInt(0, ADDRESS_LENGTH);
+            PosixException.check(Syscalls.getsockname(socket.fd(), own.address(), length.address()), "getsockname");
+            PosixException.check(Syscalls.getpeername(socket.fd(), peer.address(), length.address()), "getpeername");
+            socket.close();
+            meanwhile.run();
+            final Endpoint another = socket(Constants.SOCK_DGRAM);
+            PosixException.check(Syscalls.bind(another.fd(), own.address(), ADDRESS_LENGTH), "bind");
+            connect(another, peer);
+            return another;
+        }
+    }
+
     /** Has the kernel put a message into the error queue of {@code socket} for each packet that it sends. */
     public static void stampWhatIsSent(final Endpoint socket) {
         try (SocketOptions options = new SocketOptions()) {
