@@ -7,19 +7,20 @@ package io.vsockproxy.file;
 import io.vsockproxy.posix.Memory;
 
 /**
- * A read or a write of a {@link LocalFifo} that waits. Pooled: used again for another when it is over.
+ * A waiting read or write of a {@link LocalFifo}. Pooled: reused once it has been answered.
  */
 final class FifoRequest {
     LocalFifo fifo;
     long cookie;
-    /** Bytes wanted, or to be written. */
+    /** How many bytes are to be read or written in all. */
     int length;
-    /** Whether it waits for nothing but room for its answer. */
+    /** Of a read: whether it waits only for room on the link, and not for bytes. */
     boolean nonBlocking;
-    /** What is to be written; null for a read. */
+    /** The bytes that are still to be written; null for a read. */
     Memory data;
-    /** Of a write, how much was written before {@link #data}'s first byte, and since then. */
+    /** Of a write, how many bytes have been written. */
     int written;
+    /** How many of those had been written before the rest was copied to {@link #data}. */
     private int base;
 
     FifoRequest read(
@@ -32,8 +33,8 @@ final class FifoRequest {
     }
 
     /**
-     * @param alreadyWritten bytes that are not in {@code newData} any more.
-     * @param newData        what is left to be written.
+     * @param alreadyWritten how many of the bytes have been written; they are not in {@code newData}.
+     * @param newData        the other bytes, in a buffer from the pool.
      */
     FifoRequest write(
         final LocalFifo newFifo,
@@ -50,7 +51,7 @@ final class FifoRequest {
         return this;
     }
 
-    /** Refers to nothing any more. */
+    /** Resets everything for the next use. */
     FifoRequest clear() {
         fifo = null;
         data = null;
@@ -60,17 +61,17 @@ final class FifoRequest {
         return this;
     }
 
-    /** Bytes that are still to be written. */
+    /** How many bytes are still to be written. */
     int left() {
         return length - written;
     }
 
-    /** The first of them. */
+    /** The address of the first of them. */
     long address() {
         return data.address(written - base, left());
     }
 
-    /** Bytes that were kept for it. */
+    /** How many bytes were copied to {@link #data}; 0 for a read. */
     int keptLength() {
         return data == null ? 0 : length - base;
     }

@@ -23,24 +23,25 @@ import org.agrona.DirectBuffer;
 import org.agrona.collections.Long2ObjectHashMap;
 
 /**
- * Answers one session's requests about pipes and FIFOs that are open for both.
+ * Answers one session's requests about pipes and FIFOs that are open for reading and writing.
  *
- * <p>Nothing is read that nobody has asked for, and what was read is answered at once: a request that waits has taken
- * nothing, and can be cancelled. Requests wait here, without a thread. What they may use up is what those of
- * {@link FileServer} may, once more. Confined to the loop's thread.
+ * <p>It reads only when the peer has asked for bytes, and sends what it has read at once. So a waiting request has
+ * taken nothing from the FIFO, and can be cancelled. Requests wait here without blocking a thread. They have limits of
+ * their own, as large as those of {@link FileServer}. Confined to the loop's thread.
  */
 public final class FifoServer implements AutoCloseable {
     private static final long MAX_FREE_BUFFER_LENGTH = 1L << 20;
     private static final int POLLED = PollEvents.READABLE | PollEvents.WRITABLE;
 
-    /** Is told what can be done with a FIFO. */
+    /** Is told whether a FIFO can be read or written. */
     @FunctionalInterface
     public interface Watcher {
         /**
-         * What there is now.
+         * The FIFO's state has been looked up.
          *
-         * @param token  of the {@link FifoServer#watch} that this answers; 0 when something has come since then.
-         * @param events of {@link PollEvents}.
+         * @param token  that of the {@link FifoServer#watch} which this answers; 0 when a watched event has happened
+         *               since then.
+         * @param events the present state: bits of {@link PollEvents}.
          */
         void onReady(long handle, long token, int events);
     }
@@ -55,7 +56,7 @@ public final class FifoServer implements AutoCloseable {
     private final FileAttributes attributes = new FileAttributes();
     private final BufferPool buffers = new BufferPool(MAX_FREE_BUFFER_LENGTH);
     private final Long2ObjectHashMap<FifoRequest> waiting = new Long2ObjectHashMap<>();
-    /** To be used again; no more than have ever waited at once. */
+    /** Unused requests; never more than have waited at the same time. */
     private final ArrayList<FifoRequest> free = new ArrayList<>();
     private final ArrayDeque<LocalFifo> waitingForRoom = new ArrayDeque<>();
     private final EndOfTurnTask resumption = new EndOfTurnTask() {
@@ -69,8 +70,8 @@ public final class FifoServer implements AutoCloseable {
     private boolean closed;
 
     /**
-     * @param reserve what is not to be used for opening them anew.
-     * @param isOver  whether nothing is sent any more, so that what was read would be lost.
+     * @param reserve spare descriptors, which reopening a FIFO may not use up.
+     * @param isOver  whether nothing can be sent any more, so that bytes read now would be lost.
      */
     public FifoServer(
         final EventLoop loop,
@@ -87,7 +88,7 @@ public final class FifoServer implements AutoCloseable {
         this.isOver = isOver;
     }
 
-    /** Whether {@link #open} would succeed with {@code fd}, which stays the caller's: 0, or an errno. */
+    /** Returns 0 if {@link #open} would succeed with {@code fd}, which the caller keeps; otherwise an errno. */
     public int check(final int fd) {
         final int result = reopen(fd);
         if (result >= 0) {
@@ -97,10 +98,10 @@ public final class FifoServer implements AutoCloseable {
     }
 
     /**
-     * Serves a pipe or FIFO.
+     * Begins to serve a pipe or FIFO.
      *
      * @param original the application's descriptor. Takes ownership.
-     * @return null when it cannot be opened once more, or not be watched.
+     * @return null, with {@code original} closed, when the FIFO cannot be opened a second time or cannot be watched.
      */
     public LocalFifo open(final long handle, final OwnedFd original) {
         final int result = reopen(original.fd());
@@ -121,10 +122,10 @@ public final class FifoServer implements AutoCloseable {
     }
 
     /**
-     * Reads what there is, or waits until there is something.
+     * Answers with the bytes that are there, or waits until there are some.
      *
-     * @param count       unsigned; more than the limit is served short.
-     * @param nonBlocking whether to answer EAGAIN rather than wait.
+     * @param count       how many bytes at most, unsigned; the limit of a read applies as well.
+     * @param nonBlocking whether to answer EAGAIN instead of waiting.
      */
     public void read(final LocalFifo fifo, final long cookie, final long count, final boolean nonBlocking) {
         if (count == 0) {
@@ -141,7 +142,12 @@ public final class FifoServer implements AutoCloseable {
         }
     }
 
-    /** Writes all, or as much as there is room for; the bytes are read before this returns. As {@link #read}. */
+    /**
+     * Writes all bytes, waiting for room if need be.
+     *
+     * @param buffer      holds the bytes; not used after this returns.
+     * @param nonBlocking whether to write only as much as there is room for, and to answer EAGAIN if there is none.
+     */
     public void write(
         final LocalFifo fifo,
         final long cookie,
@@ -163,7 +169,7 @@ public final class FifoServer implements AutoCloseable {
             && (pendingWriteLength == 0 || pendingWriteLength + left <= limits.maxPendingWriteLength());
         final Memory data = hasRoom ? buffers.acquire(left) : null;
         if (data == null) {
-            // What has been written counts: a short write, after which the writer asks again.
+            // Bytes already written make this a short write, and the writer will send the rest again.
             responses.written(cookie, written > 0 ? 0 : Errno.EAGAIN, written);
             return;
         }
@@ -173,7 +179,7 @@ public final class FifoServer implements AutoCloseable {
         fifo.updateInterest();
     }
 
-    /** Tells mode, times and whatever else {@link FileAttributes} has. */
+    /** Answers with the FIFO's attributes. */
     public void examine(final LocalFifo fifo, final long cookie) {
         final int error = Syscalls.statx(
             fifo.originalFd(), Constants.AT_STATX_DONT_SYNC, Constants.STATX_BASIC_STATS, scratch.address());
@@ -181,10 +187,11 @@ public final class FifoServer implements AutoCloseable {
     }
 
     /**
-     * Tells the watcher what there is.
+     * Tells the watcher the FIFO's present state.
      *
-     * @param events of {@link PollEvents}: what is waited for.
-     * @param wakes  whether to tell again, once, when something of that comes.
+     * @param token  is passed to the watcher with the answer.
+     * @param events the events that somebody waits for: bits of {@link PollEvents}.
+     * @param wakes  whether to tell the watcher once more when one of them happens.
      */
     public void watch(final LocalFifo fifo, final long token, final int events, final boolean wakes) {
         if (wakes) {
@@ -194,7 +201,7 @@ public final class FifoServer implements AutoCloseable {
         watcher.onReady(fifo.handle(), token, poll(fifo));
     }
 
-    /** Has the request of that cookie wait no longer; nothing if it was answered in the meantime. */
+    /** Answers the waiting request with that cookie at once. Does nothing if it has been answered already. */
     public void cancel(final long cookie) {
         final FifoRequest request = waiting.get(cookie);
         if (request != null) {
@@ -205,7 +212,7 @@ public final class FifoServer implements AutoCloseable {
         }
     }
 
-    /** The other side is done with it, and with what it has asked for. */
+    /** The peer has closed its handle: answers the requests that still wait, and closes the FIFO. */
     public void close(final LocalFifo fifo) {
         while (!fifo.reads.isEmpty()) {
             giveUp(fifo.reads.remove());
@@ -216,7 +223,7 @@ public final class FifoServer implements AutoCloseable {
         abandon(fifo);
     }
 
-    /** Closes one of a session that has ended: nothing is answered any more. */
+    /** The session has ended: closes the FIFO and drops its requests without an answer. */
     public void abandon(final LocalFifo fifo) {
         while (!fifo.reads.isEmpty()) {
             end(fifo.reads.remove());
@@ -228,14 +235,14 @@ public final class FifoServer implements AutoCloseable {
         fifo.close();
     }
 
-    /** There is room for answers again: it is used when this turn of the loop ends. */
+    /** The link has room for answers again. Reads that waited for it go on at the end of this turn of the loop. */
     public void onRoom() {
         if (!waitingForRoom.isEmpty()) {
             loop.atEndOfTurn(resumption);
         }
     }
 
-    /** The session has ended, and its FIFOs have been {@linkplain #abandon abandoned}. */
+    /** Frees the buffers. Called when the session has ended and its FIFOs have been {@linkplain #abandon abandoned}. */
     @Override
     public void close() {
         closed = true;
@@ -273,7 +280,7 @@ public final class FifoServer implements AutoCloseable {
         }
         while (!fifo.reads.isEmpty()) {
             final FifoRequest request = fifo.reads.peek();
-            // No more room than is needed, which others wait for.
+            // Claims no more room than needed, as other answers wait for it too.
             final int available = available(fifo);
             if (available > 0 && !responses.claimRead(Math.min(request.length, available))) {
                 fifo.waitsForRoom = true;
@@ -293,7 +300,7 @@ public final class FifoServer implements AutoCloseable {
         }
     }
 
-    /** Nothing is there: those that do not wait for bytes are answered, and the others keep their order. */
+    /** The FIFO is empty: answers the non-blocking reads with EAGAIN, and keeps the others in their order. */
     private void refuseNonBlocking(final LocalFifo fifo) {
         for (int left = fifo.reads.size(); left > 0; left--) {
             final FifoRequest request = fifo.reads.remove();
@@ -345,7 +352,7 @@ public final class FifoServer implements AutoCloseable {
         return request;
     }
 
-    /** It is answered that it was interrupted, or what was done of it. */
+    /** Answers a request that is to wait no longer: EINTR, or, of a write, how much of it has been written. */
     private void giveUp(final FifoRequest request) {
         if (request.data == null) {
             responses.readWithoutData(request.cookie, Errno.EINTR);
@@ -355,7 +362,7 @@ public final class FifoServer implements AutoCloseable {
         end(request);
     }
 
-    /** It is over, and not to be touched any more: the next one uses it again. */
+    /** Returns a finished request to the pool; the caller may not use it afterwards. */
     private void end(final FifoRequest request) {
         requestCount--;
         waiting.remove(request.cookie, request);
@@ -366,7 +373,7 @@ public final class FifoServer implements AutoCloseable {
         free.add(request.clear());
     }
 
-    /** FIONREAD, or {@code -errno}. */
+    /** How many bytes can be read now (FIONREAD), or {@code -errno}. */
     private int available(final LocalFifo fifo) {
         final int result = Syscalls.ioctl(fifo.fd(), Constants.FIONREAD, scratch.address());
         return result < 0 ? result : scratch.buffer().getInt(0);

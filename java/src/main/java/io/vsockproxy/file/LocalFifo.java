@@ -11,21 +11,21 @@ import io.vsockproxy.posix.PollEvents;
 import java.util.ArrayDeque;
 
 /**
- * A pipe or FIFO of this side that is open for reading and writing at once, and which requests of the other side wait
- * for it. Loop's thread only.
+ * A pipe or FIFO of this side that is open for reading and writing, with the peer's requests that wait for it. Confined
+ * to the loop's thread.
  *
- * <p>Owns two descriptors: the application's, whose file description is not to be touched, and one that was opened
- * anew, which is non-blocking.
+ * <p>Owns two descriptors: the application's, whose open file description must not change, and a non-blocking one from
+ * opening the FIFO a second time.
  */
 public final class LocalFifo {
-    /** How many descriptors each has. */
+    /** How many descriptors each one owns. */
     public static final int DESCRIPTOR_COUNT = 2;
 
     final ArrayDeque<FifoRequest> reads = new ArrayDeque<>();
     final ArrayDeque<FifoRequest> writes = new ArrayDeque<>();
     Registration registration;
     boolean waitsForRoom;
-    /** What a peer's poll waits for, of which it has not been told since: IN and OUT. */
+    /** The events (IN, OUT) that a poll on the peer's side waits for and has not been told of yet. */
     int armed;
     private final long handle;
     private final OwnedFd original;
@@ -33,8 +33,8 @@ public final class LocalFifo {
     private boolean watched;
 
     /**
-     * @param original the application's. Takes ownership.
-     * @param own      opened anew. Takes ownership.
+     * @param original the application's descriptor. Takes ownership.
+     * @param own      the one opened a second time. Takes ownership.
      */
     LocalFifo(final long handle, final OwnedFd original, final OwnedFd own) {
         this.handle = handle;
@@ -61,9 +61,9 @@ public final class LocalFifo {
     }
 
     /**
-     * Has the loop tell what requests wait for. Each time that something comes, not for as long as it is there: what is
-     * there may be left for others. Once somebody has polled it stays registered for both, because a change of what is
-     * waited for tells at once what is there already, and a poll would be woken by its own question.
+     * Registers with epoll for the events that requests wait for. Edge-triggered, because bytes may stay in the FIFO
+     * for other readers. After the first poll by the peer it stays registered for both events: changing the
+     * registration reports at once whatever is ready already, so each poll would be woken by its own question.
      */
     void updateInterest() {
         int interest = watched ? Constants.EPOLLIN | Constants.EPOLLOUT : 0;
