@@ -21,7 +21,8 @@ import org.agrona.concurrent.ringbuffer.RingBufferDescriptor;
  * Other threads' messages on their way to a {@link ChannelStream}. A record consists of the length of its message and
  * the message, so that a claim may be committed with fewer bytes than were claimed.
  *
- * <p>Any thread, except {@link #drain} and {@link #closed}, which only the loop's thread may call.
+ * <p>Any thread, except {@link #drain}, {@link #outputEnded} and {@link #closed}, which only the loop's thread may
+ * call.
  */
 final class ChannelRing implements ChannelSender, ChannelClaim.Owner, ControlledMessageHandler {
     static final OwnedFd[] NO_DESCRIPTORS = {};
@@ -42,6 +43,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     private volatile boolean resumeWanted;
     private volatile boolean shutdownWanted;
     private volatile boolean closeWanted;
+    private volatile boolean outputEnded;
     private volatile boolean closed;
 
     ChannelRing(final EventLoop loop, final ChannelStream stream, final int capacity, final int maxLength) {
@@ -136,6 +138,11 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
         return ring.size() == 0;
     }
 
+    /** The channel sends no more: nothing is accepted, as what was offered would be dropped. */
+    void outputEnded() {
+        outputEnded = true;
+    }
+
     /** The channel has ended: nothing more is accepted. */
     void closed() {
         closed = true;
@@ -197,7 +204,7 @@ final class ChannelRing implements ChannelSender, ChannelClaim.Owner, Controlled
     }
 
     private int claim(final int length) {
-        if (closed || closeWanted || shutdownWanted) {
+        if (closed || closeWanted || shutdownWanted || outputEnded) {
             return Channel.CLOSED;
         }
         final int index = ring.tryClaim(MESSAGE_TYPE, HEADER_LENGTH + length);

@@ -174,6 +174,9 @@ public final class ChannelStream extends Stream {
     @Override
     void wantReading(final boolean wanted) {
         writable = wanted;
+        if (ring != null && hasReadEnded()) {
+            ring.outputEnded();
+        }
         if (wanted && (refusedComponent || refusedRing)) {
             loop.atEndOfTurn(pump);
         }
@@ -269,6 +272,9 @@ public final class ChannelStream extends Stream {
     ChannelRing openRing(final int capacity) {
         if (ring == null) {
             ring = new ChannelRing(loop, this, capacity, commons.maxLength());
+            if (hasReadEnded()) {
+                ring.outputEnded();
+            }
             if (isClosed()) {
                 ring.closed();
             }

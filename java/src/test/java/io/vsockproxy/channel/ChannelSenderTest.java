@@ -6,6 +6,7 @@ package io.vsockproxy.channel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.vsockproxy.Role;
@@ -115,6 +116,23 @@ class ChannelSenderTest {
         assertEquals("last words", connection.application().readText(10));
         connection.application().expectEnd();
         assertEquals(0, connection.component().awaitClosed());
+    }
+
+    @Test
+    void shouldAcceptNothingOnceTheApplicationReceivesNoMore() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final Component component = connection.component();
+        final ChannelSender sender = sender(component);
+        final UnsafeBuffer text = new UnsafeBuffer(new byte[MESSAGE_LENGTH]);
+        connection.application().shutdownRead();
+        Await.until(
+            () -> component.onEngine(() -> component.channel().offer(text, 0, MESSAGE_LENGTH) == Channel.CLOSED),
+            () -> "the engine to be told");
+        assertEquals(Channel.CLOSED, sender.offer(text, 0, MESSAGE_LENGTH));
+        assertEquals(Channel.CLOSED, sender.tryClaim(MESSAGE_LENGTH, new ChannelClaim()));
+        assertTrue(sender.isOpen());
+        connection.application().send("still");
+        assertEquals("still", component.readText(5));
     }
 
     @Test
