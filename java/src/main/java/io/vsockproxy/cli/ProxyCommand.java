@@ -68,8 +68,8 @@ abstract class ProxyCommand implements Callable<Integer> {
     @Option(
         names = "--allow-other",
         description = "Let processes of other users fstat the files that were passed to them, and reopen them through "
-            + "/proc. Without it only processes of the proxy's own user may, not even root's. Reading and writing is "
-            + "open to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf, except for root.")
+            + "/proc. Without it only processes of the proxy's own user may; not even root's may. Reading and writing "
+            + "is open to whoever holds the descriptor. Needs user_allow_other in /etc/fuse.conf, except for root.")
     private boolean filesAllowOther;
 
     @Option(

@@ -174,7 +174,7 @@ public final class ChannelStream extends Stream {
     @Override
     void wantReading(final boolean wanted) {
         writable = wanted;
-        if (ring != null && hasReadEnded()) {
+        if (ring != null && !canSend()) {
             ring.outputEnded();
         }
         if (wanted && (refusedComponent || refusedRing)) {
@@ -272,7 +272,7 @@ public final class ChannelStream extends Stream {
     ChannelRing openRing(final int capacity) {
         if (ring == null) {
             ring = new ChannelRing(loop, this, capacity, commons.maxLength());
-            if (hasReadEnded()) {
+            if (!canSend()) {
                 ring.outputEnded();
             }
             if (isClosed()) {

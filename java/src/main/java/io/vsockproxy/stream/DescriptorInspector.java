@@ -116,7 +116,7 @@ public final class DescriptorInspector implements AutoCloseable {
         memory.close();
     }
 
-    /** Whether what statx has told is what it tells of a namespace: an empty file of no disk that all may read. */
+    /** Whether statx reported what it does for a namespace: an empty file, on no disk, that everybody may read. */
     private boolean mayBeNamespace() {
         return (memory.buffer().getShort(Constants.STATX_MODE_OFFSET) & PERMISSIONS) == NAMESPACE_PERMISSIONS
             && memory.buffer().getLong(Constants.STATX_SIZE_OFFSET) == 0
@@ -124,8 +124,8 @@ public final class DescriptorInspector implements AutoCloseable {
     }
 
     /**
-     * Whether {@code fd} is of a namespace (namespaces(7)). statfs(2), which would say so, may wait for whoever serves
-     * a file; its name does not, and every other regular file's is a path.
+     * Whether {@code fd} refers to a namespace (namespaces(7)). Its link in /proc tells: that of any other regular file
+     * is a path. statfs(2) would tell too, but may wait for whoever serves the file.
      */
     private static boolean isNamespace(final int fd) {
         try {

@@ -180,8 +180,8 @@ abstract class DescriptorStream extends Stream implements ReadinessHandler {
         if (drains && !queue.isEmpty() && !drainQueue()) {
             return;
         }
-        final int ends = hasErrorQueue() ? Constants.EPOLLHUP : Constants.EPOLLHUP | Constants.EPOLLERR;
-        if (hasReadEnded() && (events & ends) != 0) {
+        if (hasReadEnded() && ((events & Constants.EPOLLHUP) != 0
+            || ((events & Constants.EPOLLERR) != 0 && !hasErrorQueue()))) {
             // Both directions have ended: the application has closed its end.
             end(0);
             return;

@@ -414,8 +414,12 @@ public abstract class Stream implements AutoCloseable {
         if (shutdownPending && isQueueDelivered()) {
             shutdownPending = false;
             shutDown = true;
-            queue.close();
-            reportCharge();
+            if (!queue.isEmpty()) {
+                // Descriptors that no byte will follow any more.
+                queue.close();
+                reportCharge();
+                wantDraining(false);
+            }
             endOutput();
         }
     }

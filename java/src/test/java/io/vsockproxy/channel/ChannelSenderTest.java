@@ -136,6 +136,27 @@ class ChannelSenderTest {
     }
 
     @Test
+    void shouldAcceptNothingOnceTheApplicationHasClosedAlthoughItsLastBytesAreStillToBeTaken() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final Component component = connection.component();
+        final ChannelSender sender = sender(component);
+        final UnsafeBuffer text = new UnsafeBuffer(new byte[MESSAGE_LENGTH]);
+        component.takeUpTo(0);
+        connection.application().send("later");
+        Await.until(() -> component.onEngine(() -> component.channel().isPaused()), () -> "nothing to be taken");
+        connection.application().close();
+        Await.until(
+            () -> component.onEngine(() -> component.channel().offer(text, 0, MESSAGE_LENGTH) == Channel.CLOSED),
+            () -> "the engine to be told");
+        assertFalse(component.isClosed());
+        assertEquals(Channel.CLOSED, sender.offer(text, 0, MESSAGE_LENGTH));
+        component.takeUpTo(Long.MAX_VALUE);
+        sender.resume();
+        assertEquals("later", component.readText(5));
+        component.awaitClosed();
+    }
+
+    @Test
     void shouldCloseOnceAnOpenClaimIsGivenUp() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final ChannelSender sender = sender(connection.component());
