@@ -32,8 +32,8 @@ import org.agrona.concurrent.UnsafeBuffer;
  * piece points to the bytes outside. Such a piece can turn out to be unreadable: {@link ExternalRepair} describes what
  * is done then.
  *
- * <p>Or a frame may end with the contents of a pipe, one such frame at a time. In the table this is a piece whose
- * address is 0.
+ * <p>Or a frame may lie in a pipe, with or without its header, one such frame at a time. In the table this is a piece
+ * whose address is 0.
  *
  * <p>Four bounds apply: bytes read from local sources fill at most {@code dataLimit} of the ring, which leaves the rest
  * for messages that must be sent (closes, answers); external pieces may add as much again; and the pipe what it holds.
@@ -258,6 +258,14 @@ public final class OutboundRing implements AutoCloseable {
      */
     public void commit(final int from, final int to, final SplicePipe pipe) {
         commit(from, to);
+        commit(pipe);
+    }
+
+    /**
+     * Adds a frame that lies as a whole in {@code pipe}, without a claim. {@link #claimSpliced} must just have had
+     * room, and nobody else may use the pipe until the frame has been sent or discarded.
+     */
+    public void commit(final SplicePipe pipe) {
         addPiece(0, pipe.length());
         pendingBytes += pipe.length();
         splicePipe = pipe;

@@ -267,6 +267,11 @@ public final class EventLoop implements AutoCloseable {
         freeSlots.pushInt(slot);
     }
 
+    /** Whether this loop may spin: then latency matters more to it than processor time, and there are CPUs to spare. */
+    public boolean everSpins() {
+        return spinPolicy.everSpins();
+    }
+
     private int poll() {
         return Syscalls.epollWait(epollFd, eventsAddress, MAX_EVENTS, 0);
     }

@@ -18,8 +18,8 @@ public final class SplicePipe implements AutoCloseable {
 
     /**
      * The capacity, in bytes, of a pipe for what an application has written. A pipe of this capacity has 64 slots, one
-     * for each page, and a piece of any length takes one. So when it is full before it has taken all bytes, they lie in
-     * pieces of less than 4 KiB, and copying them would have been cheaper.
+     * for each page, and a piece of any length takes one; the header may too. So when it is full before it has
+     * taken all bytes, they lie in pieces of little more than 4 KiB at most, and copying them would have been cheaper.
      */
     public static final int OUTBOUND_CAPACITY = 1 << 18;
 
@@ -124,6 +124,15 @@ public final class SplicePipe implements AutoCloseable {
         return count;
     }
 
+    /** Drops the first {@code count} bytes, which must have been written with one {@link #write}. */
+    public void drop(final int count) {
+        final int dropped = (int) Syscalls.read(readEnd.fd(), piece.address(), count);
+        if (dropped != count) {
+            throw new PosixException("read " + count + " of " + length + " bytes from a pipe", Math.max(0, -dropped));
+        }
+        length -= count;
+    }
+
     /** The bytes that {@link #read} has read, from index 0 on. */
     public DirectBuffer piece() {
         return piece.buffer();
@@ -131,7 +140,7 @@ public final class SplicePipe implements AutoCloseable {
 
     /** Empties the pipe. After an error of {@link #drainTo} it may contain less than {@link #length} says. */
     public void discard() {
-        while (Syscalls.read(readEnd.fd(), piece.address(), PIECE_LENGTH) > 0) {
+        while (length > 0 && Syscalls.read(readEnd.fd(), piece.address(), PIECE_LENGTH) > 0) {
             // The bytes are not wanted.
         }
         length = 0;

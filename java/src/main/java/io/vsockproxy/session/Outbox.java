@@ -112,12 +112,40 @@ final class Outbox {
         return true;
     }
 
-    /** Sends the contents of {@code pipe} as a blob. */
-    void sendSpliced(final long handle, final SplicePipe pipe) {
-        final int length = pipe.length();
+    /**
+     * As {@link #claimSpliced()}, but writes the header into the pipe, for {@code length} bytes that are to follow it
+     * there: so both are sent in one call, and the peer is not woken up by a header alone.
+     */
+    boolean claimSpliced(final long handle, final int length, final SplicePipe pipe) {
+        if (!claimSpliced()) {
+            return false;
+        }
+        final int start = DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0);
+        blobRoom = length;
+        pipe.write(ring.address(start, blobIndex - start), blobIndex - start);
+        return true;
+    }
+
+    /** Sends {@code length} bytes, which follow the header in the pipe, as a blob; or drops the header if it is 0. */
+    void sendSpliced(final long handle, final int length, final SplicePipe pipe) {
+        if (length == 0) {
+            pipe.discard();
+            ring.abort();
+            return;
+        }
+        final int headerLength = pipe.length() - length;
+        if (headerLength > 0 && length == blobRoom) {
+            ring.abort();
+            ring.commit(pipe);
+        } else {
+            if (headerLength > 0) {
+                // Not all that was expected has come, so this needs another header.
+                pipe.drop(headerLength);
+            }
+            ring.commit(DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0), blobIndex, pipe);
+        }
         counters.bytesOut += length;
         counters.framesOut++;
-        ring.commit(DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0), blobIndex, pipe);
         link.committed();
     }
 

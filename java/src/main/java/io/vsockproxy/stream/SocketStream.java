@@ -202,7 +202,7 @@ public final class SocketStream extends DescriptorStream {
         if (allowed == 0) {
             return true;
         }
-        final SplicePipe pipe = handler.claimPipe(this);
+        final SplicePipe pipe = handler.claimPipe(this, allowed);
         if (pipe == null) {
             pauseReading();
             return true;
@@ -213,12 +213,12 @@ public final class SocketStream extends DescriptorStream {
             readsUntilSplice = SMALL_PIECES_READS;
         }
         if (moved <= 0) {
-            handler.abort();
+            handler.commitPipe(this, 0);
             return false;
         }
         spend(moved);
         lastReadLength = moved;
-        handler.commitPipe(this);
+        handler.commitPipe(this, moved);
         return true;
     }
 

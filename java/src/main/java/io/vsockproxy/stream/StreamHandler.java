@@ -36,15 +36,16 @@ public interface StreamHandler {
     boolean takesSplices();
 
     /**
-     * As {@link #claim}, for bytes that are to be moved into a pipe. The claim is ended by {@link #commitPipe}, or by
-     * {@link #abort} with the pipe still empty.
+     * As {@link #claim}, for bytes that are to be moved into a pipe. The claim is ended by {@link #commitPipe}.
      *
-     * @return an empty pipe, which the handler owns; or null when there is no room.
+     * @param length how many bytes are expected.
+     * @return a pipe, which the handler owns, and which may contain the beginning of a message; or null when there is
+     *     no room.
      */
-    SplicePipe claimPipe(Stream stream);
+    SplicePipe claimPipe(Stream stream, int length);
 
-    /** Ends the claim: bytes of {@code stream} have been moved into the pipe. */
-    void commitPipe(Stream stream);
+    /** Ends the claim: {@code length} bytes of {@code stream} have been moved into the pipe, or none. */
+    void commitPipe(Stream stream, int length);
 
     /** Why these descriptors could not be sent along with bytes; or null. Borrows them. */
     String obstacle(ControlData control);

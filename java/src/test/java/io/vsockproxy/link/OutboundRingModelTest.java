@@ -135,7 +135,7 @@ class OutboundRingModelTest {
     void shouldSayWhyWhatIsInAPipeCannotBeSent() {
         final Random random = Seeds.random("shouldSayWhyWhatIsInAPipeCannotBeSent");
         pair[0].sendUntilStalled(new byte[1 << 16], 1 << 24);
-        commitSpliced(random, SplicePipe.OUTBOUND_CAPACITY);
+        commitSpliced(random, SplicePipe.OUTBOUND_CAPACITY - PAGE_LENGTH);
         // The header is sent, and some of the pipe's bytes or none; for the rest, the socket has no reader any more.
         while (ring.pendingBytes() > pipe.length()) {
             pair[1].receive(1 << 16);
@@ -224,7 +224,7 @@ class OutboundRingModelTest {
         }
     }
 
-    /** A header, and in the pipe what follows it. */
+    /** A frame in the pipe, with its header there too, or in front of the pipe. */
     private void commitSpliced(final Random random) {
         commitSpliced(random, 1 + random.nextInt(8 * PAGE_LENGTH));
     }
@@ -236,13 +236,24 @@ class OutboundRingModelTest {
         }
         final byte[] bytes = new byte[MAX_HEADER_LENGTH + length];
         random.nextBytes(bytes);
+        // The header precedes the bytes in the pipe, but half of the time it turns out to be wrong.
+        final boolean replaced = random.nextBoolean();
+        page.buffer().putBytes(0, bytes, 0, MAX_HEADER_LENGTH);
+        page.buffer().putByte(0, (byte) (replaced ? ~bytes[0] : bytes[0]));
+        pipe.write(page.address(), MAX_HEADER_LENGTH);
         for (int at = MAX_HEADER_LENGTH; at < bytes.length; at += PAGE_LENGTH) {
             final int count = Math.min(PAGE_LENGTH, bytes.length - at);
             page.buffer().putBytes(0, bytes, at, count);
             pipe.write(page.address(), count);
         }
-        ring.buffer().putBytes(index, bytes, 0, MAX_HEADER_LENGTH);
-        ring.commit(index, index + MAX_HEADER_LENGTH, pipe);
+        if (replaced) {
+            pipe.drop(MAX_HEADER_LENGTH);
+            ring.buffer().putBytes(index, bytes, 0, MAX_HEADER_LENGTH);
+            ring.commit(index, index + MAX_HEADER_LENGTH, pipe);
+        } else {
+            ring.abort();
+            ring.commit(pipe);
+        }
         committed.writeBytes(bytes);
         committedLength += bytes.length;
         splices++;

@@ -65,6 +65,20 @@ class SplicePipeTest {
     }
 
     @Test
+    void shouldDropWhatWasWrittenInFrontOfBytesFromASocket() {
+        try (Memory header = Memory.allocate(2)) {
+            header.buffer().putBytes(0, new byte[] {7, 8});
+            pipe.write(header.address(), 2);
+        }
+        from[0].send(Pattern.bytes(1, LENGTH));
+        assertEquals(LENGTH, fillWith(LENGTH));
+        assertEquals(LENGTH + 2, pipe.length());
+        pipe.drop(2);
+        assertEquals(LENGTH, pipe.drainTo(to[0].fd()));
+        assertArrayEquals(Pattern.bytes(1, LENGTH), to[1].readFully(LENGTH));
+    }
+
+    @Test
     void shouldTellNothingFromTheEnd() {
         assertEquals(-Errno.EAGAIN, pipe.fill(from[1].fd(), LENGTH));
         from[0].close();

@@ -60,14 +60,15 @@ class SocketStreamSpliceTest {
         }
 
         @Override
-        public SplicePipe claimPipe(final Stream from) {
+        public SplicePipe claimPipe(final Stream from, final int length) {
             claims++;
             return full ? null : pipe;
         }
 
         @Override
-        public void commitPipe(final Stream from) {
-            moved += pipe.length();
+        public void commitPipe(final Stream from, final int length) {
+            assertEquals(length, pipe.length());
+            moved += length;
             pipe.discard();
         }
 

@@ -56,12 +56,12 @@ class TakingHandler implements StreamHandler, AutoCloseable {
     }
 
     @Override
-    public SplicePipe claimPipe(final Stream stream) {
+    public SplicePipe claimPipe(final Stream stream, final int length) {
         throw new AssertionError("asked for a pipe that there is not");
     }
 
     @Override
-    public void commitPipe(final Stream stream) {
+    public void commitPipe(final Stream stream, final int length) {
         throw new AssertionError("asked for a pipe that there is not");
     }
 
