@@ -50,6 +50,10 @@ public final class Errno {
     public static final int EBUSY = Constants.of("EBUSY");
     public static final int ENOTDIR = Constants.of("ENOTDIR");
     public static final int ENOTTY = Constants.of("ENOTTY");
+    public static final int ENETDOWN = Constants.of("ENETDOWN");
+    public static final int ENETUNREACH = Constants.of("ENETUNREACH");
+    public static final int EHOSTDOWN = Constants.of("EHOSTDOWN");
+    public static final int EHOSTUNREACH = Constants.of("EHOSTUNREACH");
 
     private static final int MAX_ERRNO = 4095;
 
@@ -92,7 +96,11 @@ public final class Errno {
         Map.entry(EPROTO, "EPROTO"),
         Map.entry(EBUSY, "EBUSY"),
         Map.entry(ENOTDIR, "ENOTDIR"),
-        Map.entry(ENOTTY, "ENOTTY"));
+        Map.entry(ENOTTY, "ENOTTY"),
+        Map.entry(ENETDOWN, "ENETDOWN"),
+        Map.entry(ENETUNREACH, "ENETUNREACH"),
+        Map.entry(EHOSTDOWN, "EHOSTDOWN"),
+        Map.entry(EHOSTUNREACH, "EHOSTUNREACH"));
 
     private Errno() {
     }

@@ -14,6 +14,7 @@ import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import java.util.Arrays;
+import java.util.Set;
 import org.agrona.DirectBuffer;
 
 /**
@@ -40,6 +41,9 @@ public final class SocketStream extends DescriptorStream {
     private static final int MIN_SPLICE_LENGTH = 24 * 1024;
     /** How many reads to wait before trying again whether an application writes in large pieces. */
     private static final int SMALL_PIECES_READS = 64;
+
+    private static final Set<Integer> NETWORK_LOSSES = Set.of(
+        Errno.ECONNREFUSED, Errno.EHOSTUNREACH, Errno.ENETUNREACH, Errno.EHOSTDOWN, Errno.ENETDOWN);
 
     private final Origin origin;
     private final boolean packets;
@@ -343,19 +347,19 @@ public final class SocketStream extends DescriptorStream {
     private int sendAgain(final int result, final int pieces, final int length, final int[] riding) {
         int sent = result;
         if ((sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length))
-            || isOfAnEarlierPacket(-sent)) {
+            || isLossOnTheNetwork(-sent)) {
             sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
         }
         // As on the network: what nobody receives is lost.
-        return isOfAnEarlierPacket(-sent) ? length : sent;
+        return isLossOnTheNetwork(-sent) ? length : sent;
     }
 
     /**
-     * Whether an error only says that nobody has received an earlier packet (ICMP), which the sender of such packets
-     * must expect: somebody may receive the next.
+     * Whether an error only says that a packet, this one or an earlier one, has not been received (udp(7), ip(7)). The
+     * sender of such packets must expect that, and the next may be received.
      */
-    private boolean isOfAnEarlierPacket(final int errno) {
-        return errno == Errno.ECONNREFUSED && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily();
+    private boolean isLossOnTheNetwork(final int errno) {
+        return NETWORK_LOSSES.contains(errno) && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily();
     }
 
     private static boolean mayPass(final int errno) {
@@ -456,7 +460,7 @@ public final class SocketStream extends DescriptorStream {
         if (errno == Errno.ECONNRESET && !reset && isOpen()) {
             // What the application sent before it closed its end may still be there; it is read next.
             reset = true;
-        } else if (errno != Errno.EAGAIN && !isOfAnEarlierPacket(errno)) {
+        } else if (errno != Errno.EAGAIN && !isLossOnTheNetwork(errno)) {
             end(errno);
         }
     }

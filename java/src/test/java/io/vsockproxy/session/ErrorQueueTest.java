@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.protobuf.ByteString;
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.proto.Close.Notice;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
@@ -126,6 +128,27 @@ class ErrorQueueTest {
                 proxy.turnUntilIdle();
             }
         });
+        peer.send(Messages.data(handle, "out"));
+        proxy.turnUntilIdle();
+        assertEquals("out", remote.receive().text());
+        remote.send("in");
+        proxy.turnUntilIdle();
+        assertEquals("in", data().toStringUtf8());
+    }
+
+    /** Nor is it one that there is no route for a while. */
+    @Test
+    void shouldOutlastThatThereIsNoRouteForADatagramSocket() {
+        final Endpoint[] pair = InetSockets.datagramPairInOwnNetwork();
+        assumeTrue(pair != null, "needs a network namespace");
+        pass(pair);
+        InetSockets.setReachable(remote, false);
+        assertEquals(-Errno.ENETUNREACH, remote.trySend(new byte[1], 0, 1));
+        for (int i = 0; i < 3; i++) {
+            peer.send(Messages.data(handle, "nobody receives this"));
+            proxy.turnUntilIdle();
+        }
+        InetSockets.setReachable(remote, true);
         peer.send(Messages.data(handle, "out"));
         proxy.turnUntilIdle();
         assertEquals("out", remote.receive().text());
