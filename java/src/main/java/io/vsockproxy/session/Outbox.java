@@ -39,6 +39,8 @@ final class Outbox {
     private final SessionCounters counters;
     private int blobIndex;
     private int blobRoom;
+    /** What the header in the pipe says of the blob that is to follow it there. */
+    private int announcedLength;
 
     Outbox(final Link link, final SessionCounters counters) {
         this.link = link;
@@ -121,7 +123,7 @@ final class Outbox {
             return false;
         }
         final int start = DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0);
-        blobRoom = length;
+        announcedLength = length;
         pipe.write(ring.address(start, blobIndex - start), blobIndex - start);
         return true;
     }
@@ -134,7 +136,7 @@ final class Outbox {
             return;
         }
         final int headerLength = pipe.length() - length;
-        if (headerLength > 0 && length == blobRoom) {
+        if (headerLength > 0 && length == announcedLength) {
             ring.abort();
             ring.commit(pipe);
         } else {
