@@ -128,12 +128,7 @@ class ErrorQueueTest {
                 proxy.turnUntilIdle();
             }
         });
-        peer.send(Messages.data(handle, "out"));
-        proxy.turnUntilIdle();
-        assertEquals("out", remote.receive().text());
-        remote.send("in");
-        proxy.turnUntilIdle();
-        assertEquals("in", data().toStringUtf8());
+        expectPacketsBothWays();
     }
 
     /** Nor is it one that there is no route for a while. */
@@ -149,6 +144,10 @@ class ErrorQueueTest {
             proxy.turnUntilIdle();
         }
         InetSockets.setReachable(remote, true);
+        expectPacketsBothWays();
+    }
+
+    private void expectPacketsBothWays() {
         peer.send(Messages.data(handle, "out"));
         proxy.turnUntilIdle();
         assertEquals("out", remote.receive().text());
