@@ -76,7 +76,7 @@ public final class OutboundRing implements AutoCloseable {
     private int descriptorCount;
     private long bytesSent;
     private long externalBytes;
-    /** The pipe whose contents end a frame that waits to be sent; or null. */
+    /** The pipe with a frame, or the end of one, that waits to be sent; or null. */
     private SplicePipe splicePipe;
     private boolean spliceRefused;
     private long claimStart;

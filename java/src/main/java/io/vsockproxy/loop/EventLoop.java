@@ -258,6 +258,11 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
+    /** Whether this loop may spin: whoever uses it prefers latency to processor time. */
+    public boolean everSpins() {
+        return spinPolicy.everSpins();
+    }
+
     int epollFd() {
         return epollFd;
     }
@@ -265,11 +270,6 @@ public final class EventLoop implements AutoCloseable {
     void forget(final int slot) {
         registrations[slot] = null;
         freeSlots.pushInt(slot);
-    }
-
-    /** Whether this loop may spin: then latency matters more to it than processor time, and there are CPUs to spare. */
-    public boolean everSpins() {
-        return spinPolicy.everSpins();
     }
 
     private int poll() {

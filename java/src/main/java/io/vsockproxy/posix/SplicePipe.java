@@ -18,8 +18,8 @@ public final class SplicePipe implements AutoCloseable {
 
     /**
      * The capacity, in bytes, of a pipe for what an application has written. A pipe of this capacity has 64 slots, one
-     * for each page, and a piece of any length takes one; the header may too. So when it is full before it has
-     * taken all bytes, they lie in pieces of little more than 4 KiB at most, and copying them would have been cheaper.
+     * for each page, and a piece of any length takes one, as does a header. So when it is full before it has taken all
+     * bytes, the pieces are hardly more than 4 KiB long on average, and copying them would have been cheaper.
      */
     public static final int OUTBOUND_CAPACITY = 1 << 18;
 

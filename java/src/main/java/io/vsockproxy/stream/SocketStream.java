@@ -14,7 +14,6 @@ import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import java.util.Arrays;
-import java.util.Set;
 import org.agrona.DirectBuffer;
 
 /**
@@ -41,9 +40,6 @@ public final class SocketStream extends DescriptorStream {
     private static final int MIN_SPLICE_LENGTH = 24 * 1024;
     /** How many reads to wait before trying again whether an application writes in large pieces. */
     private static final int SMALL_PIECES_READS = 64;
-
-    private static final Set<Integer> NETWORK_LOSSES = Set.of(
-        Errno.ECONNREFUSED, Errno.EHOSTUNREACH, Errno.ENETUNREACH, Errno.EHOSTDOWN, Errno.ENETDOWN);
 
     private final Origin origin;
     private final boolean packets;
@@ -359,7 +355,7 @@ public final class SocketStream extends DescriptorStream {
      * sender of such packets must expect that, and the next may be received.
      */
     private boolean isLossOnTheNetwork(final int errno) {
-        return NETWORK_LOSSES.contains(errno) && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily();
+        return errno > 0 && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily() && Errno.isNetworkLoss(errno);
     }
 
     private static boolean mayPass(final int errno) {

@@ -136,7 +136,8 @@ class OutboundRingModelTest {
         final Random random = Seeds.random("shouldSayWhyWhatIsInAPipeCannotBeSent");
         pair[0].sendUntilStalled(new byte[1 << 16], 1 << 24);
         commitSpliced(random, SplicePipe.OUTBOUND_CAPACITY - PAGE_LENGTH);
-        // The header is sent, and some of the pipe's bytes or none; for the rest, the socket has no reader any more.
+        // A header in front of the pipe is sent, and some of the pipe's bytes or none; for the rest, the socket has no
+        // reader any more.
         while (ring.pendingBytes() > pipe.length()) {
             pair[1].receive(1 << 16);
             assertEquals(-Errno.EAGAIN, ring.flush(pair[0].fd()));
