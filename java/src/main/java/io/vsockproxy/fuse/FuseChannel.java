@@ -162,15 +162,14 @@ final class FuseChannel implements AutoCloseable {
 
     /**
      * Begins an answer in {@code pipe}, to which {@code length} bytes are to be added. Returns false when the
-     * connection is closed.
+     * connection is closed, or the pipe cannot take even the beginning.
      */
     boolean beginSplice(final long unique, final SplicePipe pipe, final int length) {
         if (closed) {
             return false;
         }
         FuseOutHeader.put(reply, 0, unique, 0, length);
-        pipe.write(memory.address(0, FuseOutHeader.LENGTH), FuseOutHeader.LENGTH);
-        return true;
+        return pipe.write(memory.address(0, FuseOutHeader.LENGTH), FuseOutHeader.LENGTH);
     }
 
     /** Sends an answer that {@link #beginSplice} has begun. What the kernel does not take stays in the pipe. */

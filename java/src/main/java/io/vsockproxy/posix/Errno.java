@@ -110,12 +110,6 @@ public final class Errno {
         return result < 0 && result >= -MAX_ERRNO;
     }
 
-    /** Whether a datagram was lost for want of a receiver, of a way to it, or of a firewall's permission. */
-    public static boolean isNetworkLoss(final int errno) {
-        return errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == EHOSTDOWN
-            || errno == ENETDOWN || errno == EPERM || errno == EACCES;
-    }
-
     /** The name of an error number, for a log line: {@code ECONNREFUSED}, or {@code errno 512} for one not listed. */
     public static String name(final int errno) {
         final String name = NAMES.get(errno);

@@ -82,14 +82,15 @@ public final class SplicePipe implements AutoCloseable {
     }
 
     /**
-     * Writes {@code count} bytes at {@code address} into the pipe; at most a page, and only while it is nearly empty.
+     * Writes {@code count} bytes at {@code address} into the pipe.
+     *
+     * @return false when it has no room (EAGAIN) or there is no memory (ENOMEM): only some of them, or none, are then
+     *     in the pipe, as {@link #length} says.
      */
-    public void write(final long address, final int count) {
+    public boolean write(final long address, final int count) {
         final int written = (int) Syscalls.write(writeEnd.fd(), address, count);
-        if (written != count) {
-            throw new PosixException("write " + count + " bytes to a pipe of " + length, Math.max(0, -written));
-        }
-        length += count;
+        length += Math.max(0, written);
+        return written == count;
     }
 
     /**
@@ -124,11 +125,14 @@ public final class SplicePipe implements AutoCloseable {
         return count;
     }
 
-    /** Drops the first {@code count} bytes, which must have been written with one {@link #write}. */
-    public void drop(final int count) {
-        final int dropped = (int) Syscalls.read(readEnd.fd(), piece.address(), count);
-        if (dropped != count) {
-            throw new PosixException("read " + count + " of " + length + " bytes from a pipe", Math.max(0, -dropped));
+    /** Drops the first {@code count} bytes, at most 64 KiB, which must be there; without a call when it is 0. */
+    public void skip(final int count) {
+        if (count == 0) {
+            return;
+        }
+        final int skipped = (int) Syscalls.read(readEnd.fd(), piece.address(), count);
+        if (skipped != count) {
+            throw new PosixException("read " + count + " of " + length + " bytes from a pipe", Math.max(0, -skipped));
         }
         length -= count;
     }

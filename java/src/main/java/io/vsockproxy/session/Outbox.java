@@ -37,15 +37,22 @@ final class Outbox {
     private final Link link;
     private final OutboundRing ring;
     private final SessionCounters counters;
+    private final boolean sendsHeadersAhead;
     private int blobIndex;
     private int blobRoom;
-    /** What the header in the pipe says of the blob that is to follow it there. */
+    /** What the header in the pipe says of the blob that is to follow it there; 0 when there is no header. */
     private int announcedLength;
 
-    Outbox(final Link link, final SessionCounters counters) {
+    /**
+     * @param sendsHeadersAhead whether the header of a blob that lies in a pipe is sent by itself. It wakes up the peer
+     *                          while this proxy is still at the bytes: a gain if the peer has a CPU of its own, but if
+     *                          it shares this one, it is woken up twice.
+     */
+    Outbox(final Link link, final SessionCounters counters, final boolean sendsHeadersAhead) {
         this.link = link;
         this.ring = link.outbound();
         this.counters = counters;
+        this.sendsHeadersAhead = sendsHeadersAhead;
     }
 
     UnsafeBuffer buffer() {
@@ -102,48 +109,38 @@ final class Outbox {
     }
 
     /**
-     * Claims room for the header of a blob that lies in a pipe; false when there is none, as for {@link #claimBlob}.
+     * Claims room for the header of a blob of up to {@code length} bytes that will lie in {@code pipe}, which is empty;
+     * false when there is none, as for {@link #claimBlob}. Unless headers are sent ahead, it is written into the pipe,
+     * so that it leaves in one call with the bytes.
      */
-    boolean claimSpliced() {
+    boolean claimSpliced(final long handle, final int length, final SplicePipe pipe) {
         final int index = ring.claimSpliced(DataHeader.MAX_LENGTH);
         if (index == OutboundRing.NO_ROOM) {
             wantRoom();
             return false;
         }
         blobIndex = index + DataHeader.MAX_LENGTH;
-        return true;
-    }
-
-    /**
-     * As {@link #claimSpliced()}, but writes the header into the pipe, for {@code length} bytes that are to follow it
-     * there: so both are sent in one call, and the peer is not woken up by a header alone.
-     */
-    boolean claimSpliced(final long handle, final int length, final SplicePipe pipe) {
-        if (!claimSpliced()) {
-            return false;
+        announcedLength = 0;
+        if (!sendsHeadersAhead) {
+            final int start = DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0);
+            announcedLength = pipe.write(ring.address(start, blobIndex - start), blobIndex - start) ? length : 0;
         }
-        final int start = DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0);
-        announcedLength = length;
-        pipe.write(ring.address(start, blobIndex - start), blobIndex - start);
         return true;
     }
 
-    /** Sends {@code length} bytes, which follow the header in the pipe, as a blob; or drops the header if it is 0. */
+    /** Sends the last {@code length} bytes in the pipe as a blob; nothing when there are none. */
     void sendSpliced(final long handle, final int length, final SplicePipe pipe) {
         if (length == 0) {
             pipe.discard();
             ring.abort();
             return;
         }
-        final int headerLength = pipe.length() - length;
-        if (headerLength > 0 && length == announcedLength) {
+        if (length == announcedLength) {
             ring.abort();
             ring.commit(pipe);
         } else {
-            if (headerLength > 0) {
-                // Not all that was expected has come, so this needs another header.
-                pipe.drop(headerLength);
-            }
+            // The header in the pipe, if any, announces more than has come.
+            pipe.skip(pipe.length() - length);
             ring.commit(DataHeader.encodeBefore(ring.buffer(), blobIndex, handle, length, 0), blobIndex, pipe);
         }
         counters.bytesOut += length;

@@ -89,7 +89,7 @@ public final class Session implements LinkHandler, StreamHandler {
             parts.add(socket);
             parts.add(descriptorChannel);
             link = resources.openLink(parts, socket, carriesDescriptors, this);
-            outbox = new Outbox(link, counters);
+            outbox = new Outbox(link, counters, resources.loop().everSpins());
             inbox = new Inbox(this, resources.loop(), link, limits);
             streams = new StreamTable(resources, this, inbox, outbox, counters, name);
             extension = new PeerExtension(
@@ -330,19 +330,11 @@ public final class Session implements LinkHandler, StreamHandler {
 
     @Override
     public SplicePipe claimPipe(final Stream stream, final int length) {
-        if (!ended && !inputEnded && claimSpliced(stream, length)) {
+        if (!ended && !inputEnded && outbox.claimSpliced(stream.handle(), length, link.outboundPipe())) {
             return link.outboundPipe();
         }
         waitingForRoom.add(stream);
         return null;
-    }
-
-    private boolean claimSpliced(final Stream stream, final int length) {
-        // A header sent ahead wakes up the peer while this proxy is still at the bytes: a gain if the peer has a CPU of
-        // its own, but if it shares this one, it is woken up twice.
-        return resources.loop().everSpins()
-            ? outbox.claimSpliced()
-            : outbox.claimSpliced(stream.handle(), length, link.outboundPipe());
     }
 
     @Override

@@ -53,18 +53,24 @@ final class SplicedRead {
     boolean begin(final BlobPrefix prefix, final int newHeaderLength, final int newFrameLength) {
         final SplicePipe pipe = link.inboundPipe();
         final int come = inbound.available() - newHeaderLength;
-        if (pipe == null || come >= prefix.blobLength()
-            || !session.fileRequests().beginSplice(prefix.cookie(), pipe, prefix.blobLength())) {
+        if (pipe == null || come >= prefix.blobLength()) {
             return false;
         }
-        if (come > 0) {
-            pipe.write(inbound.address(prefix.blobOffset(), come), come);
+        if (!put(prefix, come, pipe)) {
+            pipe.discard();
+            return false;
         }
         cookie = prefix.cookie();
         headerLength = newHeaderLength;
         frameLength = newFrameLength;
         remaining = (int) prefix.blobLength() - come;
         return true;
+    }
+
+    /** Puts what has come of the answer into the pipe, and in front of it what the kernel wants there. */
+    private boolean put(final BlobPrefix prefix, final int come, final SplicePipe pipe) {
+        return session.fileRequests().beginSplice(prefix.cookie(), pipe, prefix.blobLength())
+            && (come == 0 || pipe.write(inbound.address(prefix.blobOffset(), come), come));
     }
 
     /**

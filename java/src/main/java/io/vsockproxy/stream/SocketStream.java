@@ -351,11 +351,16 @@ public final class SocketStream extends DescriptorStream {
     }
 
     /**
-     * Whether an error only says that a packet, this one or an earlier one, has not been received (udp(7), ip(7)). The
-     * sender of such packets must expect that, and the next may be received.
+     * Whether an error only says that a packet, this one or an earlier one, was lost for want of a receiver, of a way
+     * to it, or of a firewall's permission (udp(7), ip(7)). The sender of such packets must expect that, and the next
+     * may be received.
      */
     private boolean isLossOnTheNetwork(final int errno) {
-        return errno > 0 && kind() == StreamKind.SOCKET_DGRAM && !origin.isUnixFamily() && Errno.isNetworkLoss(errno);
+        if (kind() != StreamKind.SOCKET_DGRAM || origin.isUnixFamily()) {
+            return false;
+        }
+        return errno == Errno.ECONNREFUSED || errno == Errno.EHOSTUNREACH || errno == Errno.ENETUNREACH
+            || errno == Errno.EHOSTDOWN || errno == Errno.ENETDOWN || errno == Errno.EPERM || errno == Errno.EACCES;
     }
 
     private static boolean mayPass(final int errno) {

@@ -241,14 +241,14 @@ class OutboundRingModelTest {
         final boolean replaced = random.nextBoolean();
         page.buffer().putBytes(0, bytes, 0, MAX_HEADER_LENGTH);
         page.buffer().putByte(0, (byte) (replaced ? ~bytes[0] : bytes[0]));
-        pipe.write(page.address(), MAX_HEADER_LENGTH);
+        assertTrue(pipe.write(page.address(), MAX_HEADER_LENGTH));
         for (int at = MAX_HEADER_LENGTH; at < bytes.length; at += PAGE_LENGTH) {
             final int count = Math.min(PAGE_LENGTH, bytes.length - at);
             page.buffer().putBytes(0, bytes, at, count);
-            pipe.write(page.address(), count);
+            assertTrue(pipe.write(page.address(), count));
         }
         if (replaced) {
-            pipe.drop(MAX_HEADER_LENGTH);
+            pipe.skip(MAX_HEADER_LENGTH);
             ring.buffer().putBytes(index, bytes, 0, MAX_HEADER_LENGTH);
             ring.commit(index, index + MAX_HEADER_LENGTH, pipe);
         } else {

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 20, unit = TimeUnit.SECONDS)
 class SplicePipeTest {
     private static final int LENGTH = 50_000;
+    private static final int PAGE_LENGTH = 4096;
 
     private Endpoint[] from;
     private Endpoint[] to;
@@ -65,17 +66,33 @@ class SplicePipeTest {
     }
 
     @Test
-    void shouldDropWhatWasWrittenInFrontOfBytesFromASocket() {
+    void shouldSkipWhatWasWrittenInFrontOfBytesFromASocket() {
         try (Memory header = Memory.allocate(2)) {
             header.buffer().putBytes(0, new byte[] {7, 8});
-            pipe.write(header.address(), 2);
+            assertTrue(pipe.write(header.address(), 2));
         }
         from[0].send(Pattern.bytes(1, LENGTH));
         assertEquals(LENGTH, fillWith(LENGTH));
         assertEquals(LENGTH + 2, pipe.length());
-        pipe.drop(2);
+        pipe.skip(0);
+        pipe.skip(2);
         assertEquals(LENGTH, pipe.drainTo(to[0].fd()));
         assertArrayEquals(Pattern.bytes(1, LENGTH), to[1].readFully(LENGTH));
+    }
+
+    @Test
+    void shouldSayThatItIsFull() {
+        try (Memory page = Memory.allocate(PAGE_LENGTH)) {
+            int writes = 0;
+            while (pipe.write(page.address(), PAGE_LENGTH)) {
+                writes++;
+                assertTrue(writes <= SplicePipe.INBOUND_CAPACITY / PAGE_LENGTH, "full");
+            }
+            assertTrue(writes > 0, "some room");
+            assertEquals(writes * PAGE_LENGTH, pipe.length());
+        }
+        pipe.discard();
+        assertEquals(0, pipe.length());
     }
 
     @Test

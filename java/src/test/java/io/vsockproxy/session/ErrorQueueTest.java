@@ -63,7 +63,10 @@ class ErrorQueueTest {
     void close() {
         session.close();
         peer.close();
-        Endpoint.closeAll(application, remote);
+        application.close();
+        if (remote != null) {
+            remote.close();
+        }
         proxy.turnUntilIdle();
         assertTrue(proxy.faults.isEmpty(), proxy.faults::toString);
         proxy.close();

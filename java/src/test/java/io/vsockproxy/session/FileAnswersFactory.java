@@ -16,6 +16,6 @@ public final class FileAnswersFactory {
 
     /** Answers that go out over {@code link}. */
     public static FileResponses over(final Link link) {
-        return new FileAnswers(null, new Outbox(link, new SessionCounters()), () -> true);
+        return new FileAnswers(null, new Outbox(link, new SessionCounters(), true), () -> true);
     }
 }

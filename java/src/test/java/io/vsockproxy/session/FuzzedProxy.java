@@ -66,14 +66,14 @@ final class FuzzedProxy implements AutoCloseable {
     private static final int MAX_BUSY_TURNS = 50_000;
 
     final List<Throwable> faults = new ArrayList<>();
-    final EventLoop loop = new EventLoop(0, faults::add);
+    final EventLoop loop;
     final Endpoint target;
     final FuseMount mount;
     private final Path directory;
-    private final FileWorkers workers = new FileWorkers(loop, WORKERS);
-    private final FileWorkers mountWorkers = new FileWorkers(loop, WORKERS);
-    private final FileWindows windows = new FileWindows(workers);
-    private final StreamCommons commons = new StreamCommons(loop, LIMITS.maxPacketLength());
+    private final FileWorkers workers;
+    private final FileWorkers mountWorkers;
+    private final FileWindows windows;
+    private final StreamCommons commons;
     private final AllowedPaths allowedPaths;
     private final ChannelAcceptors acceptors;
     private final RepeatedLog log = new RepeatedLog(System.getLogger(FuzzedProxy.class.getName()), 64);
@@ -83,7 +83,7 @@ final class FuzzedProxy implements AutoCloseable {
      * @param mounts whether to mount a file system for received files.
      */
     FuzzedProxy(final boolean mounts) throws IOException {
-        this(mounts, Map.of());
+        this(mounts, Map.of(), 0);
     }
 
     /**
@@ -92,6 +92,25 @@ final class FuzzedProxy implements AutoCloseable {
      * @param components by the names that peers know.
      */
     FuzzedProxy(final boolean mounts, final Map<String, ChannelAcceptor> components) throws IOException {
+        this(mounts, components, 0);
+    }
+
+    /**
+     * Without a mount, and possibly spinning.
+     *
+     * @param spinLimitNs how long the loop looks for events before it sleeps.
+     */
+    FuzzedProxy(final long spinLimitNs) throws IOException {
+        this(false, Map.of(), spinLimitNs);
+    }
+
+    private FuzzedProxy(final boolean mounts, final Map<String, ChannelAcceptor> components, final long spinLimitNs)
+        throws IOException {
+        loop = new EventLoop(spinLimitNs, faults::add);
+        workers = new FileWorkers(loop, WORKERS);
+        mountWorkers = new FileWorkers(loop, WORKERS);
+        windows = new FileWindows(workers);
+        commons = new StreamCommons(loop, LIMITS.maxPacketLength());
         acceptors = new ChannelAcceptors(components);
         directory = Files.createTempDirectory("vp");
         target = Endpoint.listen(targetPath());
