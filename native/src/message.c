@@ -72,15 +72,30 @@ jint vp_recvmsg(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong c
     }
 
     struct iovec piece = { vp_pointer(address), (size_t)length };
-    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-    if (control != 0) {
-        message.msg_control = ancillary.bytes;
-        message.msg_controllen = sizeof(ancillary.bytes);
-    }
+    struct msghdr message = {
+        .msg_iov = &piece,
+        .msg_iovlen = 1,
+        .msg_control = ancillary.bytes,
+        .msg_controllen = sizeof(ancillary.bytes),
+    };
     /* The call may be repeated with the same message: the kernel changes it only on success. */
     const jint result = VP_RETRY_INT(VP_SYSCALL(recvmsg, fd, &message, flags));
-    if (result >= 0 && control != 0) {
+    if (result >= 0) {
         vp_list_descriptors(&message, vp_pointer(control));
+    }
+    return result;
+}
+
+jint vp_recvmsg_no_control(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong flags_address) {
+    if (length < 0) {
+        return -EINVAL;
+    }
+    struct iovec piece = { vp_pointer(address), (size_t)length };
+    struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+    const jint result = VP_RETRY_INT(VP_SYSCALL(recvmsg, fd, &message, flags));
+    if (result >= 0) {
+        const int32_t received = message.msg_flags;
+        memcpy(vp_pointer(flags_address), &received, sizeof(received));
     }
     return result;
 }
@@ -110,6 +125,7 @@ jint vp_sendmsg(VP_JVM, jint fd, jlong iov, jint iov_count, jint flags, jlong fd
 
 static const JNINativeMethod methods[] = {
     VP_NATIVE("recvmsg", "(IJIIJ)I", vp_recvmsg),
+    VP_NATIVE("recvmsgNoControl", "(IJIIJ)I", vp_recvmsg_no_control),
     VP_NATIVE("sendmsg", "(IJIIJI)I", vp_sendmsg),
 };
 

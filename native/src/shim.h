@@ -90,6 +90,7 @@ jint vp_send(VP_JVM, jint fd, jlong address, jint length, jint flags);
 
 /* message.c */
 jint vp_recvmsg(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong control);
+jint vp_recvmsg_no_control(VP_JVM, jint fd, jlong address, jint length, jint flags, jlong flags_address);
 jint vp_sendmsg(VP_JVM, jint fd, jlong iov, jint iov_count, jint flags, jlong fds_address, jint fd_count);
 
 /* epoll.c */

@@ -13,6 +13,8 @@
 #define SO_PASSPIDFD 76
 #endif
 
+#define PEEK (MSG_PEEK | MSG_DONTWAIT)
+
 typedef struct {
     int32_t count;
     int32_t flags;
@@ -115,12 +117,39 @@ static void should_leave_the_control_data_alone_when_the_call_fails(void) {
     close_both(pair);
 }
 
+/* Bytes in front of descriptors are received together with those, not separately. */
+static void should_show_bytes_and_that_descriptors_wait_with_them(void) {
+    int pair[2];
+    char bytes[4];
+    int32_t flags = 77;
+    received control;
+    open_pair(pair, SOCK_STREAM);
+    CHECK_EQ(-EAGAIN, vp_recvmsg_no_control(NO_JVM, pair[1], ADDRESS(bytes), 4, PEEK, ADDRESS(&flags)));
+    CHECK_EQ(77, flags);
+    CHECK_EQ(1, send_with(pair[0], "x", 1, NULL, 0));
+    CHECK_EQ(1, vp_recvmsg_no_control(NO_JVM, pair[1], ADDRESS(bytes), 4, PEEK, ADDRESS(&flags)));
+    CHECK_EQ('x', bytes[0]);
+    CHECK_EQ(0, flags & MSG_CTRUNC);
+    CHECK_EQ(1, send_with(pair[0], "y", 1, pair, 2));
+    const int before = open_descriptors();
+    CHECK_EQ(2, vp_recvmsg_no_control(NO_JVM, pair[1], ADDRESS(bytes), 4, PEEK, ADDRESS(&flags)));
+    CHECK_EQ(MSG_CTRUNC, flags & MSG_CTRUNC);
+    CHECK_EQ(before, open_descriptors());
+    CHECK_EQ(2, receive(pair[1], &control));
+    CHECK_EQ(2, control.count);
+    close_all(control.fds, 2);
+    close_both(pair);
+}
+
 static void should_drop_descriptors_without_control_data(void) {
     int pair[2];
     char bytes[4];
+    int32_t flags = 0;
     open_pair(pair, SOCK_STREAM);
     CHECK_EQ(1, send_with(pair[0], "x", 1, pair, 2));
-    CHECK_EQ(1, vp_recvmsg(NO_JVM, pair[1], ADDRESS(bytes), sizeof(bytes), MSG_CMSG_CLOEXEC, 0));
+    CHECK_EQ(1, vp_recvmsg_no_control(NO_JVM, pair[1], ADDRESS(bytes), 4, 0, ADDRESS(&flags)));
+    CHECK_EQ(MSG_CTRUNC, flags & MSG_CTRUNC);
+    CHECK_EQ(-EINVAL, vp_recvmsg_no_control(NO_JVM, pair[1], ADDRESS(bytes), -1, 0, ADDRESS(&flags)));
     close_both(pair);
 }
 
@@ -175,6 +204,7 @@ int main(void) {
         TEST(should_refuse_254_descriptors),
         TEST(should_say_how_many_came_when_none_did),
         TEST(should_leave_the_control_data_alone_when_the_call_fails),
+        TEST(should_show_bytes_and_that_descriptors_wait_with_them),
         TEST(should_drop_descriptors_without_control_data),
         TEST(should_have_room_for_all_when_other_control_data_comes_too),
         TEST(should_list_what_came_when_the_process_runs_out_of_descriptors),

@@ -87,6 +87,15 @@ public final class Syscalls {
     public static native int recvmsg(int fd, long address, int length, int flags, long control);
 
     /**
+     * recvmsg(2) of one buffer without room for control data. If there is some, the message's flags include MSG_CTRUNC,
+     * and it is lost; with MSG_PEEK it stays where it is.
+     *
+     * @param flagsAddress where the message's flags are written, an int, whenever the call succeeds.
+     * @return bytes received, or {@code -errno}.
+     */
+    public static native int recvmsgNoControl(int fd, long address, int length, int flags, long flagsAddress);
+
+    /**
      * sendmsg(2) of {@code iovCount} pieces with {@code fdCount} descriptors (0 to 253; without control data for 0),
      * which still belong to the caller.
      *

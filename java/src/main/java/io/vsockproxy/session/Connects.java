@@ -7,6 +7,7 @@ package io.vsockproxy.session;
 import io.vsockproxy.channel.ChannelHandler;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
@@ -14,6 +15,7 @@ import io.vsockproxy.stream.ChannelStream;
 import io.vsockproxy.stream.Origin;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.ConnectRequestHeader;
 import io.vsockproxy.wire.MessageDecoder;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
@@ -30,6 +32,9 @@ import org.agrona.collections.Long2ObjectHashMap;
  * peer's answer. Confined to the loop's thread.
  */
 final class Connects implements AutoCloseable {
+    /** Handles and cookies are never 0. */
+    private static final long NO_COOKIE = 0;
+
     /** Characters that could garble a line of the log. */
     private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]");
 
@@ -47,6 +52,7 @@ final class Connects implements AutoCloseable {
     private final Session session;
     private final Outbox outbox;
     private final StreamTable streams;
+    private final PeerExtension extension;
     private final SessionCounters counters;
     private final Long2ObjectHashMap<Waiting> requested = new Long2ObjectHashMap<>();
     private final Set<Attempt> attempts = new HashSet<>();
@@ -59,12 +65,14 @@ final class Connects implements AutoCloseable {
         final Session session,
         final Outbox outbox,
         final StreamTable streams,
+        final PeerExtension extension,
         final SessionCounters counters) {
         this.resources = resources;
         this.allowedPaths = allowedPaths;
         this.session = session;
         this.outbox = outbox;
         this.streams = streams;
+        this.extension = extension;
         this.counters = counters;
         this.isKeepable = fd -> !resources.commons().reserve().isSpare(fd);
     }
@@ -78,23 +86,53 @@ final class Connects implements AutoCloseable {
      * connection; {@code path} must not change until there is an answer.
      */
     void request(final OwnedFd accepted, final DirectBuffer path) {
-        request(new WaitingSocket(accepted, path), path);
+        final WaitingSocket waiting = new WaitingSocket(accepted, path);
+        final long cookie = await(waiting);
+        if (cookie != NO_COOKIE) {
+            waiting.earlyLength = sendEarly(cookie, accepted, path);
+            if (waiting.earlyLength == 0) {
+                outbox.sendConnectRequest(cookie, path);
+            }
+        }
     }
 
     /** Asks the peer to connect to {@code path}, for a component. */
     void request(final DirectBuffer path, final ChannelHandler component) {
-        request(new WaitingComponent(component), path);
+        final long cookie = await(new WaitingComponent(component));
+        if (cookie != NO_COOKIE) {
+            outbox.sendConnectRequest(cookie, path);
+        }
     }
 
-    private void request(final Waiting waiting, final DirectBuffer path) {
+    /** Returns the cookie of the request to be sent, or NO_COOKIE when {@code waiting} has been refused. */
+    private long await(final Waiting waiting) {
         if (requested.size() >= resources.limits().maxPendingConnects() || !session.hasHandleRoom(1)) {
             counters.refusedConnects++;
             waiting.onRefused(Errno.EAGAIN);
-            return;
+            return NO_COOKIE;
         }
         final long cookie = session.newHandle();
         requested.put(cookie, waiting);
-        outbox.sendConnectRequest(cookie, path);
+        return cookie;
+    }
+
+    /**
+     * Sends what an application has already written along with the request, which saves a round trip between the
+     * proxies. Returns the number of bytes; 0 when there is nothing, or nothing that can be sent so, and the request
+     * has not been sent.
+     */
+    private int sendEarly(final long cookie, final OwnedFd accepted, final DirectBuffer path) {
+        final int maxLength = extension.maxEarlyLength();
+        if (maxLength == 0 || !outbox.claimConnectRequest(cookie, path, maxLength)) {
+            return 0;
+        }
+        final int length = resources.commons().receiveBytes(accepted.fd(), outbox.blobAddress(), maxLength);
+        if (length == 0) {
+            outbox.abortBlob();
+        } else {
+            outbox.sendConnectRequest(cookie, path, length);
+        }
+        return length;
     }
 
     void onResponse(final MessageDecoder message) {
@@ -120,10 +158,14 @@ final class Connects implements AutoCloseable {
 
     void onRequest(final MessageDecoder message) {
         final long cookie = message.cookie();
+        if (extension.isAgreed() && message.blobLength() > ConnectRequestHeader.MAX_EARLY_LENGTH) {
+            throw new ProtocolException("early data of " + message.blobLength() + " bytes, max="
+                + ConnectRequestHeader.MAX_EARLY_LENGTH);
+        }
         final ChannelAcceptors.Entry component = resources.acceptors().find(
             message.buffer(), message.pathOffset(), message.pathLength());
         if (component != null) {
-            accept(cookie, component);
+            accept(message, component);
             return;
         }
         final AllowedPaths.Entry allowed = allowedPaths.find(
@@ -137,11 +179,12 @@ final class Connects implements AutoCloseable {
             outbox.sendConnectResponse(cookie, errno, 0);
             return;
         }
-        final Attempt attempt = new Attempt(cookie, allowed);
+        final Attempt attempt = new Attempt(cookie, allowed, message);
         attempt.connector = SocketConnector.connect(
             resources.loop(), Constants.AF_UNIX, attempt.address, resources.limits().connectTimeoutNs(), isKeepable,
             attempt);
         if (attempt.connector != null) {
+            attempt.keepEarlyData();
             attempts.add(attempt);
         }
     }
@@ -184,13 +227,14 @@ final class Connects implements AutoCloseable {
         }
         for (final Attempt attempt : attempts) {
             attempt.connector.close();
-            attempt.allowed.giveBack();
+            attempt.release();
         }
         attempts.clear();
     }
 
     /** The peer asks to be connected to a component. */
-    private void accept(final long cookie, final ChannelAcceptors.Entry entry) {
+    private void accept(final MessageDecoder message, final ChannelAcceptors.Entry entry) {
+        final long cookie = message.cookie();
         int errno = busy();
         final ChannelHandler[] found = new ChannelHandler[1];
         if (errno == 0) {
@@ -206,6 +250,15 @@ final class Connects implements AutoCloseable {
         final ChannelStream stream = streams.openChannel(handle, found[0]);
         outbox.sendConnectResponse(cookie, 0, handle);
         stream.connected();
+        deliverEarly(stream, message.buffer(), message.blobOffset(), message.blobLength());
+    }
+
+    /** Delivers what came with the request for the stream, from a peer that may send it. */
+    private void deliverEarly(
+        final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
+        if (length > 0 && extension.isAgreed()) {
+            session.onData(stream, buffer, offset, length);
+        }
     }
 
     /** The errno with which a path that is not allowed is refused. */
@@ -244,6 +297,7 @@ final class Connects implements AutoCloseable {
     private final class WaitingSocket implements Waiting {
         private final OwnedFd accepted;
         private final DirectBuffer path;
+        private int earlyLength;
 
         WaitingSocket(final OwnedFd accepted, final DirectBuffer path) {
             this.accepted = accepted;
@@ -256,8 +310,12 @@ final class Connects implements AutoCloseable {
             if (stream == null) {
                 return false;
             }
-            // Most applications have sent something by now, so reading at once saves a wait for epoll.
-            stream.readAtOnce();
+            if (earlyLength > 0) {
+                stream.spend(earlyLength);
+            } else {
+                // Most applications have sent something by now, so reading at once saves a wait for epoll.
+                stream.readAtOnce();
+            }
             return true;
         }
 
@@ -297,19 +355,48 @@ final class Connects implements AutoCloseable {
         private final AllowedPaths.Entry allowed;
         private final SocketAddress address;
         private SocketConnector connector;
+        /** What came with the request: in the message, and once that is no longer there, in {@link #kept}. */
+        private DirectBuffer early;
+        private int earlyOffset;
+        private final int earlyLength;
+        private Memory kept;
 
-        Attempt(final long cookie, final AllowedPaths.Entry allowed) {
+        Attempt(final long cookie, final AllowedPaths.Entry allowed, final MessageDecoder message) {
             this.cookie = cookie;
             this.allowed = allowed;
             this.address = allowed.borrow();
+            this.early = message.buffer();
+            this.earlyOffset = message.blobOffset();
+            this.earlyLength = extension.isAgreed() ? message.blobLength() : 0;
+        }
+
+        void keepEarlyData() {
+            if (earlyLength > 0) {
+                kept = Memory.allocate(earlyLength);
+                kept.buffer().putBytes(0, early, earlyOffset, earlyLength);
+                early = kept.buffer();
+                earlyOffset = 0;
+            }
+        }
+
+        /** Gives up what it has. To be called once. */
+        void release() {
+            allowed.giveBack();
+            if (kept != null) {
+                kept.close();
+            }
         }
 
         @Override
         public void onConnected(final OwnedFd socket) {
-            forget();
             final long handle = session.newHandle();
-            final boolean opened = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY) != null;
-            answer(cookie, opened ? 0 : Errno.ENOMEM, opened ? handle : 0);
+            final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY);
+            // First the answer, so that the peer knows the handle when it is told what became of the early data.
+            answer(cookie, stream == null ? Errno.ENOMEM : 0, stream == null ? 0 : handle);
+            if (stream != null) {
+                deliverEarly(stream, early, earlyOffset, earlyLength);
+            }
+            forget();
         }
 
         @Override
@@ -320,7 +407,7 @@ final class Connects implements AutoCloseable {
         }
 
         private void forget() {
-            allowed.giveBack();
+            release();
             if (connector != null) {
                 attempts.remove(this);
             }

@@ -10,6 +10,7 @@ import io.vsockproxy.link.OutboundRing;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.SplicePipe;
+import io.vsockproxy.wire.ConnectRequestHeader;
 import io.vsockproxy.wire.DataHeader;
 import io.vsockproxy.wire.MessageEncoder;
 import io.vsockproxy.wire.PreadResponseHeader;
@@ -40,6 +41,7 @@ final class Outbox {
     private final boolean sendsHeadersAhead;
     private int blobIndex;
     private int blobRoom;
+    private int requestIndex;
     /** What the header in the pipe says of the blob that is to follow it there; 0 when there is no header. */
     private int announcedLength;
 
@@ -148,6 +150,31 @@ final class Outbox {
         link.committed();
     }
 
+    /**
+     * Claims room for a request to connect with up to {@code earlyLength} bytes of early data, which belong at {@link
+     * #blobAddress}; false when there is no room for that now.
+     */
+    boolean claimConnectRequest(final long cookie, final DirectBuffer path, final int earlyLength) {
+        final int headerLength = ConnectRequestHeader.length(cookie, path.capacity(), earlyLength);
+        requestIndex = ring.claimData(headerLength + earlyLength, headerLength + earlyLength);
+        if (requestIndex == OutboundRing.NO_ROOM) {
+            return false;
+        }
+        blobIndex = requestIndex + headerLength;
+        blobRoom = earlyLength;
+        return true;
+    }
+
+    /** Sends the claimed request, with {@code earlyLength} bytes of early data, or fewer than were claimed. */
+    void sendConnectRequest(final long cookie, final DirectBuffer path, final int earlyLength) {
+        counters.bytesOut += earlyLength;
+        // The header may be shorter than was expected, and frames without a gap between them are sent as one piece.
+        final int dataIndex = requestIndex + ConnectRequestHeader.length(cookie, path.capacity(), earlyLength);
+        ring.buffer().putBytes(dataIndex, ring.buffer(), blobIndex, earlyLength);
+        ConnectRequestHeader.encode(ring.buffer(), requestIndex, cookie, path, earlyLength);
+        commit(requestIndex, dataIndex + earlyLength, OutboundRing.NO_DESCRIPTORS);
+    }
+
     void sendPreadData(final long cookie, final int length) {
         commit(
             PreadResponseHeader.encodeBefore(ring.buffer(), blobIndex, cookie, length),
@@ -242,9 +269,10 @@ final class Outbox {
         commitControl(index, MessageEncoder.notice(ring.buffer(), index, notice, subject, amount, bits));
     }
 
+    /** Sends a request to connect, without early data. */
     void sendConnectRequest(final long cookie, final DirectBuffer path) {
-        final int index = claimControl(MessageEncoder.connectRequestLength(cookie, path.capacity()));
-        commitControl(index, MessageEncoder.connectRequest(ring.buffer(), index, cookie, path, 0, path.capacity()));
+        final int index = claimControl(ConnectRequestHeader.length(cookie, path.capacity(), 0));
+        commitControl(index, ConnectRequestHeader.encode(ring.buffer(), index, cookie, path, 0));
     }
 
     void sendConnectResponse(final long cookie, final int errno, final long handle) {

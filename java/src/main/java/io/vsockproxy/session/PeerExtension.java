@@ -8,6 +8,7 @@ import io.vsockproxy.config.Extensions;
 import io.vsockproxy.stream.Credit;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamKind;
+import io.vsockproxy.wire.ConnectRequestHeader;
 import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.Notice;
 
@@ -30,6 +31,7 @@ final class PeerExtension {
     private ReceivedFiles receivedFiles;
     private boolean greeted;
     private boolean peerTakesFifos;
+    private boolean peerTakesEarlyData;
     private long peerWindow;
     private long grownBytes;
 
@@ -60,7 +62,8 @@ final class PeerExtension {
     /** Sends the greeting, if the extension is enabled. Must be called before anything else is sent. */
     void greet() {
         if (settings.enabled()) {
-            outbox.sendNotice(Notice.GREETING, 0, settings.windowLength(), takesFifos ? Notice.FIFOS : 0);
+            outbox.sendNotice(
+                Notice.GREETING, 0, settings.windowLength(), Notice.EARLY_DATA | (takesFifos ? Notice.FIFOS : 0));
         }
     }
 
@@ -75,6 +78,11 @@ final class PeerExtension {
     /** Whether the peer accepts such FIFOs. */
     boolean peerTakesFifos() {
         return peerTakesFifos;
+    }
+
+    /** How many bytes of early data the peer accepts in a request to connect; 0 when it knows of no such thing. */
+    int maxEarlyLength() {
+        return peerTakesEarlyData ? (int) Math.min(peerWindow, ConnectRequestHeader.MAX_EARLY_LENGTH) : 0;
     }
 
     /** Whether the peer understands notices. */
@@ -93,6 +101,7 @@ final class PeerExtension {
                 greeted = true;
                 peerWindow = message.amount();
                 peerTakesFifos = (message.bits() & Notice.FIFOS) != 0;
+                peerTakesEarlyData = (message.bits() & Notice.EARLY_DATA) != 0;
             }
             return;
         }

@@ -97,7 +97,7 @@ public final class Session implements LinkHandler, StreamHandler {
                 resources.mount() != null);
             streams.extension(extension);
             files = new OwnFiles(resources, this, outbox, streams, extension);
-            connects = new Connects(resources, allowedPaths, this, outbox, streams, counters);
+            connects = new Connects(resources, allowedPaths, this, outbox, streams, extension, counters);
             peer = new SessionPeer(this, connects, resources.channels());
             fileRequests = new RemoteFileRequests(
                 this, inbox, outbox, limits, resources.loop(), counters, extension::isAgreed);

@@ -370,8 +370,8 @@ public abstract class Stream implements AutoCloseable {
         return allowance;
     }
 
-    /** {@code length} bytes have been read and sent. */
-    final void spend(final int length) {
+    /** {@code length} bytes have been read and sent, possibly before there was a stream. */
+    public final void spend(final int length) {
         if (credit != null) {
             credit.spend(credit.cost(length));
         }

@@ -199,6 +199,20 @@ public final class StreamCommons implements AutoCloseable {
         return Syscalls.pwritev2(fd, piecesAddress(), count, -1, flags);
     }
 
+    /**
+     * Receives bytes from a stream socket that nobody else reads, unless descriptors are attached to some of them.
+     *
+     * @return how many bytes; 0 when there are none, or descriptors, with which they are left where they are.
+     */
+    public int receiveBytes(final int fd, final long address, final int length) {
+        final int peeked = Syscalls.recvmsgNoControl(
+            fd, address, length, Constants.MSG_DONTWAIT | Constants.MSG_PEEK, peekAddress());
+        if (peeked <= 0 || (memory.buffer().getInt(INT_OFFSET) & Constants.MSG_CTRUNC) != 0) {
+            return 0;
+        }
+        return Math.max(0, Syscalls.recv(fd, address, peeked, Constants.MSG_DONTWAIT));
+    }
+
     /** Sets SO_SNDBUF; the kernel limits it to net.core.wmem_max. */
     void sendBuffer(final int fd, final int length) {
         options.set(fd, Constants.SO_SNDBUF, length);

@@ -225,7 +225,7 @@ public final class MessageDecoder {
         return changeTimeNs;
     }
 
-    /** Of a Data, PreadResponse or PwriteRequest: where in the buffer the blob starts. */
+    /** Of a Data, PreadResponse or PwriteRequest, or a ConnectRequest's early data: where in the buffer it starts. */
     public int blobOffset() {
         return bodyOffset + blobPosition;
     }

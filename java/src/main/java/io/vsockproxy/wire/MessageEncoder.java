@@ -5,21 +5,20 @@
 package io.vsockproxy.wire;
 
 import io.vsockproxy.posix.FileAttributes;
-import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
- * Writes whole frames of the commands that carry no blob, byte for byte as protobuf would.
+ * Writes whole frames of the commands that carry neither a blob nor a path, byte for byte as protobuf would.
  *
  * <p>Each method writes a frame at {@code offset}, its size included, and returns its length in bytes. The caller
- * provides the room: {@link #MAX_CONTROL_LENGTH} is enough for all but {@link #connectRequest}. Error codes are 0 or a
- * Linux errno. Messages with a blob have their own headers: {@link DataHeader}, {@link PreadResponseHeader}, {@link
- * PwriteRequestHeader}.
+ * provides the room, for which {@link #MAX_CONTROL_LENGTH} is enough. Error codes are 0 or a Linux errno. Other
+ * messages have their own headers: {@link ConnectRequestHeader}, {@link DataHeader}, {@link PreadResponseHeader},
+ * {@link PwriteRequestHeader}.
  */
 public final class MessageEncoder {
     /**
-     * The longest frame that any method here writes, {@link #connectRequest} excepted, in bytes: an fstatResponse with
-     * six fields of 64 bits and two of 32.
+     * The longest frame that any method here writes, in bytes: an fstatResponse with six fields of 64 bits and two of
+     * 32.
      */
     public static final int MAX_CONTROL_LENGTH =
         FrameDescriptor.SIZE_LENGTH + 1 + 1 + 6 * (1 + Varint.MAX_LENGTH) + 2 * (1 + Varint.MAX_INT_LENGTH);
@@ -63,37 +62,6 @@ public final class MessageEncoder {
         position = Field.putVarint(buffer, position, Notice.AMOUNT_FIELD, amount);
         position = Field.putVarint(buffer, position, Notice.BITS_FIELD, unsignedBits);
         return position - offset;
-    }
-
-    /** Bytes of the frame that {@link #connectRequest} writes. */
-    public static int connectRequestLength(final long cookie, final int pathLength) {
-        final int messageLength = connectRequestMessageLength(cookie, pathLength);
-        return Field.frameStartLength(messageLength) + messageLength;
-    }
-
-    /**
-     * Asks the peer to connect to a socket.
-     *
-     * @param path       a buffer with the path in it: UTF-8, or the peer rejects the message and the session ends.
-     *                   Not checked here.
-     * @param pathLength bytes of the path.
-     */
-    public static int connectRequest(
-        final MutableDirectBuffer buffer,
-        final int offset,
-        final long cookie,
-        final DirectBuffer path,
-        final int pathOffset,
-        final int pathLength) {
-        if (pathLength < 0) {
-            throw new IllegalArgumentException("negative length: pathLength=" + pathLength);
-        }
-        final int messageLength = connectRequestMessageLength(cookie, pathLength);
-        int position = Field.putFrameStart(buffer, offset, Command.CONNECT_REQUEST, messageLength);
-        position = Field.putVarint(buffer, position, 1, cookie);
-        position = Field.putPrefix(buffer, position, 2, pathLength);
-        buffer.putBytes(position, path, pathOffset, pathLength);
-        return position + pathLength - offset;
     }
 
     /** Answers a ConnectRequest: an error, or the handle of the new connection. */
@@ -228,10 +196,6 @@ public final class MessageEncoder {
         position = Field.putVarint(buffer, position, 2, handle);
         position = Field.putVarint(buffer, position, 5, flags);
         return Field.putVarint(buffer, position, MessageLayout.DESCRIPTOR_POSITION_FIELD, filePosition);
-    }
-
-    private static int connectRequestMessageLength(final long cookie, final int pathLength) {
-        return Field.varintLength(cookie) + Field.prefixLength(pathLength) + pathLength;
     }
 
     private static int descriptorLength(

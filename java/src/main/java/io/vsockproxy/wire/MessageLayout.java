@@ -35,6 +35,9 @@ final class MessageLayout {
     static final int BITS = 22;
     static final int SYNC = 23;
 
+    /** Number of the ConnectRequest's field that is an extension. */
+    static final int EARLY_DATA_FIELD = 10;
+
     /** Number of the FstatRequest's field that is an extension. */
     static final int SYNC_FIELD = 10;
 
@@ -69,6 +72,7 @@ final class MessageLayout {
         defineVarint(Command.CLOSE, Notice.REASON_FIELD, REASON);
         define(Command.DATA, HANDLE, BLOB, TRANSFERRED_FD);
         define(Command.CONNECT_REQUEST, COOKIE, PATH);
+        defineBytes(Command.CONNECT_REQUEST, EARLY_DATA_FIELD, BLOB);
         define(Command.CONNECT_RESPONSE, COOKIE, ERROR_CODE, HANDLE);
         define(Command.PREAD_REQUEST, COOKIE, HANDLE, COUNT, FILE_OFFSET);
         define(Command.PREAD_RESPONSE, COOKIE, ERROR_CODE, BLOB);
@@ -109,6 +113,10 @@ final class MessageLayout {
             final int tag = isBytes ? Field.lengthDelimitedTag(i + 1) : Field.varintTag(i + 1);
             MEANINGS[(command << TAG_BITS) | tag] = (byte) meaning;
         }
+    }
+
+    private static void defineBytes(final int command, final int number, final int meaning) {
+        MEANINGS[(command << TAG_BITS) | Field.lengthDelimitedTag(number)] = (byte) meaning;
     }
 
     private static void defineVarint(final int command, final int number, final int meaning) {

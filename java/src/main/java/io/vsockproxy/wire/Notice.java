@@ -31,6 +31,8 @@ public final class Notice {
 
     /** In a GREETING's bits: the sender accepts {@link DescriptorType#FIFO}, and knows CANCEL, WATCH and READY. */
     public static final int FIFOS = 1;
+    /** In a GREETING's bits: the sender accepts early data in a ConnectRequest. */
+    public static final int EARLY_DATA = 2;
     /** In a STOP_SENDING's bits: the application still exists, and has only shut down its receiving side. */
     public static final int SHUT = 1;
     /** In a WATCH's bits, beside those of poll(2): another READY is wanted when the events occur. */

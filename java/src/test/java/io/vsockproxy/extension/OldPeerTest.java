@@ -21,6 +21,7 @@ import io.vsockproxy.testing.NoticePeer;
 import io.vsockproxy.testing.RunningGuest;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunsOverVsock;
+import io.vsockproxy.wire.Notice;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -172,11 +173,12 @@ class OldPeerTest {
             .filter(message -> message.hasClose() && message.getClose().getHandle() == 0).toList();
         assertEquals(greeted ? 1 : 0, notices.size(), () -> notices.toString());
         if (greeted) {
-            assertEquals(NoticePeer.greeting(EAGER.windowLength()), seen.get(0));
+            assertEquals(NoticePeer.greeting(EAGER.windowLength(), Notice.EARLY_DATA), seen.get(0));
         }
         for (final VSockMessage message : greeted ? seen.subList(1, seen.size()) : seen) {
             assertNotEquals(VSockMessage.CommandCase.COMMAND_NOT_SET, message.getCommandCase());
             assertTrue(message.getUnknownFields().asMap().isEmpty(), message::toString);
+            assertTrue(message.getConnectRequest().getEarlyData().isEmpty(), message::toString);
             if (message.hasClose()) {
                 assertEquals(
                     Close.newBuilder().setHandle(message.getClose().getHandle()).build(), message.getClose());

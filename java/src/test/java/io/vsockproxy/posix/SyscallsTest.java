@@ -31,7 +31,7 @@ class SyscallsTest {
     private static final int FDS = 8448;
     private static final int CONTROL = 12288;
     private static final int MEMORY_LENGTH = 65536;
-    private static final int NATIVES = 49;
+    private static final int NATIVES = 50;
     private static final int NO_DESCRIPTOR = -1;
     /** Below what the kernel lets anybody map. */
     private static final long UNMAPPED = 4096;
@@ -233,7 +233,9 @@ class SyscallsTest {
         IoVec.set(table(), 0, memory.address(PAIR, 8), 0);
         buffer.putStringWithoutLengthAscii(DATA, "hello");
         assertEquals(5, Syscalls.send(pairFd(0), memory.address(DATA, 5), 5, Constants.MSG_NOSIGNAL));
-        assertEquals(3, Syscalls.recvmsg(pairFd(1), memory.address(DATA + 100, 3), 3, 0, 0));
+        final long flags = memory.address(DATA + 112, Integer.BYTES);
+        assertEquals(3, Syscalls.recvmsgNoControl(pairFd(1), memory.address(DATA + 100, 3), 3, 0, flags));
+        assertEquals(0, buffer.getInt(DATA + 112));
         assertEquals(2, Syscalls.recv(pairFd(1), memory.address(DATA + 103, 9), 9, 0));
         final byte[] bytes = new byte[6];
         buffer.getBytes(DATA + 100, bytes);

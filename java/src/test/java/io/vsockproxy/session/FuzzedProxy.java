@@ -57,7 +57,7 @@ final class FuzzedProxy implements AutoCloseable {
         Map.entry("outboundLength", 256L << 10),
         Map.entry("readLength", 32L << 10)));
 
-    private static final int WINDOW = 16 << 10;
+    static final int WINDOW = 16 << 10;
     private static final int WORKERS = 2;
     /** How many applications may be waiting for files at once, and one more. */
     private static final int THREADS = HostileScript.MAX_FILE_CALLS + 1;
@@ -130,6 +130,8 @@ final class FuzzedProxy implements AutoCloseable {
 
     /** A session over {@code socket}, of which it takes ownership. */
     Session session(final Endpoint socket, final boolean isHost, final boolean isExtended, final boolean isUnix) {
+        // Like a link that was accepted or connected.
+        socket.setNonBlocking();
         final OwnedFd own = OwnedFd.of(Syscalls.fcntl(socket.fd(), Constants.F_DUPFD_CLOEXEC, 0));
         socket.close();
         LinkSockets.configureUnix(own.fd());

@@ -28,6 +28,7 @@ import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.Script;
+import io.vsockproxy.wire.Notice;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -45,6 +46,8 @@ final class HostileScript implements AutoCloseable {
     private static final int OPERATIONS = 19;
     private static final int[] LENGTHS =
         {0, 1, 5, 100, 4096, 16_000, 20_000, 40_000, 70_000, 130_000, 262_100, 300_000};
+    /** So many of the lengths are allowed for early data. */
+    private static final int MAX_EARLY_LENGTHS = 5;
     private static final int[] SOCKET_TYPES =
         {Constants.SOCK_STREAM, Constants.SOCK_DGRAM, Constants.SOCK_SEQPACKET};
     private static final int MAX_APPLICATIONS = 24;
@@ -84,7 +87,8 @@ final class HostileScript implements AutoCloseable {
             if ((setting & 2) == 0) {
                 peer.window(LENGTHS[setting >> 4 & 7] + 1L);
             }
-            say(notice(Close.Notice.GREETING, 0, LENGTHS[setting >> 4 & 7] + 1L, 1));
+            say(notice(
+                Close.Notice.GREETING, 0, LENGTHS[setting >> 4 & 7] + 1L, Notice.FIFOS | Notice.EARLY_DATA));
         }
     }
 
@@ -220,13 +224,17 @@ final class HostileScript implements AutoCloseable {
     // ---- What the peer says
 
     private void connectRequest() {
-        final String path = switch (script.choose(5)) {
+        final int choice = script.choose(5);
+        final String path = switch (choice) {
             case 0, 1 -> proxy.targetPath().toString();
             case 2 -> proxy.nothingPath().toString();
             case 3 -> "/etc/" + "x".repeat(script.next());
             default -> proxy.targetPath() + "\0";
         };
-        say(Messages.connectRequest(++lastCookie, path));
+        // Every other one has early data, of all lengths in turn.
+        lastCookie++;
+        final int earlyLength = choice % 2 == 0 ? 0 : LENGTHS[(int) (lastCookie % MAX_EARLY_LENGTHS)];
+        say(Messages.connectRequest(lastCookie, path, new byte[earlyLength]));
     }
 
     private void data() {

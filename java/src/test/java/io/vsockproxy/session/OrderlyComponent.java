@@ -26,6 +26,8 @@ final class OrderlyComponent implements ChannelHandler {
     RemoteFile file;
     /** Whether it leaves everything to wait. */
     boolean takesNothing;
+    /** How many bytes it has taken. */
+    long takenLength;
     private boolean inputEnded;
     private boolean closed;
 
@@ -56,6 +58,7 @@ final class OrderlyComponent implements ChannelHandler {
                 descriptors.takeChannel(i, passed);
             }
         }
+        takenLength += length;
         return length;
     }
 

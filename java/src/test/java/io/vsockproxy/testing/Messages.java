@@ -56,6 +56,14 @@ public final class Messages {
             .setConnectRequest(ConnectRequest.newBuilder().setCookie(cookie).setPath(path)).build();
     }
 
+    /** ConnectRequest with early data. */
+    public static VSockMessage connectRequest(final long cookie, final String path, final byte[] early) {
+        return VSockMessage.newBuilder()
+            .setConnectRequest(ConnectRequest.newBuilder().setCookie(cookie).setPath(path)
+                .setEarlyData(ByteString.copyFrom(early)))
+            .build();
+    }
+
     /** ConnectResponse. */
     public static VSockMessage connectResponse(final long cookie, final int errno, final long handle) {
         return VSockMessage.newBuilder()

@@ -34,9 +34,14 @@ public final class NoticePeer implements AutoCloseable {
             .setNotice(notice).setSubject(subject).setAmount(amount).setBits(bits)).build();
     }
 
-    /** A greeting with the given window. */
+    /** A greeting with the given window, of a peer that accepts neither FIFOs nor early data. */
     public static VSockMessage greeting(final long window) {
-        return notice(Close.Notice.GREETING, 0, window);
+        return greeting(window, 0);
+    }
+
+    /** A greeting with the given window, and bits for what else its sender accepts. */
+    public static VSockMessage greeting(final long window, final int bits) {
+        return notice(Close.Notice.GREETING, 0, window, bits);
     }
 
     /** Whether {@code message} is that notice. */

@@ -6,6 +6,7 @@ package io.vsockproxy.wire;
 
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.proto.Close;
+import io.vsockproxy.proto.ConnectRequest;
 import io.vsockproxy.proto.Data;
 import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.proto.FstatResponse;
@@ -34,6 +35,7 @@ final class FlyweightEncoder {
         final MutableDirectBuffer buffer = new ExpandableArrayBuffer();
         return switch (message.getCommandCase()) {
             case DATA -> data(message.getData());
+            case CONNECT_REQUEST -> connectRequest(message.getConnectRequest());
             case PREAD_RESPONSE -> preadResponse(buffer, message.getPreadResponse());
             case PWRITE_REQUEST -> pwriteRequest(message.getPwriteRequest());
             case COMMAND_NOT_SET -> Reference.frame(new byte[0]);
@@ -44,11 +46,6 @@ final class FlyweightEncoder {
     private static int control(final MutableDirectBuffer buffer, final int offset, final VSockMessage message) {
         return switch (message.getCommandCase()) {
             case CLOSE -> close(buffer, offset, message.getClose());
-            case CONNECT_REQUEST -> {
-                final byte[] path = message.getConnectRequest().getPath().getBytes(StandardCharsets.UTF_8);
-                yield MessageEncoder.connectRequest(
-                    buffer, offset, message.getConnectRequest().getCookie(), new UnsafeBuffer(path), 0, path.length);
-            }
             case CONNECT_RESPONSE -> MessageEncoder.connectResponse(
                 buffer,
                 offset,
@@ -94,6 +91,16 @@ final class FlyweightEncoder {
     private static int preadRequest(final MutableDirectBuffer buffer, final int offset, final PreadRequest request) {
         return MessageEncoder.preadRequest(
             buffer, offset, request.getCookie(), request.getHandle(), request.getCount(), request.getOffset());
+    }
+
+    private static byte[] connectRequest(final ConnectRequest request) {
+        final UnsafeBuffer path = new UnsafeBuffer(request.getPath().getBytes(StandardCharsets.UTF_8));
+        final byte[] early = request.getEarlyData().toByteArray();
+        final int length = ConnectRequestHeader.length(request.getCookie(), path.capacity(), early.length);
+        final UnsafeBuffer frame = new UnsafeBuffer(new byte[length + early.length]);
+        ConnectRequestHeader.encode(frame, 0, request.getCookie(), path, early.length);
+        frame.putBytes(length, early);
+        return frame.byteArray();
     }
 
     private static byte[] preadResponse(final MutableDirectBuffer buffer, final PreadResponse response) {

@@ -86,20 +86,22 @@ class HeadersTest {
             assertEquals(
                 128 - DataHeader.length(handle, blobLength, i),
                 DataHeader.encodeBefore(buffer, 128, handle, blobLength, i));
-            final int pathLength = random.nextInt(150);
+            final UnsafeBuffer path = new UnsafeBuffer(new byte[random.nextInt(150)]);
+            final int earlyLength = random.nextInt(1 + ConnectRequestHeader.MAX_EARLY_LENGTH);
             assertEquals(
-                MessageEncoder.connectRequestLength(handle, pathLength),
-                MessageEncoder.connectRequest(buffer, 1, handle, new UnsafeBuffer(new byte[150]), 0, pathLength));
+                ConnectRequestHeader.length(handle, path.capacity(), earlyLength),
+                ConnectRequestHeader.encode(buffer, 1, handle, path, earlyLength));
         }
     }
 
     @Test
     void shouldRefuseNegativeLengths() {
+        final UnsafeBuffer none = new UnsafeBuffer(new byte[0]);
         assertThrows(IllegalArgumentException.class, () -> DataHeader.encodeBefore(buffer, 64, 1, -1, 0));
         assertThrows(IllegalArgumentException.class, () -> DataHeader.encodeBefore(buffer, 64, 1, 0, -1));
         assertThrows(IllegalArgumentException.class, () -> PreadResponseHeader.encodeBefore(buffer, 64, 1, -1));
         assertThrows(IllegalArgumentException.class, () -> PwriteRequestHeader.encodeBefore(buffer, 64, 1, 1, 1, -1));
-        assertThrows(IllegalArgumentException.class, () -> MessageEncoder.connectRequest(buffer, 0, 1, buffer, 0, -1));
+        assertThrows(IllegalArgumentException.class, () -> ConnectRequestHeader.encode(buffer, 64, 1, none, -1));
     }
 
     @Test

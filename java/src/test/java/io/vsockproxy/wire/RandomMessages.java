@@ -48,7 +48,7 @@ final class RandomMessages {
             case Command.CLOSE -> message.setClose(close());
             case Command.DATA -> message.setData(data());
             case Command.CONNECT_REQUEST -> message.setConnectRequest(
-                ConnectRequest.newBuilder().setCookie(integer()).setPath(path()));
+                ConnectRequest.newBuilder().setCookie(integer()).setPath(path()).setEarlyData(earlyData()));
             case Command.CONNECT_RESPONSE -> message.setConnectResponse(
                 ConnectResponse.newBuilder().setCookie(integer()).setErrorCode((int) integer()).setHandle(integer()));
             case Command.PREAD_REQUEST -> message.setPreadRequest(
@@ -78,6 +78,11 @@ final class RandomMessages {
         return random.nextInt(3) == 0
             ? CORNERS[random.nextInt(CORNERS.length)]
             : random.nextLong() >>> random.nextInt(Long.SIZE);
+    }
+
+    private ByteString earlyData() {
+        final ByteString blob = random.nextBoolean() ? blob() : ByteString.EMPTY;
+        return blob.substring(0, Math.min(blob.size(), ConnectRequestHeader.MAX_EARLY_LENGTH));
     }
 
     ByteString blob() {

@@ -73,7 +73,8 @@ final class Reference {
                     .setAmount(decoder.amount()).setBits(decoder.bits()).setReason(decoder.reason()));
             case Command.DATA -> message.setData(data(decoder));
             case Command.CONNECT_REQUEST -> message.setConnectRequest(
-                ConnectRequest.newBuilder().setCookie(decoder.cookie()).setPath(path(decoder)));
+                ConnectRequest.newBuilder().setCookie(decoder.cookie()).setPath(path(decoder))
+                    .setEarlyData(blob(decoder)));
             case Command.CONNECT_RESPONSE -> message.setConnectResponse(
                 ConnectResponse.newBuilder()
                     .setCookie(decoder.cookie()).setErrorCode(decoder.errorCode()).setHandle(decoder.handle()));

@@ -1,0 +1,412 @@
+/*
+ * Copyright 2026 The vsock-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+package io.vsockproxy.session;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.proto.Close;
+import io.vsockproxy.proto.ConnectRequest;
+import io.vsockproxy.proto.VSockMessage;
+import io.vsockproxy.testing.Endpoint;
+import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.NoticePeer;
+import io.vsockproxy.testing.Pattern;
+import io.vsockproxy.wire.ConnectRequestHeader;
+import io.vsockproxy.wire.Notice;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.agrona.concurrent.UnsafeBuffer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What an application has written before its connection is asked for goes with the request, to a peer that accepts it.
+ */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class EarlyDataTest {
+    private static final UnsafeBuffer PATH = new UnsafeBuffer("/remote".getBytes(StandardCharsets.US_ASCII));
+    private static final int WINDOW = 64 << 10;
+    private static final int MAX = ConnectRequestHeader.MAX_EARLY_LENGTH;
+    private static final long HANDLE = 7;
+    /** More than there is room for in the ring when no stream can be read any more; and no more than may wait. */
+    private static final int LATE_ONES = 3;
+
+    private FuzzedProxy proxy;
+    private Session session;
+    private NoticePeer peer;
+
+    @BeforeEach
+    void open() throws IOException {
+        proxy = new FuzzedProxy(false);
+    }
+
+    @AfterEach
+    void close() {
+        session.close();
+        peer.close();
+        proxy.turnUntilIdle();
+        assertTrue(proxy.faults.isEmpty(), proxy.faults::toString);
+        proxy.close();
+    }
+
+    // ---- Sent by a guest
+
+    @Test
+    void shouldGoWithTheRequestAndNotBeSentAgain() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        try (Endpoint application = application("to ")) {
+            final ConnectRequest request = request();
+            assertEquals("/remote", request.getPath());
+            assertEquals("to ", request.getEarlyData().toStringUtf8());
+            application.send("be ");
+            proxy.turnUntilIdle();
+            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE), Messages.data(HANDLE, "answered"));
+            proxy.turnUntilIdle();
+            application.send("sent");
+            proxy.turnUntilIdle();
+            assertEquals("be sent", new String(data(7), StandardCharsets.UTF_8));
+            assertEquals("answered", application.readText(8));
+            assertEquals(10, session.counters().bytesOut);
+        }
+    }
+
+    @Test
+    void shouldBeNoMoreThanTheLimitWithTheRestBehindIt() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        final byte[] bytes = Pattern.bytes(1, 3 * MAX);
+        try (Endpoint application = application(bytes)) {
+            final ConnectRequest request = request();
+            assertArrayEquals(Arrays.copyOf(bytes, MAX), request.getEarlyData().toByteArray());
+            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+            proxy.turnUntilIdle();
+            assertArrayEquals(Arrays.copyOfRange(bytes, MAX, 3 * MAX), data(2 * MAX));
+            assertFalse(application.isReadable());
+        }
+    }
+
+    @Test
+    void shouldUseUpTheWindow() {
+        startGuest(5, Notice.EARLY_DATA);
+        try (Endpoint application = application("123456789")) {
+            final ConnectRequest request = request();
+            assertEquals("12345", request.getEarlyData().toStringUtf8());
+            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+            proxy.turnUntilIdle();
+            assertEquals(5, session.counters().bytesOut);
+            peer.send(NoticePeer.notice(Close.Notice.CREDIT, HANDLE, 3));
+            proxy.turnUntilIdle();
+            assertEquals("678", new String(data(3), StandardCharsets.UTF_8));
+            assertFalse(application.isReadable());
+        }
+    }
+
+    @Test
+    void shouldBeFollowedByTheEnd() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        application("all").close();
+        final ConnectRequest request = request();
+        assertEquals("all", request.getEarlyData().toStringUtf8());
+        peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+        proxy.turnUntilIdle();
+        final VSockMessage end = peer.next(message -> !message.hasData(), "the end");
+        assertEquals(HANDLE, end.getClose().getHandle());
+        assertEquals(0, session.handleCount());
+    }
+
+    @Test
+    void shouldNotBeTakenWhenDescriptorsAreAttached() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        try (Endpoint passed = Endpoint.eventfd(42)) {
+            final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+            pair[0].send("before ");
+            pair[0].send("with", passed);
+            forward(pair[1]);
+            final ConnectRequest request = request();
+            assertTrue(request.getEarlyData().isEmpty());
+            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+            proxy.turnUntilIdle();
+            final VSockMessage data = peer.next(VSockMessage::hasData, "the bytes");
+            assertEquals("before with", data.getData().getBlob().toStringUtf8());
+            assertEquals(1, data.getData().getTransferredFdCount());
+            peer.takeDescriptor().close();
+            pair[0].close();
+        }
+    }
+
+    @Test
+    void shouldBeLeftOutWhenThereIsNothing() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        try (Endpoint application = application("")) {
+            assertTrue(request().getEarlyData().isEmpty());
+            assertFalse(application.isReadable());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, Notice.FIFOS})
+    void shouldNotBeSentToAPeerThatHasNotAskedForIt(final int bits) {
+        startGuest(WINDOW, bits);
+        try (Endpoint application = application("later")) {
+            final ConnectRequest request = request();
+            assertTrue(request.getEarlyData().isEmpty());
+            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+            proxy.turnUntilIdle();
+            assertEquals("later", new String(data(5), StandardCharsets.UTF_8));
+            assertFalse(application.isReadable());
+        }
+    }
+
+    /** A request must be sent in any case, and room is reserved for it; for the bytes there may be none. */
+    @Test
+    void shouldNotBeSentWithoutRoom() throws Exception {
+        // Over a link that does not carry descriptors, everything goes through the ring.
+        start(false, false);
+        peer.send(NoticePeer.greeting(1 << 24, Notice.EARLY_DATA));
+        final List<Endpoint> applications = new ArrayList<>();
+        applications.add(application(""));
+        peer.send(Messages.connectResponse(request().getCookie(), 0, HANDLE));
+        proxy.turnUntilIdle();
+        long sent = 0;
+        long more = 1;
+        while (more > 0) {
+            more = applications.get(0).sendUntilStalled(new byte[1 << 16], 1 << 20);
+            sent += more;
+            proxy.turnUntilIdle();
+        }
+        for (int i = 0; i < LATE_ONES; i++) {
+            applications.add(application(new byte[MAX]));
+        }
+        final long total = sent + LATE_ONES * MAX;
+        final Future<List<Integer>> earlyLengths = proxy.begin(() -> answer(LATE_ONES, total));
+        proxy.await(earlyLengths, "the requests and all bytes");
+        assertEquals(MAX, earlyLengths.get().get(0));
+        assertEquals(0, earlyLengths.get().get(LATE_ONES - 1));
+        assertEquals(total, session.counters().bytesOut);
+        applications.forEach(Endpoint::close);
+    }
+
+    // ---- Received by a host
+
+    @Test
+    void shouldBeDeliveredAheadOfWhatFollows() {
+        startHost();
+        try (Endpoint application = requested("early ")) {
+            final long handle = peer.receive().getConnectResponse().getHandle();
+            peer.send(Messages.data(handle, "late"));
+            proxy.turnUntilIdle();
+            assertEquals("early late", application.readText(10));
+            assertEquals(10, session.counters().bytesIn);
+        }
+    }
+
+    /** It counts towards the window like any other bytes. */
+    @Test
+    void shouldBeGivenCreditFor() {
+        startHost();
+        final byte[] early = Pattern.bytes(2, MAX);
+        try (Endpoint application = requested(new String(early, StandardCharsets.ISO_8859_1))) {
+            final long handle = peer.receive().getConnectResponse().getHandle();
+            // Just enough for half of the window, with what came early.
+            peer.send(Messages.data(handle, new byte[FuzzedProxy.WINDOW / 2 - MAX]));
+            proxy.turnUntilIdle();
+            final VSockMessage credit =
+                peer.next(message -> NoticePeer.isNotice(message, Close.Notice.CREDIT), "credit");
+            assertEquals(handle, credit.getClose().getSubject());
+            assertTrue(credit.getClose().getAmount() >= FuzzedProxy.WINDOW / 2, credit::toString);
+            assertArrayEquals(early, application.readFully(MAX));
+        }
+    }
+
+    @Test
+    void shouldBeKeptUntilThereIsRoomForTheConnection() {
+        startHost();
+        // One more connection may wait than the backlog's number says (unix_recvq_full).
+        assertEquals(0, Syscalls.listen(proxy.target.fd(), 0));
+        request(-1, "first");
+        request(-2, "second");
+        proxy.turnUntilIdle();
+        assertEquals(-1, peer.receive().getConnectResponse().getCookie());
+        try (Endpoint first = proxy.target.accept()) {
+            proxy.turnUntil(proxy.target::isReadable, () -> "the second connection");
+            try (Endpoint second = proxy.target.accept()) {
+                proxy.turnUntilIdle();
+                assertEquals(-2, peer.receive().getConnectResponse().getCookie());
+                assertEquals("second", second.readText(6));
+            }
+            assertEquals("first", first.readText(5));
+        }
+    }
+
+    @Test
+    void shouldBeDroppedWhenTheSessionEndsMeanwhile() {
+        startHost();
+        assertEquals(0, Syscalls.listen(proxy.target.fd(), 0));
+        request(-1, "first");
+        request(-2, "second");
+        proxy.turnUntilIdle();
+        session.end("by the test");
+        proxy.turnUntilIdle();
+        assertTrue(session.isSettled());
+        try (Endpoint first = proxy.target.accept()) {
+            assertEquals("first", first.readText(5));
+            assertFalse(proxy.target.isReadable());
+        }
+    }
+
+    @Test
+    void shouldEndNothingButItsConnectionWhenNobodyTakesIt() {
+        startHost();
+        request(-1, "never read");
+        proxy.turnUntil(proxy.target::isReadable, () -> "the connection");
+        proxy.target.accept().close();
+        proxy.turnUntilIdle();
+        final long handle = peer.receive().getConnectResponse().getHandle();
+        assertEquals(handle, peer.receive().getClose().getHandle());
+        peer.send(Messages.connectRequest(-2, proxy.nothingPath().toString(), new byte[] {1}));
+        proxy.turnUntilIdle();
+        assertTrue(peer.receive().getConnectResponse().getErrorCode() != 0);
+        assertFalse(session.hasEnded());
+    }
+
+    @Test
+    void shouldBeDeliveredToAComponentOnceItIsConnected() throws IOException {
+        final OrderlyComponent component = new OrderlyComponent();
+        proxy.close();
+        proxy = new FuzzedProxy(false, Map.of("component", (from, name) -> component));
+        startHost();
+        peer.send(Messages.connectRequest(-1, "component", new byte[MAX]));
+        proxy.turnUntilIdle();
+        assertEquals(0, peer.receive().getConnectResponse().getErrorCode());
+        // It checks that nothing comes before it is connected.
+        assertEquals(MAX, component.takenLength);
+    }
+
+    @Test
+    void shouldEndTheSessionWhenItIsTooLong() {
+        startHost();
+        try (Endpoint application = requested("x".repeat(MAX))) {
+            assertEquals(MAX, application.readFully(MAX).length);
+            assertFalse(session.hasEnded());
+            request(-2, "x".repeat(MAX + 1));
+            proxy.turnUntilIdle();
+            assertTrue(session.hasEnded());
+        }
+    }
+
+    @Test
+    void shouldBeIgnoredFromAPeerThatHasNotGreeted() {
+        start(true);
+        try (Endpoint application = requested("x".repeat(MAX + 1))) {
+            assertFalse(application.isReadable());
+            assertEquals(0, peer.receive().getConnectResponse().getErrorCode());
+        }
+    }
+
+    private void startGuest(final int window, final int bits) {
+        start(false);
+        peer.send(NoticePeer.greeting(window, bits));
+        proxy.turnUntilIdle();
+    }
+
+    private void startHost() {
+        start(true);
+        peer.send(NoticePeer.greeting(WINDOW));
+    }
+
+    private void start(final boolean isHost) {
+        start(isHost, true);
+    }
+
+    private void start(final boolean isHost, final boolean carriesDescriptors) {
+        final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+        session = proxy.session(pair[0], isHost, true, carriesDescriptors);
+        peer = new NoticePeer(pair[1]);
+        session.start();
+    }
+
+    /** An application that has connected and written. */
+    private Endpoint application(final String text) {
+        return application(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private Endpoint application(final byte[] bytes) {
+        final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+        if (bytes.length > 0) {
+            pair[0].send(bytes);
+        }
+        forward(pair[1]);
+        return pair[0];
+    }
+
+    /** Hands over a socket as a listener would that has accepted it. */
+    private void forward(final Endpoint accepted) {
+        accepted.setNonBlocking();
+        session.forward(OwnedFd.of(Syscalls.fcntl(accepted.fd(), Constants.F_DUPFD_CLOEXEC, 0)), PATH);
+        accepted.close();
+        proxy.turnUntilIdle();
+    }
+
+    private ConnectRequest request() {
+        return peer.next(VSockMessage::hasConnectRequest, "the request").getConnectRequest();
+    }
+
+    /** Asks for a connection to the target, and accepts it there. */
+    private Endpoint requested(final String early) {
+        request(-1, early);
+        proxy.turnUntil(proxy.target::isReadable, () -> "the connection");
+        final Endpoint application = proxy.target.accept();
+        proxy.turnUntilIdle();
+        return application;
+    }
+
+    private void request(final long cookie, final String early) {
+        peer.send(Messages.connectRequest(
+            cookie, proxy.targetPath().toString(), early.getBytes(StandardCharsets.ISO_8859_1)));
+    }
+
+    /** Answers {@code requests} requests among {@code length} bytes. Returns how many of those came with each. */
+    private List<Integer> answer(final int requests, final long length) {
+        final List<Integer> earlyLengths = new ArrayList<>();
+        long left = length;
+        while (left > 0 || earlyLengths.size() < requests) {
+            final VSockMessage message = peer.next(any -> any.hasData() || any.hasConnectRequest(), "more");
+            left -= message.getData().getBlob().size();
+            if (message.hasConnectRequest()) {
+                final int earlyLength = message.getConnectRequest().getEarlyData().size();
+                left -= earlyLength;
+                earlyLengths.add(earlyLength);
+                final long cookie = message.getConnectRequest().getCookie();
+                peer.send(Messages.connectResponse(cookie, 0, HANDLE + earlyLengths.size()));
+            }
+        }
+        return earlyLengths;
+    }
+
+    /** The next {@code length} bytes of all streams together. */
+    private byte[] data(final int length) {
+        final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        while (bytes.size() < length) {
+            bytes.writeBytes(peer.next(VSockMessage::hasData, "data").getData().getBlob().toByteArray());
+        }
+        return bytes.toByteArray();
+    }
+}
