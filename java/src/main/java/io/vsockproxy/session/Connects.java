@@ -9,6 +9,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.stream.ChannelStream;
@@ -118,15 +119,16 @@ final class Connects implements AutoCloseable {
 
     /**
      * Sends what an application has already written along with the request, which saves a round trip between the
-     * proxies. Returns the number of bytes; 0 when there is nothing, or nothing that can be sent so, and the request
-     * has not been sent.
+     * proxies. The bytes stay in the socket too, until there is a connection: if there will be none, the kernel tells
+     * the application that nobody has read them (ECONNRESET). Returns how many; 0 when there are none, or none that can
+     * be sent so, and the request has not been sent.
      */
     private int sendEarly(final long cookie, final OwnedFd accepted, final DirectBuffer path) {
         final int maxLength = extension.maxEarlyLength();
         if (maxLength == 0 || !outbox.claimConnectRequest(cookie, path, maxLength)) {
             return 0;
         }
-        final int length = resources.commons().receiveBytes(accepted.fd(), outbox.blobAddress(), maxLength);
+        final int length = resources.commons().peekBytes(accepted.fd(), outbox.blobAddress(), maxLength);
         if (length == 0) {
             outbox.abortBlob();
         } else {
@@ -184,8 +186,8 @@ final class Connects implements AutoCloseable {
             resources.loop(), Constants.AF_UNIX, attempt.address, resources.limits().connectTimeoutNs(), isKeepable,
             attempt);
         if (attempt.connector != null) {
-            attempt.keepEarlyData();
             attempts.add(attempt);
+            attempt.keepEarlyData();
         }
     }
 
@@ -256,7 +258,7 @@ final class Connects implements AutoCloseable {
     /** Delivers what came with the request for the stream, from a peer that may send it. */
     private void deliverEarly(
         final Stream stream, final DirectBuffer buffer, final int offset, final int length) {
-        if (length > 0 && extension.isAgreed()) {
+        if (length > 0 && extension.isAgreed() && !session.hasEnded()) {
             session.onData(stream, buffer, offset, length);
         }
     }
@@ -306,14 +308,18 @@ final class Connects implements AutoCloseable {
 
         @Override
         public boolean onConnected(final long handle) {
+            if (!resources.commons().skipBytes(accepted.fd(), earlyLength)) {
+                accepted.close();
+                return false;
+            }
             final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY);
             if (stream == null) {
                 return false;
             }
-            if (earlyLength > 0) {
-                stream.spend(earlyLength);
-            } else {
-                // Most applications have sent something by now, so reading at once saves a wait for epoll.
+            stream.spend(earlyLength);
+            if (earlyLength == 0 || earlyLength == extension.maxEarlyLength()) {
+                // Most applications have sent something by now, so reading at once saves a wait for epoll. If all of it
+                // went with the request, there is seldom more.
                 stream.readAtOnce();
             }
             return true;
@@ -370,13 +376,21 @@ final class Connects implements AutoCloseable {
             this.earlyLength = extension.isAgreed() ? message.blobLength() : 0;
         }
 
+        /** The connection cannot be made at once, and the message will be gone. Fails if there is no memory. */
         void keepEarlyData() {
-            if (earlyLength > 0) {
-                kept = Memory.allocate(earlyLength);
-                kept.buffer().putBytes(0, early, earlyOffset, earlyLength);
-                early = kept.buffer();
-                earlyOffset = 0;
+            if (earlyLength == 0) {
+                return;
             }
+            try {
+                kept = Memory.allocate(earlyLength);
+            } catch (final PosixException e) {
+                connector.close();
+                onFailed(e.errno());
+                return;
+            }
+            kept.buffer().putBytes(0, early, earlyOffset, earlyLength);
+            early = kept.buffer();
+            earlyOffset = 0;
         }
 
         /** Gives up what it has. To be called once. */
@@ -389,14 +403,17 @@ final class Connects implements AutoCloseable {
 
         @Override
         public void onConnected(final OwnedFd socket) {
-            final long handle = session.newHandle();
-            final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY);
-            // First the answer, so that the peer knows the handle when it is told what became of the early data.
-            answer(cookie, stream == null ? Errno.ENOMEM : 0, stream == null ? 0 : handle);
-            if (stream != null) {
-                deliverEarly(stream, early, earlyOffset, earlyLength);
+            try {
+                final long handle = session.newHandle();
+                final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, socket, Origin.PROXY);
+                // First the answer, so that the peer knows the handle when it is told what became of the early data.
+                answer(cookie, stream == null ? Errno.ENOMEM : 0, stream == null ? 0 : handle);
+                if (stream != null) {
+                    deliverEarly(stream, early, earlyOffset, earlyLength);
+                }
+            } finally {
+                forget();
             }
-            forget();
         }
 
         @Override

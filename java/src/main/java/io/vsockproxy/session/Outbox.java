@@ -168,9 +168,12 @@ final class Outbox {
     /** Sends the claimed request, with {@code earlyLength} bytes of early data, or fewer than were claimed. */
     void sendConnectRequest(final long cookie, final DirectBuffer path, final int earlyLength) {
         counters.bytesOut += earlyLength;
-        // The header may be shorter than was expected, and frames without a gap between them are sent as one piece.
         final int dataIndex = requestIndex + ConnectRequestHeader.length(cookie, path.capacity(), earlyLength);
-        ring.buffer().putBytes(dataIndex, ring.buffer(), blobIndex, earlyLength);
+        if (dataIndex != blobIndex) {
+            // The header is shorter than it could have been, and a gap in front of it would make the frame a piece of
+            // its own, to be gathered with the others.
+            ring.buffer().putBytes(dataIndex, ring.buffer(), blobIndex, earlyLength);
+        }
         ConnectRequestHeader.encode(ring.buffer(), requestIndex, cookie, path, earlyLength);
         commit(requestIndex, dataIndex + earlyLength, OutboundRing.NO_DESCRIPTORS);
     }

@@ -13,7 +13,7 @@ import io.vsockproxy.wire.MessageDecoder;
 import io.vsockproxy.wire.Notice;
 
 /**
- * The protocol's extension, used with a peer that has greeted: flow control, half-close, signs of life. See
+ * The protocol's extension, used with a peer that has greeted: flow control, half-close, signs of life, and more. See
  * docs/protocol-extensions.md. Confined to the loop's thread.
  *
  * <p>Each side sends its greeting before anything else, and opening a stream takes messages in both directions. So when
@@ -80,7 +80,7 @@ final class PeerExtension {
         return peerTakesFifos;
     }
 
-    /** How many bytes of early data the peer accepts in a request to connect; 0 when it knows of no such thing. */
+    /** How many bytes of early data may go with a request to connect; 0 unless the peer has said that it takes any. */
     int maxEarlyLength() {
         return peerTakesEarlyData ? (int) Math.min(peerWindow, ConnectRequestHeader.MAX_EARLY_LENGTH) : 0;
     }

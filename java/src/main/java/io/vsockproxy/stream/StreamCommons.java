@@ -200,17 +200,30 @@ public final class StreamCommons implements AutoCloseable {
     }
 
     /**
-     * Receives bytes from a stream socket that nobody else reads, unless descriptors are attached to some of them.
+     * Copies the bytes that wait at a stream socket, and leaves them there.
      *
-     * @return how many bytes; 0 when there are none, or descriptors, with which they are left where they are.
+     * @return how many bytes; 0 when there are none, or when descriptors are attached to some of them or wait behind
+     *     them (or other control data, for which a socket's options ask).
      */
-    public int receiveBytes(final int fd, final long address, final int length) {
+    public int peekBytes(final int fd, final long address, final int length) {
         final int peeked = Syscalls.recvmsgNoControl(
             fd, address, length, Constants.MSG_DONTWAIT | Constants.MSG_PEEK, peekAddress());
-        if (peeked <= 0 || (memory.buffer().getInt(INT_OFFSET) & Constants.MSG_CTRUNC) != 0) {
-            return 0;
+        return (memory.buffer().getInt(INT_OFFSET) & Constants.MSG_CTRUNC) == 0 ? Math.max(0, peeked) : 0;
+    }
+
+    /**
+     * Takes {@code length} bytes that {@link #peekBytes} has copied from a socket that nobody else reads.
+     *
+     * @return false when they are not all there.
+     */
+    public boolean skipBytes(final int fd, final int length) {
+        int left = length;
+        int taken = 1;
+        while (left > 0 && taken > 0) {
+            taken = Syscalls.recv(fd, piecesAddress(), Math.min(left, DESCRIPTORS_OFFSET), Constants.MSG_DONTWAIT);
+            left -= Math.max(0, taken);
         }
-        return Math.max(0, Syscalls.recv(fd, address, peeked, Constants.MSG_DONTWAIT));
+        return left == 0;
     }
 
     /** Sets SO_SNDBUF; the kernel limits it to net.core.wmem_max. */

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.proto.Close;
@@ -47,8 +48,9 @@ class EarlyDataTest {
     private static final int WINDOW = 64 << 10;
     private static final int MAX = ConnectRequestHeader.MAX_EARLY_LENGTH;
     private static final long HANDLE = 7;
-    /** More than there is room for in the ring when no stream can be read any more; and no more than may wait. */
-    private static final int LATE_ONES = 3;
+    private static final int LONG_PATH = 1000;
+    /** Their answers take about 40 KB, and no more than 26 KB are left when no stream can be read any more. */
+    private static final int PINGS = 3500;
 
     private FuzzedProxy proxy;
     private Session session;
@@ -127,28 +129,46 @@ class EarlyDataTest {
         assertEquals("all", request.getEarlyData().toStringUtf8());
         peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
         proxy.turnUntilIdle();
-        final VSockMessage end = peer.next(message -> !message.hasData(), "the end");
-        assertEquals(HANDLE, end.getClose().getHandle());
+        final VSockMessage end = peer.next();
+        assertEquals(HANDLE, end.getClose().getHandle(), end::toString);
         assertEquals(0, session.handleCount());
     }
 
-    @Test
-    void shouldNotBeTakenWhenDescriptorsAreAttached() {
+    /** Nor does anything in front of them. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, MAX})
+    void shouldNotBeSentWhenDescriptorsWait(final int lengthBefore) {
         startGuest(WINDOW, Notice.EARLY_DATA);
+        final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
         try (Endpoint passed = Endpoint.eventfd(42)) {
-            final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
-            pair[0].send("before ");
+            if (lengthBefore > 0) {
+                pair[0].send(new byte[lengthBefore]);
+            }
             pair[0].send("with", passed);
-            forward(pair[1]);
+        }
+        forward(pair[1]);
+        final ConnectRequest request = request();
+        assertTrue(request.getEarlyData().isEmpty());
+        peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+        proxy.turnUntilIdle();
+        final VSockMessage data = peer.next(VSockMessage::hasData, "the bytes");
+        assertEquals(lengthBefore + 4, data.getData().getBlob().size());
+        assertEquals(1, data.getData().getTransferredFdCount());
+        peer.takeDescriptor().close();
+        pair[0].close();
+    }
+
+    /** As from a local socket whose peer has closed it without reading. */
+    @Test
+    void shouldBeKnownNotToHaveBeenReadWhenTheConnectionIsRefused() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        try (Endpoint application = application("in vain")) {
             final ConnectRequest request = request();
-            assertTrue(request.getEarlyData().isEmpty());
-            peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+            assertEquals("in vain", request.getEarlyData().toStringUtf8());
+            peer.send(Messages.connectResponse(request.getCookie(), Errno.ECONNREFUSED, 0));
             proxy.turnUntilIdle();
-            final VSockMessage data = peer.next(VSockMessage::hasData, "the bytes");
-            assertEquals("before with", data.getData().getBlob().toStringUtf8());
-            assertEquals(1, data.getData().getTransferredFdCount());
-            peer.takeDescriptor().close();
-            pair[0].close();
+            assertEquals(-Errno.ECONNRESET, application.tryReceive(1));
+            assertEquals(0, session.handleCount());
         }
     }
 
@@ -192,14 +212,17 @@ class EarlyDataTest {
             sent += more;
             proxy.turnUntilIdle();
         }
-        for (int i = 0; i < LATE_ONES; i++) {
-            applications.add(application(new byte[MAX]));
+        // What is left of it is too little for a stream, and goes to what must be sent.
+        for (int i = 0; i < PINGS; i++) {
+            peer.send(NoticePeer.notice(Close.Notice.PING, 0, i));
+            proxy.loop.turn(0);
         }
-        final long total = sent + LATE_ONES * MAX;
-        final Future<List<Integer>> earlyLengths = proxy.begin(() -> answer(LATE_ONES, total));
-        proxy.await(earlyLengths, "the requests and all bytes");
-        assertEquals(MAX, earlyLengths.get().get(0));
-        assertEquals(0, earlyLengths.get().get(LATE_ONES - 1));
+        proxy.turnUntilIdle();
+        applications.add(application("later"));
+        final long total = sent + 5;
+        final Future<ConnectRequest> asked = proxy.begin(() -> requestAmong(total));
+        proxy.await(asked, "the request and all bytes");
+        assertTrue(asked.get().getEarlyData().isEmpty());
         assertEquals(total, session.counters().bytesOut);
         applications.forEach(Endpoint::close);
     }
@@ -245,6 +268,10 @@ class EarlyDataTest {
         request(-2, "second");
         proxy.turnUntilIdle();
         assertEquals(-1, peer.receive().getConnectResponse().getCookie());
+        // Longer than both, so that nothing is left of them where they were received.
+        peer.send(Messages.connectRequest(-3, "x".repeat(LONG_PATH)));
+        proxy.turnUntilIdle();
+        assertEquals(-3, peer.receive().getConnectResponse().getCookie());
         try (Endpoint first = proxy.target.accept()) {
             proxy.turnUntil(proxy.target::isReadable, () -> "the second connection");
             try (Endpoint second = proxy.target.accept()) {
@@ -383,22 +410,19 @@ class EarlyDataTest {
             cookie, proxy.targetPath().toString(), early.getBytes(StandardCharsets.ISO_8859_1)));
     }
 
-    /** Answers {@code requests} requests among {@code length} bytes. Returns how many of those came with each. */
-    private List<Integer> answer(final int requests, final long length) {
-        final List<Integer> earlyLengths = new ArrayList<>();
+    /** Answers the one request that comes among {@code length} bytes, and returns it when all have come. */
+    private ConnectRequest requestAmong(final long length) {
+        ConnectRequest request = null;
         long left = length;
-        while (left > 0 || earlyLengths.size() < requests) {
+        while (left > 0) {
             final VSockMessage message = peer.next(any -> any.hasData() || any.hasConnectRequest(), "more");
-            left -= message.getData().getBlob().size();
+            left -= message.getData().getBlob().size() + message.getConnectRequest().getEarlyData().size();
             if (message.hasConnectRequest()) {
-                final int earlyLength = message.getConnectRequest().getEarlyData().size();
-                left -= earlyLength;
-                earlyLengths.add(earlyLength);
-                final long cookie = message.getConnectRequest().getCookie();
-                peer.send(Messages.connectResponse(cookie, 0, HANDLE + earlyLengths.size()));
+                request = message.getConnectRequest();
+                peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE + 1));
             }
         }
-        return earlyLengths;
+        return request;
     }
 
     /** The next {@code length} bytes of all streams together. */

@@ -42,6 +42,8 @@ final class HostilePeer implements AutoCloseable {
     private final Endpoint link;
     private final boolean isHost;
     private final Map<Long, Long> received = new HashMap<>();
+    /** Bytes that came with requests to connect, by cookie. */
+    private final Map<Long, Long> earlyLengths = new HashMap<>();
     private final Map<Long, VSockMessage.CommandCase> unanswered = new HashMap<>();
     private final List<Integer> frameEnds = new ArrayList<>();
     private final List<VSockMessage> framesSent = new ArrayList<>();
@@ -203,6 +205,9 @@ final class HostilePeer implements AutoCloseable {
         switch (message.getCommandCase()) {
             case CONNECT_REQUEST -> unanswered.put(
                 message.getConnectRequest().getCookie(), VSockMessage.CommandCase.CONNECT_RESPONSE);
+            case CONNECT_RESPONSE -> received.merge(
+                message.getConnectResponse().getHandle(),
+                earlyLengths.getOrDefault(message.getConnectResponse().getCookie(), 0L), Long::sum);
             case PREAD_REQUEST -> unanswered.put(
                 message.getPreadRequest().getCookie(), VSockMessage.CommandCase.PREAD_RESPONSE);
             case PWRITE_REQUEST -> unanswered.put(
@@ -263,7 +268,11 @@ final class HostilePeer implements AutoCloseable {
             case PWRITE_REQUEST -> ask(message.getCommandCase(), message.getPwriteRequest().getCookie());
             case FSTAT_REQUEST -> ask(message.getCommandCase(), message.getFstatRequest().getCookie());
             case FTRUNCATE_REQUEST -> ask(message.getCommandCase(), message.getFtruncateRequest().getCookie());
-            case CONNECT_REQUEST -> ask(message.getCommandCase(), message.getConnectRequest().getCookie());
+            case CONNECT_REQUEST -> {
+                ask(message.getCommandCase(), message.getConnectRequest().getCookie());
+                earlyLengths.put(
+                    message.getConnectRequest().getCookie(), (long) message.getConnectRequest().getEarlyData().size());
+            }
             case CLOSE -> {
                 // Nothing to check.
             }

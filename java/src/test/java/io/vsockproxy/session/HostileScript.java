@@ -48,6 +48,8 @@ final class HostileScript implements AutoCloseable {
         {0, 1, 5, 100, 4096, 16_000, 20_000, 40_000, 70_000, 130_000, 262_100, 300_000};
     /** So many of the lengths are allowed for early data. */
     private static final int MAX_EARLY_LENGTHS = 5;
+    /** So many of the lengths fit into a socket at once. */
+    private static final int MAX_WRITTEN_LENGTHS = 7;
     private static final int[] SOCKET_TYPES =
         {Constants.SOCK_STREAM, Constants.SOCK_DGRAM, Constants.SOCK_SEQPACKET};
     private static final int MAX_APPLICATIONS = 24;
@@ -71,6 +73,7 @@ final class HostileScript implements AutoCloseable {
     private final Set<Long> cancelled = new HashSet<>();
     private long lastHandle;
     private long lastCookie;
+    private int forwards;
     private boolean holds;
     private boolean reads = true;
 
@@ -407,8 +410,17 @@ final class HostileScript implements AutoCloseable {
         }
         final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
         add(pair[0]);
-        // Like a socket that a listener has accepted.
+        // Like a socket that a listener has accepted, with something in it already.
         pair[1].setNonBlocking();
+        final byte[] written = new byte[LENGTHS[forwards % MAX_WRITTEN_LENGTHS]];
+        if (written.length > 0 && forwards % 3 == 0) {
+            try (Endpoint passed = Endpoint.eventfd(0)) {
+                pair[0].send(written, passed);
+            }
+        } else if (written.length > 0) {
+            pair[0].send(written);
+        }
+        forwards++;
         final UnsafeBuffer path = new UnsafeBuffer("/remote".getBytes(StandardCharsets.US_ASCII));
         session.forward(
             OwnedFd.of(Syscalls.fcntl(pair[1].fd(), Constants.F_DUPFD_CLOEXEC, 0)), path);

@@ -51,6 +51,9 @@ class SessionFuzzTest {
             lives.add(join(connect, data(3, type), receive, data(3), bytes(13, 1, 3, 0), data(4, type, type), close));
             lives.add(join(connect, bytes(13, 0, 3, 1, type), bytes(5, 0, HANDLE, 5, 0), bytes(13, 1, 4, 0), close));
         }
+        // Early data of all lengths, in both directions.
+        final byte[] earlyOnes = bytes(0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 12);
+        lives.add(join(earlyOnes, receive, bytes(17, 17, 17, 17, 17, 17, 17), bytes(6, 0, 0, 1, 0, 0), data(4)));
         lives.add(join(connect, halfClose, data(4), bytes(4, 3, HANDLE, 0)));
         lives.add(join(connect, bytes(4, 2, HANDLE, 9), bytes(13, 0, 8, 0), bytes(4, 4, 0, 1), bytes(11)));
         lives.add(join(hold, connect, connect, bytes(10, 20, 0), hold));
