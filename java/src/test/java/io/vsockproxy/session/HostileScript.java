@@ -409,7 +409,6 @@ final class HostileScript implements AutoCloseable {
             return;
         }
         final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
-        add(pair[0]);
         // Like a socket that a listener has accepted, with something in it already.
         pair[1].setNonBlocking();
         final byte[] written = new byte[LENGTHS[forwards % MAX_WRITTEN_LENGTHS]];
@@ -421,6 +420,7 @@ final class HostileScript implements AutoCloseable {
             pair[0].send(written);
         }
         forwards++;
+        add(pair[0]);
         final UnsafeBuffer path = new UnsafeBuffer("/remote".getBytes(StandardCharsets.US_ASCII));
         session.forward(
             OwnedFd.of(Syscalls.fcntl(pair[1].fd(), Constants.F_DUPFD_CLOEXEC, 0)), path);
