@@ -23,6 +23,7 @@ public final class Constants {
     public static final int SO_TYPE = of("SO_TYPE");
     public static final int SO_DOMAIN = of("SO_DOMAIN");
     public static final int SO_ACCEPTCONN = of("SO_ACCEPTCONN");
+    public static final int SO_OOBINLINE = of("SO_OOBINLINE");
     public static final int SO_SNDBUF = of("SO_SNDBUF");
     public static final int SO_RCVBUF = of("SO_RCVBUF");
     public static final int SO_VM_SOCKETS_BUFFER_SIZE = of("SO_VM_SOCKETS_BUFFER_SIZE");

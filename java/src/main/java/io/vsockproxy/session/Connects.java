@@ -41,8 +41,8 @@ final class Connects implements AutoCloseable {
 
     /** A local end that waits for the peer's answer. */
     private interface Waiting {
-        /** The peer has connected. Returns false when the local end cannot be used. */
-        boolean onConnected(long handle);
+        /** The peer has connected. Returns 0, or an errno when the local end cannot be used. */
+        int onConnected(long handle);
 
         /** The peer has not connected, or cannot be asked. */
         void onRefused(int errno);
@@ -107,7 +107,9 @@ final class Connects implements AutoCloseable {
 
     /** Returns the cookie of the request to be sent, or NO_COOKIE when {@code waiting} has been refused. */
     private long await(final Waiting waiting) {
-        if (requested.size() >= resources.limits().maxPendingConnects() || !session.hasHandleRoom(1)) {
+        // Each will need a handle: a connection that is refused only then has already been used by early data.
+        if (requested.size() >= resources.limits().maxPendingConnects()
+            || !session.hasHandleRoom(requested.size() + 1)) {
             counters.refusedConnects++;
             waiting.onRefused(Errno.EAGAIN);
             return NO_COOKIE;
@@ -153,8 +155,14 @@ final class Connects implements AutoCloseable {
         } else if (!session.hasHandleRoom(1)) {
             waiting.onRefused(Errno.EAGAIN);
             outbox.sendClose(handle);
-        } else if (!waiting.onConnected(handle)) {
-            outbox.sendClose(handle);
+        } else {
+            final int errno = waiting.onConnected(handle);
+            if (errno != 0 && extension.isAgreed()) {
+                counters.resetsOut++;
+                outbox.sendReset(handle, errno);
+            } else if (errno != 0) {
+                outbox.sendClose(handle);
+            }
         }
     }
 
@@ -307,14 +315,14 @@ final class Connects implements AutoCloseable {
         }
 
         @Override
-        public boolean onConnected(final long handle) {
+        public int onConnected(final long handle) {
             if (!resources.commons().skipBytes(accepted.fd(), earlyLength)) {
                 accepted.close();
-                return false;
+                return Errno.EPROTO;
             }
             final Stream stream = streams.open(StreamKind.SOCKET_STREAM, handle, accepted, Origin.PROXY);
             if (stream == null) {
-                return false;
+                return Errno.ENOMEM;
             }
             stream.spend(earlyLength);
             if (earlyLength == 0 || earlyLength == extension.maxEarlyLength()) {
@@ -322,7 +330,7 @@ final class Connects implements AutoCloseable {
                 // went with the request, there is seldom more.
                 stream.readAtOnce();
             }
-            return true;
+            return 0;
         }
 
         @Override
@@ -344,9 +352,9 @@ final class Connects implements AutoCloseable {
         }
 
         @Override
-        public boolean onConnected(final long handle) {
+        public int onConnected(final long handle) {
             streams.openChannel(handle, component).connected();
-            return true;
+            return 0;
         }
 
         @Override

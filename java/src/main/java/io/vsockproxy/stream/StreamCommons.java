@@ -200,30 +200,38 @@ public final class StreamCommons implements AutoCloseable {
     }
 
     /**
-     * Copies the bytes that wait at a stream socket, and leaves them there.
+     * Copies the bytes that wait at a stream socket, and leaves them there. Out-of-band bytes come in line from now on
+     * (SO_OOBINLINE): otherwise one that is sent before {@link #skipBytes} could make an earlier one an ordinary byte,
+     * and then other bytes would be skipped than were copied (net/unix/af_unix.c, manage_oob).
      *
      * @return how many bytes; 0 when there are none, or when descriptors are attached to some of them or wait behind
      *     them (or other control data, for which a socket's options ask).
      */
     public int peekBytes(final int fd, final long address, final int length) {
-        final int peeked = Syscalls.recvmsgNoControl(
-            fd, address, length, Constants.MSG_DONTWAIT | Constants.MSG_PEEK, peekAddress());
-        return (memory.buffer().getInt(INT_OFFSET) & Constants.MSG_CTRUNC) == 0 ? Math.max(0, peeked) : 0;
+        options.set(fd, Constants.SO_OOBINLINE, 1);
+        return Math.max(0, receiveBytes(fd, address, length, Constants.MSG_DONTWAIT | Constants.MSG_PEEK));
     }
 
     /**
      * Takes {@code length} bytes that {@link #peekBytes} has copied from a socket that nobody else reads.
      *
-     * @return false when they are not all there.
+     * @return false when they are not all there, or descriptors came with them after all and are lost (which the kernel
+     *     does not show when it has no memory for a look at them).
      */
     public boolean skipBytes(final int fd, final int length) {
         int left = length;
         int taken = 1;
         while (left > 0 && taken > 0) {
-            taken = Syscalls.recv(fd, piecesAddress(), Math.min(left, DESCRIPTORS_OFFSET), Constants.MSG_DONTWAIT);
+            taken = receiveBytes(fd, piecesAddress(), Math.min(left, DESCRIPTORS_OFFSET), Constants.MSG_DONTWAIT);
             left -= Math.max(0, taken);
         }
         return left == 0;
+    }
+
+    /** How many bytes; {@code -errno}; or 0 if there is control data too, which is lost unless this only peeks. */
+    private int receiveBytes(final int fd, final long address, final int length, final int flags) {
+        final int received = Syscalls.recvmsgNoControl(fd, address, length, flags, peekAddress());
+        return received >= 0 && (memory.buffer().getInt(INT_OFFSET) & Constants.MSG_CTRUNC) != 0 ? 0 : received;
     }
 
     /** Sets SO_SNDBUF; the kernel limits it to net.core.wmem_max. */

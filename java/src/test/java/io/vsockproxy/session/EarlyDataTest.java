@@ -8,9 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.proto.Close;
@@ -48,6 +50,7 @@ class EarlyDataTest {
     private static final int WINDOW = 64 << 10;
     private static final int MAX = ConnectRequestHeader.MAX_EARLY_LENGTH;
     private static final long HANDLE = 7;
+    private static final int MSG_OOB = 1;
     private static final int LONG_PATH = 1000;
     /** Their answers take about 40 KB, and no more than 26 KB are left when no stream can be read any more. */
     private static final int PINGS = 3500;
@@ -155,6 +158,24 @@ class EarlyDataTest {
         assertEquals(lengthBefore + 4, data.getData().getBlob().size());
         assertEquals(1, data.getData().getTransferredFdCount());
         peer.takeDescriptor().close();
+        pair[0].close();
+    }
+
+    /** An out-of-band byte comes in its place, even if another one follows before the connection is made. */
+    @Test
+    void shouldKeepOutOfBandBytesInTheirPlace() {
+        startGuest(WINDOW, Notice.EARLY_DATA);
+        final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
+        assumeTrue(sendOutOfBand(pair[0], 'x'), "needs MSG_OOB for unix sockets");
+        pair[0].send("abc");
+        forward(pair[1]);
+        final ConnectRequest request = request();
+        assertTrue(sendOutOfBand(pair[0], 'y'));
+        pair[0].send("d");
+        peer.send(Messages.connectResponse(request.getCookie(), 0, HANDLE));
+        proxy.turnUntilIdle();
+        final String early = request.getEarlyData().toStringUtf8();
+        assertEquals("xabcyd", early + new String(data(6 - early.length()), StandardCharsets.UTF_8));
         pair[0].close();
     }
 
@@ -394,6 +415,13 @@ class EarlyDataTest {
 
     private ConnectRequest request() {
         return peer.next(VSockMessage::hasConnectRequest, "the request").getConnectRequest();
+    }
+
+    private static boolean sendOutOfBand(final Endpoint from, final char character) {
+        try (Memory memory = Memory.allocate(1)) {
+            memory.buffer().putByte(0, (byte) character);
+            return Syscalls.send(from.fd(), memory.address(), 1, MSG_OOB) == 1;
+        }
     }
 
     /** Asks for a connection to the target, and accepts it there. */
