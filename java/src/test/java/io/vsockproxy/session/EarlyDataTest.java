@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
@@ -56,19 +57,27 @@ class EarlyDataTest {
     private static final int PINGS = 3500;
 
     private FuzzedProxy proxy;
+    private int descriptorsBefore;
     private Session session;
     private NoticePeer peer;
 
     @BeforeEach
     void open() throws IOException {
         proxy = new FuzzedProxy(false);
+        // The JVM opens descriptors of its own for the first message and the first log line.
+        startHost();
+        peer.send(Messages.connectRequest(-1, proxy.nothingPath().toString()));
+        proxy.turnUntilIdle();
+        assertEquals(Errno.ENOENT, peer.receive().getConnectResponse().getErrorCode());
+        disconnect();
+        proxy.turnUntilIdle();
+        descriptorsBefore = Descriptors.count();
     }
 
     @AfterEach
     void close() {
-        session.close();
-        peer.close();
-        proxy.turnUntilIdle();
+        disconnect();
+        proxy.turnUntil(() -> Descriptors.count() <= descriptorsBefore, Descriptors::describe);
         assertTrue(proxy.faults.isEmpty(), proxy.faults::toString);
         proxy.close();
     }
@@ -282,12 +291,7 @@ class EarlyDataTest {
 
     @Test
     void shouldBeKeptUntilThereIsRoomForTheConnection() {
-        startHost();
-        // One more connection may wait than the backlog's number says (unix_recvq_full).
-        assertEquals(0, Syscalls.listen(proxy.target.fd(), 0));
-        request(-1, "first");
-        request(-2, "second");
-        proxy.turnUntilIdle();
+        requestTwoWithRoomForOne();
         assertEquals(-1, peer.receive().getConnectResponse().getCookie());
         // Longer than both, so that nothing is left of them where they were received.
         peer.send(Messages.connectRequest(-3, "x".repeat(LONG_PATH)));
@@ -306,11 +310,7 @@ class EarlyDataTest {
 
     @Test
     void shouldBeDroppedWhenTheSessionEndsMeanwhile() {
-        startHost();
-        assertEquals(0, Syscalls.listen(proxy.target.fd(), 0));
-        request(-1, "first");
-        request(-2, "second");
-        proxy.turnUntilIdle();
+        requestTwoWithRoomForOne();
         session.end("by the test");
         proxy.turnUntilIdle();
         assertTrue(session.isSettled());
@@ -340,6 +340,7 @@ class EarlyDataTest {
         final OrderlyComponent component = new OrderlyComponent();
         proxy.close();
         proxy = new FuzzedProxy(false, Map.of("component", (from, name) -> component));
+        descriptorsBefore = Descriptors.count();
         startHost();
         peer.send(Messages.connectRequest(-1, "component", new byte[MAX]));
         proxy.turnUntilIdle();
@@ -391,6 +392,11 @@ class EarlyDataTest {
         session.start();
     }
 
+    private void disconnect() {
+        session.close();
+        peer.close();
+    }
+
     /** An application that has connected and written. */
     private Endpoint application(final String text) {
         return application(text.getBytes(StandardCharsets.UTF_8));
@@ -431,6 +437,16 @@ class EarlyDataTest {
         final Endpoint application = proxy.target.accept();
         proxy.turnUntilIdle();
         return application;
+    }
+
+    /** Asks for two connections to the target, of which the second has to wait. */
+    private void requestTwoWithRoomForOne() {
+        startHost();
+        // One more connection may wait than the backlog's number says (unix_recvq_full).
+        assertEquals(0, Syscalls.listen(proxy.target.fd(), 0));
+        request(-1, "first");
+        request(-2, "second");
+        proxy.turnUntilIdle();
     }
 
     private void request(final long cookie, final String early) {
