@@ -10,6 +10,8 @@ package io.vsockproxy.loop;
  */
 public abstract class EndOfTurnTask {
     private boolean queued;
+    /** The task queued after this one; null for the last. */
+    private EndOfTurnTask next;
 
     /**
      * Does the work. Must not block. If it is asked for again from here, it runs in the next turn, which then does not
@@ -17,16 +19,23 @@ public abstract class EndOfTurnTask {
      */
     protected abstract void run();
 
-    final boolean queue() {
-        if (queued) {
-            return false;
-        }
-        queued = true;
-        return true;
+    final boolean isQueued() {
+        return queued;
     }
 
-    final void runQueued() {
+    /** Queues it behind {@code previous}, or first when that is null. */
+    final void queueAfter(final EndOfTurnTask previous) {
+        queued = true;
+        if (previous != null) {
+            previous.next = this;
+        }
+    }
+
+    /** Takes it out of the queue, of which it is the first. Returns the one after it, or null. */
+    final EndOfTurnTask dequeue() {
+        final EndOfTurnTask second = next;
+        next = null;
         queued = false;
-        run();
+        return second;
     }
 }

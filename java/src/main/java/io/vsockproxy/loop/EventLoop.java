@@ -8,7 +8,6 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.PriorityQueue;
@@ -52,8 +51,9 @@ public final class EventLoop implements AutoCloseable {
     private final PriorityQueue<Timer> timers =
         new PriorityQueue<>(Comparator.comparingLong(Timer::deadlineNs));
     private final IntArrayList freeSlots = new IntArrayList();
-    private ArrayList<EndOfTurnTask> endOfTurn = new ArrayList<>();
-    private ArrayList<EndOfTurnTask> running = new ArrayList<>();
+    /** The tasks for the end of this turn: a linked queue, because there are one or two in nearly every turn. */
+    private EndOfTurnTask firstTask;
+    private EndOfTurnTask lastTask;
     private Registration[] registrations = new Registration[64];
     private int slotCount;
     private int generations;
@@ -127,8 +127,12 @@ public final class EventLoop implements AutoCloseable {
 
     /** Runs {@code task} at the end of this turn, once. */
     public void atEndOfTurn(final EndOfTurnTask task) {
-        if (task.queue()) {
-            endOfTurn.add(task);
+        if (!task.isQueued()) {
+            task.queueAfter(lastTask);
+            lastTask = task;
+            if (firstTask == null) {
+                firstTask = task;
+            }
         }
     }
 
@@ -198,7 +202,7 @@ public final class EventLoop implements AutoCloseable {
         if (thread != Thread.currentThread()) {
             thread = Thread.currentThread();
         }
-        final int count = maxWaitNs == 0 || !endOfTurn.isEmpty() || !commands.isEmpty() ? poll() : await(maxWaitNs);
+        final int count = maxWaitNs == 0 || firstTask != null || !commands.isEmpty() ? poll() : await(maxWaitNs);
         if (count < 0) {
             throw new PosixException("epoll_wait", -count);
         }
@@ -393,19 +397,22 @@ public final class EventLoop implements AutoCloseable {
     }
 
     private int runEndOfTurn() {
-        final ArrayList<EndOfTurnTask> tasks = endOfTurn;
-        endOfTurn = running;
-        running = tasks;
-        final int size = tasks.size();
-        for (int i = 0; i < size; i++) {
+        EndOfTurnTask task = firstTask;
+        // What these tasks queue runs at the end of the next turn.
+        firstTask = null;
+        lastTask = null;
+        int done = 0;
+        while (task != null) {
+            final EndOfTurnTask next = task.dequeue();
             try {
-                tasks.get(i).runQueued();
+                task.run();
             } catch (final RuntimeException e) {
                 errorHandler.onError(e);
             }
+            task = next;
+            done++;
         }
-        tasks.clear();
-        return size;
+        return done;
     }
 
     private void guarded(final Runnable task) {

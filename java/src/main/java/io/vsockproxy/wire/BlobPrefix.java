@@ -36,6 +36,8 @@ public final class BlobPrefix {
     private long bodyLength;
     private int blobOffset;
     private long blobLength;
+    /** What {@link #readVarint} has read. */
+    private long value;
 
     /** Starts out empty. */
     public BlobPrefix() {
@@ -78,32 +80,28 @@ public final class BlobPrefix {
         if (tag != DATA_TAG && tag != PREAD_RESPONSE_TAG) {
             return false;
         }
-        position++;
-
-        int end = Varint.end(base, address, position, limit);
-        if (end < 0 || Varint.get(base, address, position, end) != frameEnd - end) {
+        int end = readVarint(base, address, position + 1, limit);
+        if (end < 0 || value != frameEnd - end) {
             return false;
         }
-        position = end;
 
+        position = end;
         if (position >= limit || UnsafeApi.getByte(base, address + position) != SUBJECT_TAG) {
             return false;
         }
-        position++;
-        end = Varint.end(base, address, position, limit);
+        end = readVarint(base, address, position + 1, limit);
         if (end < 0) {
             return false;
         }
-        final long handleOrCookie = Varint.get(base, address, position, end);
-        position = end;
+        final long handleOrCookie = value;
 
+        position = end;
         final int blobTag = tag == DATA_TAG ? DATA_BLOB_TAG : PREAD_RESPONSE_BLOB_TAG;
         if (position >= limit || UnsafeApi.getByte(base, address + position) != blobTag) {
             return false;
         }
-        position++;
-        end = Varint.end(base, address, position, limit);
-        if (end < 0 || Varint.get(base, address, position, end) != frameEnd - end) {
+        end = readVarint(base, address, position + 1, limit);
+        if (end < 0 || value != frameEnd - end) {
             return false;
         }
 
@@ -113,6 +111,22 @@ public final class BlobPrefix {
         blobOffset = frameOffset + end;
         blobLength = frameEnd - end;
         return true;
+    }
+
+    /** Reads a varint into {@link #value}. Returns the position after it, or a negative number: see Varint.end. */
+    private int readVarint(final byte[] base, final long address, final int position, final int limit) {
+        if (position < limit) {
+            final byte only = UnsafeApi.getByte(base, address + position);
+            if (only >= 0) {
+                value = only;
+                return position + 1;
+            }
+        }
+        final int end = Varint.end(base, address, position, limit);
+        if (end > 0) {
+            value = Varint.get(base, address, position, end);
+        }
+        return end;
     }
 
     /** {@link Command#DATA} or {@link Command#PREAD_RESPONSE}; NONE unless the last wrap said true. */

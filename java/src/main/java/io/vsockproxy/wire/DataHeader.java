@@ -29,12 +29,6 @@ public final class DataHeader {
     private DataHeader() {
     }
 
-    /** Bytes in front of the blob of such a message, the frame's size included. Lengths must not be negative. */
-    public static int length(final long handle, final int blobLength, final int trailingLength) {
-        final int fieldsLength = Field.varintLength(handle) + Field.prefixLength(blobLength);
-        return Field.frameStartLength((long) fieldsLength + blobLength + trailingLength) + fieldsLength;
-    }
-
     /**
      * Writes the header so that it ends at {@code blobOffset}. An empty blob is left out, as proto3 does; the header
      * still ends there.
@@ -54,12 +48,9 @@ public final class DataHeader {
             throw new IllegalArgumentException(
                 "negative length: blobLength=" + blobLength + ", trailingLength=" + trailingLength);
         }
-        final int fieldsLength = Field.varintLength(handle) + Field.prefixLength(blobLength);
-        final long messageLength = (long) fieldsLength + blobLength + trailingLength;
-        final int frameOffset = blobOffset - fieldsLength - Field.frameStartLength(messageLength);
-        int position = Field.putFrameStart(buffer, frameOffset, Command.DATA, messageLength);
-        position = Field.putVarint(buffer, position, HANDLE, handle);
-        Field.putPrefix(buffer, position, BLOB, blobLength);
-        return frameOffset;
+        int start = Field.putPrefixBefore(buffer, blobOffset, BLOB, blobLength);
+        start = Field.putVarintBefore(buffer, start, HANDLE, handle);
+        return Field.putFrameStartBefore(
+            buffer, start, Command.DATA, (long) blobOffset - start + blobLength + trailingLength);
     }
 }

@@ -4,6 +4,7 @@
  */
 package io.vsockproxy.wire;
 
+import java.nio.ByteOrder;
 import org.agrona.MutableDirectBuffer;
 
 /**
@@ -65,6 +66,51 @@ final class Field {
         final MutableDirectBuffer buffer, final int offset, final int number, final long length) {
         buffer.putByte(offset, (byte) lengthDelimitedTag(number));
         return Varint.put(buffer, offset + 1, length);
+    }
+
+    /**
+     * Writes an integer field so that it ends at {@code end}; returns the offset of its tag. A 0 is left out, as
+     * proto3 does.
+     */
+    static int putVarintBefore(final MutableDirectBuffer buffer, final int end, final int number, final long value) {
+        return value == 0 ? end : putBefore(buffer, end, varintTag(number), value);
+    }
+
+    /** Writes the tag and length of bytes so that they end at {@code end}, unless there are none; returns the start. */
+    static int putPrefixBefore(final MutableDirectBuffer buffer, final int end, final int number, final long length) {
+        return length == 0 ? end : putBefore(buffer, end, lengthDelimitedTag(number), length);
+    }
+
+    /**
+     * Writes a frame's size and the tag and length of its command so that they end at {@code end}, where the command's
+     * fields begin; returns the offset of the frame's first byte.
+     */
+    static int putFrameStartBefore(
+        final MutableDirectBuffer buffer, final int end, final int command, final long messageLength) {
+        final int bodyOffset = putBefore(buffer, end, lengthDelimitedTag(command), messageLength);
+        final int frameOffset = bodyOffset - FrameDescriptor.SIZE_LENGTH;
+        FrameDescriptor.bodyLength(buffer, frameOffset, end - bodyOffset + messageLength);
+        return frameOffset;
+    }
+
+    /**
+     * A tag and a varint, with as few stores as possible. One more byte in front of them may be overwritten: whoever
+     * writes backwards writes that one later.
+     */
+    private static int putBefore(final MutableDirectBuffer buffer, final int end, final int tag, final long value) {
+        if ((value & ~0x7FL) == 0) {
+            buffer.putShort(end - 2, (short) (tag | (value << 8)), ByteOrder.LITTLE_ENDIAN);
+            return end - 2;
+        }
+        if ((value & ~0x3FFFL) == 0) {
+            final int varint = ((int) value & 0x7F) | 0x80 | (int) (value >>> 7 << 8);
+            buffer.putInt(end - 4, (tag << 8) | (varint << 16), ByteOrder.LITTLE_ENDIAN);
+            return end - 3;
+        }
+        final int start = end - 1 - Varint.length(value);
+        buffer.putByte(start, (byte) tag);
+        Varint.put(buffer, start + 1, value);
+        return start;
     }
 
     /** Bytes of a frame's size and of the tag and length of its command. */

@@ -41,12 +41,9 @@ public final class PreadResponseHeader {
         if (blobLength < 0) {
             throw new IllegalArgumentException("negative length: blobLength=" + blobLength);
         }
-        final int fieldsLength = Field.varintLength(cookie) + Field.prefixLength(blobLength);
-        final long messageLength = (long) fieldsLength + blobLength;
-        final int frameOffset = blobOffset - fieldsLength - Field.frameStartLength(messageLength);
-        int position = Field.putFrameStart(buffer, frameOffset, Command.PREAD_RESPONSE, messageLength);
-        position = Field.putVarint(buffer, position, COOKIE, cookie);
-        Field.putPrefix(buffer, position, BLOB, blobLength);
-        return frameOffset;
+        int start = Field.putPrefixBefore(buffer, blobOffset, BLOB, blobLength);
+        start = Field.putVarintBefore(buffer, start, COOKIE, cookie);
+        return Field.putFrameStartBefore(
+            buffer, start, Command.PREAD_RESPONSE, (long) blobOffset - start + blobLength);
     }
 }

@@ -50,17 +50,11 @@ public final class PwriteRequestHeader {
         if (blobLength < 0) {
             throw new IllegalArgumentException("negative length: blobLength=" + blobLength);
         }
-        final int fieldsLength = Field.varintLength(cookie)
-            + Field.varintLength(handle)
-            + Field.varintLength(fileOffset)
-            + Field.prefixLength(blobLength);
-        final long messageLength = (long) fieldsLength + blobLength;
-        final int frameOffset = blobOffset - fieldsLength - Field.frameStartLength(messageLength);
-        int position = Field.putFrameStart(buffer, frameOffset, Command.PWRITE_REQUEST, messageLength);
-        position = Field.putVarint(buffer, position, COOKIE, cookie);
-        position = Field.putVarint(buffer, position, HANDLE, handle);
-        position = Field.putVarint(buffer, position, FILE_OFFSET, fileOffset);
-        Field.putPrefix(buffer, position, BLOB, blobLength);
-        return frameOffset;
+        int start = Field.putPrefixBefore(buffer, blobOffset, BLOB, blobLength);
+        start = Field.putVarintBefore(buffer, start, FILE_OFFSET, fileOffset);
+        start = Field.putVarintBefore(buffer, start, HANDLE, handle);
+        start = Field.putVarintBefore(buffer, start, COOKIE, cookie);
+        return Field.putFrameStartBefore(
+            buffer, start, Command.PWRITE_REQUEST, (long) blobOffset - start + blobLength);
     }
 }

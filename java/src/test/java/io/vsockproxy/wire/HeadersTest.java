@@ -62,7 +62,6 @@ class HeadersTest {
     void shouldNeedNoMoreThanTheMaximum() {
         final UnsafeBuffer data = new UnsafeBuffer(new byte[DataHeader.MAX_LENGTH]);
         assertEquals(0, DataHeader.encodeBefore(data, data.capacity(), -1, Integer.MAX_VALUE, Integer.MAX_VALUE));
-        assertEquals(DataHeader.MAX_LENGTH, DataHeader.length(-1, Integer.MAX_VALUE, Integer.MAX_VALUE));
         final UnsafeBuffer pread = new UnsafeBuffer(new byte[PreadResponseHeader.MAX_LENGTH]);
         assertEquals(0, PreadResponseHeader.encodeBefore(pread, pread.capacity(), -1, Integer.MAX_VALUE));
         final UnsafeBuffer pwrite = new UnsafeBuffer(new byte[PwriteRequestHeader.MAX_LENGTH]);
@@ -82,10 +81,6 @@ class HeadersTest {
         final RandomMessages values = new RandomMessages(random);
         for (int i = 0; i < 10_000; i++) {
             final long handle = values.integer();
-            final int blobLength = random.nextInt() >>> (1 + random.nextInt(31));
-            assertEquals(
-                128 - DataHeader.length(handle, blobLength, i),
-                DataHeader.encodeBefore(buffer, 128, handle, blobLength, i));
             final UnsafeBuffer path = new UnsafeBuffer(new byte[random.nextInt(150)]);
             final int earlyLength = random.nextInt(1 + ConnectRequestHeader.MAX_EARLY_LENGTH);
             assertEquals(
