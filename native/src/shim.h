@@ -17,7 +17,7 @@
 
 /* Raised whenever a signature in Syscalls, or the meaning of one, changes; NativeLibrary expects the same number. */
 #ifndef VP_ABI_VERSION
-#define VP_ABI_VERSION 2
+#define VP_ABI_VERSION 3
 #endif
 
 /* Java passes addresses and offsets as 64 bits, and the system calls below take them in one register. */

@@ -6,12 +6,15 @@ package io.vsockproxy;
 
 import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Registration;
 import io.vsockproxy.loop.Timer;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.DescriptorReserve;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SocketAddress;
+import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.socket.SocketConnector;
 import io.vsockproxy.socket.SocketListener;
 import java.lang.System.Logger;
@@ -40,6 +43,8 @@ final class DescriptorSocket implements AutoCloseable {
     private SocketConnector connector;
     /** A connection that was accepted before the link it belongs to; or null. */
     private OwnedFd waiting;
+    /** Tells when the guest gives that connection up, which nobody else would notice. */
+    private Registration waitingEnd;
     private DescriptorChannel channel;
     private boolean failing;
 
@@ -70,9 +75,14 @@ final class DescriptorSocket implements AutoCloseable {
     /** The connection for a new session, which owns it. It may get its socket later. */
     DescriptorChannel open(final String sessionName) {
         channel = new DescriptorChannel(loop, sessionName, timeoutNs);
+        if (isAbandoned()) {
+            dropWaiting();
+        }
         if (waiting != null) {
-            channel.attach(waiting);
+            final OwnedFd socket = waiting;
+            stopWatching();
             waiting = null;
+            channel.attach(socket);
         } else if (listener == null) {
             CloseHelper.close(connector);
             failing = false;
@@ -88,7 +98,8 @@ final class DescriptorSocket implements AutoCloseable {
 
     @Override
     public void close() {
-        CloseHelper.closeAll(connector, listener, address, waiting);
+        CloseHelper.closeAll(connector, listener, address);
+        dropWaiting();
         loop.cancel(reconnect);
     }
 
@@ -97,9 +108,38 @@ final class DescriptorSocket implements AutoCloseable {
             channel.attach(socket);
         } else {
             // The guest already has a new link, which this side has yet to accept.
-            CloseHelper.close(waiting);
+            dropWaiting();
             waiting = socket;
+            watchWaiting();
         }
+    }
+
+    private void watchWaiting() {
+        try {
+            waitingEnd = loop.register(waiting.fd(), Constants.EPOLLRDHUP, events -> dropWaiting());
+        } catch (final PosixException e) {
+            LOGGER.log(Level.WARNING, "{0}: {1}", path, e.getMessage());
+            dropWaiting();
+        }
+    }
+
+    /** Whether the guest has given up the waiting connection, even if this turn has yet to tell. */
+    private boolean isAbandoned() {
+        return waiting != null
+            && (Syscalls.poll(waiting.fd(), Constants.EPOLLRDHUP) & (Constants.EPOLLRDHUP | Constants.EPOLLHUP)) != 0;
+    }
+
+    private void stopWatching() {
+        if (waitingEnd != null) {
+            waitingEnd.cancel();
+            waitingEnd = null;
+        }
+    }
+
+    private void dropWaiting() {
+        stopWatching();
+        CloseHelper.close(waiting);
+        waiting = null;
     }
 
     private void connect() {

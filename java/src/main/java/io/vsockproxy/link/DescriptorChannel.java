@@ -236,7 +236,7 @@ public final class DescriptorChannel implements AutoCloseable {
                 registration.enable(Constants.EPOLLOUT);
                 return;
             }
-            if (result == -Errno.ETOOMANYREFS) {
+            if (Errno.isShortage(-result)) {
                 registration.disable(Constants.EPOLLOUT);
                 loop.schedule(retry, RETRY_NS);
                 return;

@@ -252,7 +252,7 @@ public final class Link implements AutoCloseable {
         if (received <= 0) {
             onNothingReceived(received);
         } else if (carriesDescriptors && (control.count() > 0 || control.isTruncated()) && !descriptors.add(control)) {
-            onNothingReceived(-Errno.ETOOMANYREFS);
+            end(Errno.ETOOMANYREFS);
         } else {
             bytesReceived += received;
             inbound.received(received);
@@ -293,10 +293,14 @@ public final class Link implements AutoCloseable {
             registration.disable(Constants.EPOLLIN);
             handler.onInputEnded();
             flush();
-        } else if (result != -Errno.EAGAIN) {
-            registration.cancel();
-            handler.onEnded(-result);
+        } else if (result != -Errno.EAGAIN && !Errno.isShortage(-result)) {
+            end(-result);
         }
+    }
+
+    private void end(final int errno) {
+        registration.cancel();
+        handler.onEnded(errno);
     }
 
     private void closeInboundPipe() {
@@ -308,8 +312,7 @@ public final class Link implements AutoCloseable {
 
     private void onFlushed() {
         if (inputEnded) {
-            registration.cancel();
-            handler.onEnded(writeError);
+            end(writeError);
         } else if (outputEnding) {
             outputEnding = false;
             Syscalls.shutdown(socket.fd(), Constants.SHUT_WR);
@@ -323,8 +326,7 @@ public final class Link implements AutoCloseable {
         final int result = writeFailed ? discard() : outbound.flush(socket.fd());
         if (result == -Errno.EAGAIN) {
             registration.enable(Constants.EPOLLOUT);
-        } else if (result == -Errno.ETOOMANYREFS) {
-            // Too many descriptors of this user are in flight, and nothing tells when there are fewer.
+        } else if (Errno.isShortage(-result)) {
             registration.disable(Constants.EPOLLOUT);
             loop.schedule(retry, RETRY_NS);
         } else if (result < 0) {

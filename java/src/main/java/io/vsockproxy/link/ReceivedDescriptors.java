@@ -6,7 +6,7 @@ package io.vsockproxy.link;
 
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Syscalls;
-import org.agrona.collections.IntArrayList;
+import org.agrona.collections.IntArrayQueue;
 
 /**
  * Descriptors that have arrived on a unix-socket link and wait, in order, for the frames that list them.
@@ -24,8 +24,7 @@ public final class ReceivedDescriptors implements AutoCloseable {
     /** If more than this are waiting, the peer is sending descriptors that no frame lists. */
     private static final int MAX_WAITING = 4 * ControlData.MAX_DESCRIPTORS;
 
-    private final IntArrayList queue = new IntArrayList();
-    private int head;
+    private final IntArrayQueue queue = new IntArrayQueue(NONE);
 
     /**
      * Takes ownership of the descriptors of one receive.
@@ -39,12 +38,12 @@ public final class ReceivedDescriptors implements AutoCloseable {
         }
         if (control.isTruncated()) {
             control.closeAll();
-            queue.addInt(LOST);
+            queue.offerInt(LOST);
             return true;
         }
         final int count = control.count();
         for (int i = 0; i < count; i++) {
-            queue.addInt(control.descriptor(i));
+            queue.offerInt(control.descriptor(i));
         }
         control.clear();
         return true;
@@ -52,20 +51,12 @@ public final class ReceivedDescriptors implements AutoCloseable {
 
     /** How many are waiting. */
     public int size() {
-        return queue.size() - head;
+        return queue.size();
     }
 
     /** The next descriptor, which the caller then owns; or {@link #NONE}, or {@link #LOST}. */
     public int take() {
-        if (size() == 0) {
-            return NONE;
-        }
-        final int descriptor = queue.getInt(head++);
-        if (size() == 0) {
-            queue.clear();
-            head = 0;
-        }
-        return descriptor;
+        return queue.pollInt();
     }
 
     @Override

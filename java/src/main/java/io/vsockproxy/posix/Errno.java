@@ -50,6 +50,8 @@ public final class Errno {
     public static final int EBUSY = Constants.of("EBUSY");
     public static final int ENOTDIR = Constants.of("ENOTDIR");
     public static final int ENOTTY = Constants.of("ENOTTY");
+    public static final int ENONET = Constants.of("ENONET");
+    public static final int ENOPROTOOPT = Constants.of("ENOPROTOOPT");
     public static final int ENETDOWN = Constants.of("ENETDOWN");
     public static final int ENETUNREACH = Constants.of("ENETUNREACH");
     public static final int EHOSTDOWN = Constants.of("EHOSTDOWN");
@@ -97,12 +99,22 @@ public final class Errno {
         Map.entry(EBUSY, "EBUSY"),
         Map.entry(ENOTDIR, "ENOTDIR"),
         Map.entry(ENOTTY, "ENOTTY"),
+        Map.entry(ENONET, "ENONET"),
+        Map.entry(ENOPROTOOPT, "ENOPROTOOPT"),
         Map.entry(ENETDOWN, "ENETDOWN"),
         Map.entry(ENETUNREACH, "ENETUNREACH"),
         Map.entry(EHOSTDOWN, "EHOSTDOWN"),
         Map.entry(EHOSTUNREACH, "EHOSTUNREACH"));
 
     private Errno() {
+    }
+
+    /**
+     * Whether an error of a socket's send says that the kernel is short of something that nothing will tell it has
+     * again: descriptors in flight (ETOOMANYREFS) or memory. Such a call is to be repeated after a while.
+     */
+    public static boolean isShortage(final int errno) {
+        return errno == ETOOMANYREFS || errno == ENOBUFS || errno == ENOMEM;
     }
 
     /** Whether a call's result is an error rather than a count, a descriptor or an address. */

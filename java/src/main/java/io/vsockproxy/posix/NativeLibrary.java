@@ -27,7 +27,7 @@ final class NativeLibrary {
     static final String TMPDIR_PROPERTY = "vsockproxy.native.tmpdir";
 
     /** The version of the shim that {@link Syscalls} needs: raised whenever a signature or its meaning changes. */
-    static final int ABI_VERSION = 2;
+    static final int ABI_VERSION = 3;
 
     /** The jar's name in a pom. */
     static final String ARTIFACT = "io.vsockproxy:vsock-proxy";

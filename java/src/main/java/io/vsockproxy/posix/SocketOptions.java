@@ -8,6 +8,8 @@ package io.vsockproxy.posix;
  * Socket options with an {@code int} value, through memory of its own. One thread.
  */
 public final class SocketOptions implements AutoCloseable {
+    /** In bytes, what the kernel needs for a packet besides its bytes; more than enough. */
+    private static final int PACKET_OVERHEAD = 4096;
     private static final int VALUE_OFFSET = 0;
     private static final int LENGTH_OFFSET = Long.BYTES;
 
@@ -41,8 +43,12 @@ public final class SocketOptions implements AutoCloseable {
     public static boolean raiseSendBuffer(final int fd, final int length) {
         try (SocketOptions options = new SocketOptions()) {
             final int before = options.get(fd, Constants.SO_SNDBUF);
+            final int wanted = length + PACKET_OVERHEAD;
             // The kernel doubles what it is given, for its own overhead.
-            options.set(fd, Constants.SO_SNDBUF, length + 4096);
+            if (before >= 2 * wanted) {
+                return false;
+            }
+            options.set(fd, Constants.SO_SNDBUF, wanted);
             return options.get(fd, Constants.SO_SNDBUF) > before;
         }
     }

@@ -96,6 +96,10 @@ public final class SocketListener implements AutoCloseable {
     }
 
     private void accept() {
+        if ((registration.interest() & Constants.EPOLLIN) == 0) {
+            // Paused by an earlier event of this turn.
+            return;
+        }
         final int result = Syscalls.accept4(socket.fd(), 0, 0, Constants.SOCK_CLOEXEC | Constants.SOCK_NONBLOCK);
         if (result >= 0 && reserve.isSpare(result)) {
             parked = OwnedFd.of(result);

@@ -342,8 +342,8 @@ public final class SocketStream extends DescriptorStream {
      */
     private int sendAgain(final int result, final int pieces, final int length, final int[] riding) {
         int sent = result;
-        if ((sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length))
-            || isLossOnTheNetwork(-sent)) {
+        if (isLossOnTheNetwork(-sent)
+            || (sent == -Errno.EMSGSIZE && SocketOptions.raiseSendBuffer(descriptor.fd(), length))) {
             sent = commons.send(descriptor.fd(), pieces, SEND_FLAGS, riding);
         }
         // As on the network: what nobody receives is lost.
@@ -351,20 +351,22 @@ public final class SocketStream extends DescriptorStream {
     }
 
     /**
-     * Whether an error only says that a packet, this one or an earlier one, was lost for want of a receiver, of a way
-     * to it, or of a firewall's permission (udp(7), ip(7)). The sender of such packets must expect that, and the next
-     * may be received.
+     * Whether an error only says that a packet, this one or an earlier one, was lost: for want of a receiver, of a way
+     * to it, or of a firewall's permission, or because it was too long for the way (udp(7), ip(7), icmp_err_convert in
+     * the kernel's net/ipv4/icmp.c). The sender of such packets must expect that, and the next may be received.
      */
     private boolean isLossOnTheNetwork(final int errno) {
         if (kind() != StreamKind.SOCKET_DGRAM || origin.isUnixFamily()) {
             return false;
         }
         return errno == Errno.ECONNREFUSED || errno == Errno.EHOSTUNREACH || errno == Errno.ENETUNREACH
-            || errno == Errno.EHOSTDOWN || errno == Errno.ENETDOWN || errno == Errno.EPERM || errno == Errno.EACCES;
+            || errno == Errno.EHOSTDOWN || errno == Errno.ENETDOWN || errno == Errno.ENONET
+            || errno == Errno.EPERM || errno == Errno.EACCES || errno == Errno.EMSGSIZE || errno == Errno.EPROTO
+            || errno == Errno.ENOPROTOOPT || errno == Errno.EOPNOTSUPP || errno == Errno.ENOBUFS;
     }
 
     private static boolean mayPass(final int errno) {
-        return errno == Errno.EAGAIN || errno == Errno.ETOOMANYREFS;
+        return errno == Errno.EAGAIN || Errno.isShortage(errno);
     }
 
     /**

@@ -192,6 +192,23 @@ class DescriptorSocketTest {
         assertEquals(1, value(application.receive().only()));
     }
 
+    @Test
+    void shouldServeTheNextGuestAfterOneThatWasRefusedAndHadConnectedBesideItsLinkToo() {
+        final RawPeer refused = closing(RawPeer.guestOf(TestLink.in(directory)));
+        final Endpoint refusedBeside = closing(Endpoint.connect(socket()));
+        refused.expectEnd();
+        refusedBeside.close();
+        guest.close();
+        beside.awaitHangUp();
+        guest = closing(RawPeer.guestOf(TestLink.in(directory)));
+        final long handle = connect();
+        final Endpoint application = accepted();
+        final Endpoint nextBeside = closing(Endpoint.connect(socket()));
+        nextBeside.send("!", events(1)[0]);
+        guest.send(Messages.data(handle, "x", transportable(-10)));
+        assertEquals(1, value(application.receive().only()));
+    }
+
     private Path socket() {
         return directory.resolve("descriptors");
     }

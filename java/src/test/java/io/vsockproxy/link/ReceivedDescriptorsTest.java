@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
 import io.vsockproxy.posix.Descriptors;
@@ -16,11 +17,16 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.Await;
+import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ReceivedDescriptorsTest {
+    private static final int MANY = 1_000_000;
+    /** A number that no descriptor has: these are only counted. */
+    private static final int UNUSED = Integer.MAX_VALUE;
+
     private int descriptorsBefore;
     private Memory memory;
     private ControlData control;
@@ -58,6 +64,20 @@ class ReceivedDescriptorsTest {
     }
 
     @Test
+    void shouldTakeNoMoreMemoryHoweverManyPassThroughWhileOneAlwaysWaits() {
+        final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        passThrough(1);
+        final long before = threads.getCurrentThreadAllocatedBytes();
+        passThrough(MANY);
+        final long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+        // Less than a byte for each: the measurement itself allocates a little.
+        assertTrue(allocated < MANY, () -> "allocated bytes: " + allocated);
+        assertEquals(2, received.size());
+        received.take();
+        received.take();
+    }
+
+    @Test
     void shouldMarkWhereDescriptorsWereLostAndCloseTheOthersOfThatMessage() {
         final int[] before = arrive(1, false);
         arrive(3, true);
@@ -91,6 +111,17 @@ class ReceivedDescriptorsTest {
     }
 
     /** Puts fresh descriptors where a receive would have. */
+    /** Adds one more than it takes. */
+    private void passThrough(final int count) {
+        control.add(UNUSED);
+        assertTrue(received.add(control));
+        for (int i = 0; i < count; i++) {
+            control.add(UNUSED);
+            assertTrue(received.add(control));
+            assertEquals(UNUSED, received.take());
+        }
+    }
+
     private int[] put(final int count, final boolean truncated) {
         final int[] descriptors = new int[count];
         for (int i = 0; i < count; i++) {

@@ -13,6 +13,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.google.protobuf.ByteString;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.SocketOptions;
+import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.proto.Close.Notice;
 import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
@@ -35,6 +38,7 @@ import org.junit.jupiter.api.Timeout;
 class ErrorQueueTest {
     private static final int WINDOW = 64 << 10;
     private static final int LONG = 50_000;
+    private static final int TOO_LONG_FOR_UDP = 66_000;
     private static final int MANY = 30;
 
     private FuzzedProxy proxy;
@@ -89,6 +93,24 @@ class ErrorQueueTest {
                 assertEquals("in " + i, data().toStringUtf8());
             }
         }
+    }
+
+    @Test
+    void shouldLoseADatagramThatIsTooLongForUdpAndCarryTheNext() {
+        final Endpoint[] pair = InetSockets.datagramPair();
+        final int roomBefore = sendBuffer(pair[0]);
+        // The application keeps a copy of its own.
+        final Endpoint own = Endpoint.of(
+            PosixException.check(Syscalls.fcntl(pair[0].fd(), Constants.F_DUPFD_CLOEXEC, 0), "fcntl"), "a copy");
+        pass(pair);
+        assertEquals(-Errno.EMSGSIZE, own.trySend(new byte[TOO_LONG_FOR_UDP], 0, TOO_LONG_FOR_UDP));
+        peer.send(Messages.data(handle, new byte[TOO_LONG_FOR_UDP]));
+        proxy.turnUntilIdle();
+        peer.send(Messages.data(handle, "the next"));
+        proxy.turnUntil(remote::isReadable, () -> "the next packet");
+        assertEquals("the next", remote.receive().text());
+        assertEquals(roomBefore, sendBuffer(own));
+        own.close();
     }
 
     @Test
@@ -166,6 +188,12 @@ class ErrorQueueTest {
         pair[0].close();
         proxy.turnUntilIdle();
         handle = peer.receive().getData().getTransferredFd(0).getHandle();
+    }
+
+    private static int sendBuffer(final Endpoint socket) {
+        try (SocketOptions options = new SocketOptions()) {
+            return options.get(socket.fd(), Constants.SO_SNDBUF);
+        }
     }
 
     private ByteString data() {
