@@ -46,6 +46,9 @@ final class Connects implements AutoCloseable {
 
         /** The peer has not connected, or cannot be asked. */
         void onRefused(int errno);
+
+        /** Whether the local end is a descriptor of this process. */
+        boolean hasDescriptor();
     }
 
     private final SessionResources resources;
@@ -212,9 +215,15 @@ final class Connects implements AutoCloseable {
             + (bytes.length < length ? "..." : "");
     }
 
-    /** How many connections are being made, in both directions. */
-    int size() {
-        return requested.size() + attempts.size();
+    /** How many descriptors the connections have that are being made, in both directions. */
+    int descriptorCount() {
+        int count = attempts.size();
+        for (final Waiting waiting : requested.values()) {
+            if (waiting.hasDescriptor()) {
+                count++;
+            }
+        }
+        return count;
     }
 
     /** Whether no connection is being made. */
@@ -341,6 +350,11 @@ final class Connects implements AutoCloseable {
             }
             accepted.close();
         }
+
+        @Override
+        public boolean hasDescriptor() {
+            return true;
+        }
     }
 
     /** A component. */
@@ -360,6 +374,11 @@ final class Connects implements AutoCloseable {
         @Override
         public void onRefused(final int errno) {
             resources.channels().call(() -> component.onConnectFailed(errno));
+        }
+
+        @Override
+        public boolean hasDescriptor() {
+            return false;
         }
     }
 

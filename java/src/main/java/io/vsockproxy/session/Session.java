@@ -172,7 +172,7 @@ public final class Session implements LinkHandler, StreamHandler {
             values.add(CounterId.STREAM_HANDLES, streams.size());
             files.addTo(values);
             values.add(CounterId.REMOTE_FILE_HANDLES, receivedFiles.size());
-            values.add(CounterId.CONNECT_DESCRIPTORS, connects.size());
+            values.add(CounterId.CONNECT_DESCRIPTORS, connects.descriptorCount());
             values.add(CounterId.RECEIVED_DESCRIPTORS, link.descriptors().size());
             values.add(CounterId.OUTGOING_DESCRIPTORS, link.outbound().descriptorCount());
             values.add(CounterId.OUTGOING_BYTES, link.outbound().pendingBytes());
