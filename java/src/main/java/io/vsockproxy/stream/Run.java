@@ -4,10 +4,6 @@
  */
 package io.vsockproxy.stream;
 
-import io.vsockproxy.posix.ControlData;
-import io.vsockproxy.posix.Syscalls;
-import java.util.Arrays;
-
 /**
  * Bytes in an {@link OutputQueue} that must not be joined with their neighbours, and the descriptors attached to the
  * first of them. Reused: {@link ChunkPool} keeps those that are in no queue.
@@ -26,14 +22,8 @@ final class Run {
 
     /** Attaches descriptors that came without a byte to this run's first byte, in front of its own. Takes ownership. */
     void ride(final int[] earlier) {
-        if (earlier.length + descriptors.length > ControlData.MAX_DESCRIPTORS) {
-            closeAll(earlier);
-        } else {
-            descriptorCount += earlier.length;
-            final int[] all = Arrays.copyOf(earlier, earlier.length + descriptors.length);
-            System.arraycopy(descriptors, 0, all, earlier.length, descriptors.length);
-            descriptors = all;
-        }
+        descriptors = RidingDescriptors.join(earlier, descriptors);
+        descriptorCount = descriptors.length;
     }
 
     /** Whether its descriptors are all there. */
@@ -47,14 +37,8 @@ final class Run {
 
     /** Closes its descriptors, which have been sent or never will be. */
     void closeDescriptors() {
-        closeAll(descriptors);
+        Stream.closeAll(descriptors);
         descriptors = NO_DESCRIPTORS;
         descriptorCount = 0;
-    }
-
-    private static void closeAll(final int[] descriptors) {
-        for (final int descriptor : descriptors) {
-            Syscalls.close(descriptor);
-        }
     }
 }

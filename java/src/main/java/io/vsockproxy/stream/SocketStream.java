@@ -13,7 +13,6 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
-import java.util.Arrays;
 import org.agrona.DirectBuffer;
 
 /**
@@ -534,13 +533,6 @@ public final class SocketStream extends DescriptorStream {
         }
         final int[] held = heldDescriptors;
         hold(NO_DESCRIPTORS);
-        final int total = held.length + descriptors.length;
-        if (total > ControlData.MAX_DESCRIPTORS) {
-            closeAll(descriptors);
-            return held;
-        }
-        final int[] all = Arrays.copyOf(held, total);
-        System.arraycopy(descriptors, 0, all, held.length, descriptors.length);
-        return all;
+        return RidingDescriptors.join(held, descriptors);
     }
 }
