@@ -24,8 +24,8 @@ public interface EngineAgent extends Agent {
     void onStart();
 
     /**
-     * One turn that never blocks: deals with whatever is ready, and returns how many events, commands and timers that
-     * was.
+     * One turn that never blocks: deals with whatever is ready, and returns how many events, commands, timers and tasks
+     * for the end of a turn that was.
      */
     @Override
     int doWork();
@@ -35,7 +35,7 @@ public interface EngineAgent extends Agent {
      *
      * @param maxWaitNs the longest wait, in ns; 0 does not wait, a negative one has no limit. {@link VsockProxy#wakeUp}
      *                  ends the wait.
-     * @return how many events, commands and timers were dealt with.
+     * @return how many events, commands, timers and tasks for the end of a turn were dealt with.
      */
     int doWork(long maxWaitNs);
 

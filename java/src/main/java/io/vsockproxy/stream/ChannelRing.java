@@ -21,8 +21,8 @@ import org.agrona.concurrent.ringbuffer.RingBufferDescriptor;
  * Other threads' messages on their way to a {@link ChannelStream}. A record consists of the length of its message and
  * the message, so that a claim may be committed with fewer bytes than were claimed.
  *
- * <p>Any thread, except {@link #drain}, {@link #outputEnded} and {@link #closed}, which only the loop's thread may
- * call.
+ * <p>Any thread, except {@link #drain}, {@link #onMessage}, {@link #outputEnded} and {@link #closed}, which only the
+ * loop's thread may call.
  */
 final class ChannelRing implements ChannelSender, ChannelClaim.Owner, ControlledMessageHandler {
     static final OwnedFd[] NO_DESCRIPTORS = {};

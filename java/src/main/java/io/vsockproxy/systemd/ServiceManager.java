@@ -42,8 +42,8 @@ public final class ServiceManager implements AutoCloseable {
     }
 
     /**
-     * The manager that the environment names, or an object that does nothing when it names none. The caller must close
-     * it.
+     * The manager that the environment names, or an object that does nothing when it names none. It must not be closed
+     * before its last use on any thread; a process that tells its manager about itself until its end leaves it open.
      *
      * @param environment System.getenv().
      * @param pid         this process's id: variables that are meant for another process are ignored.
