@@ -20,8 +20,6 @@ final class ContextChecks {
     private static final int MAX_WORKER_THREADS = 1024;
     private static final int MAX_SESSIONS = 65_536;
     private static final long MAX_SPIN_NS = TimeUnit.SECONDS.toNanos(1);
-    /** A year: far below where sums of such times would overflow. */
-    private static final long MAX_TIME_NS = TimeUnit.DAYS.toNanos(365);
 
     private ContextChecks() {
     }
@@ -45,8 +43,8 @@ final class ContextChecks {
             throw new IllegalArgumentException("role=" + role + ", address=" + address + ": both are needed");
         }
         if (role == Role.GUEST && !address.isConnectable()) {
-            throw new IllegalArgumentException(
-                "address '" + address + "' has no CID to connect to; the host's is 2: vsock:2:PORT");
+            throw new IllegalArgumentException("address '" + address
+                + "' has no CID to connect to; the host's is 2: vsock:2:" + Integer.toUnsignedString(address.port()));
         }
         if (context.guests() != null && (role != Role.HOST || address.isUnix())) {
             throw new IllegalArgumentException(
@@ -69,8 +67,8 @@ final class ContextChecks {
         check("maxSessions", context.maxSessions(), 1, MAX_SESSIONS);
         check("cpu", context.cpu(), VsockProxy.ANY_CPU, Integer.MAX_VALUE);
         check("spinLimitNs", context.spinLimitNs(), 0, MAX_SPIN_NS);
-        check("livenessIntervalNs", context.livenessIntervalNs(), 0, MAX_TIME_NS);
-        check("drainTimeoutNs", context.drainTimeoutNs(), 0, MAX_TIME_NS);
+        check("livenessIntervalNs", context.livenessIntervalNs(), 0, SessionLimits.MAX_TIMEOUT_NS);
+        check("drainTimeoutNs", context.drainTimeoutNs(), 0, SessionLimits.MAX_TIMEOUT_NS);
         check("vsockBufferLength", context.vsockBufferLength(), MIN_VSOCK_BUFFER_LENGTH, MAX_VSOCK_BUFFER_LENGTH);
     }
 

@@ -53,8 +53,16 @@ public record Forward(String local, String remote, int cid) {
         final String local = text.substring(0, separator);
         final Matcher ofGuest = OF_GUEST.matcher(text.substring(separator + 1));
         return ofGuest.matches()
-            ? new Forward(local, ofGuest.group(2), LinkAddress.guestCid("forward '" + text + "': ", ofGuest.group(1)))
+            ? new Forward(local, ofGuest.group(2), cid(text, ofGuest.group(1)))
             : new Forward(local, text.substring(separator + 1));
+    }
+
+    private static int cid(final String text, final String digits) {
+        try {
+            return LinkAddress.guestCid(digits);
+        } catch (final IllegalArgumentException e) {
+            throw new IllegalArgumentException("forward '" + text + "': " + e.getMessage(), e);
+        }
     }
 
     @Override

@@ -73,11 +73,10 @@ public record LinkAddress(String path, int cid, int port) {
     /**
      * Parses a guest's context identifier.
      *
-     * @param where how the message of the exception begins.
      * @return the CID, unsigned; never {@link #ANY_CID}, which no guest can have.
      * @throws IllegalArgumentException when it is not a number in that range.
      */
-    public static int guestCid(final String where, final String digits) {
+    public static int guestCid(final String digits) {
         try {
             final long cid = Long.parseLong(digits);
             if (cid >= 0 && cid < MAX_UNSIGNED) {
@@ -86,8 +85,7 @@ public record LinkAddress(String path, int cid, int port) {
         } catch (final NumberFormatException e) {
             // Said below, with the numbers.
         }
-        throw new IllegalArgumentException(
-            where + "CID '" + digits + "' is not a number from 0 to " + (MAX_UNSIGNED - 1));
+        throw new IllegalArgumentException("CID '" + digits + "' is not a number from 0 to " + (MAX_UNSIGNED - 1));
     }
 
     /** Whether this is the address of a unix socket. */

@@ -44,18 +44,25 @@ final class GuestFile {
             if (line.isEmpty() || line.startsWith("#")) {
                 continue;
             }
-            // The path is the whole rest of the line: it may contain spaces.
-            final String[] words = line.split("\\s+", 2);
-            final String where = "guest file " + file + ", line " + (i + 1) + ": ";
-            final List<String> paths =
-                pathsByCid.computeIfAbsent(LinkAddress.guestCid(where, words[0]), cid -> new ArrayList<>());
-            if (words.length == 2) {
-                if (!words[1].startsWith("/") && !words[1].startsWith("@")) {
-                    throw new IllegalArgumentException(
-                        where + "'" + words[1] + "' is neither an absolute path nor an @NAME");
-                }
-                paths.add(words[1]);
+            try {
+                add(line, pathsByCid);
+            } catch (final IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                    "guest file " + file + ", line " + (i + 1) + ": " + e.getMessage(), e);
             }
+        }
+    }
+
+    private static void add(final String line, final Map<Integer, List<String>> pathsByCid) {
+        // The path is the whole rest of the line: it may contain spaces.
+        final String[] words = line.split("\\s+", 2);
+        final List<String> paths =
+            pathsByCid.computeIfAbsent(LinkAddress.guestCid(words[0]), cid -> new ArrayList<>());
+        if (words.length == 2) {
+            if (!words[1].startsWith("/") && !words[1].startsWith("@")) {
+                throw new IllegalArgumentException("'" + words[1] + "' is neither an absolute path nor an @NAME");
+            }
+            paths.add(words[1]);
         }
     }
 }

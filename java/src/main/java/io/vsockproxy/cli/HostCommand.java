@@ -77,7 +77,7 @@ final class HostCommand extends ProxyCommand {
     private Map<Integer, List<String>> guests() {
         final Map<Integer, List<String>> pathsByCid = new HashMap<>();
         for (final String cid : allowedCids) {
-            pathsByCid.put(LinkAddress.guestCid("", cid), new ArrayList<>());
+            pathsByCid.put(LinkAddress.guestCid(cid), new ArrayList<>());
         }
         if (guestFile != null) {
             GuestFile.read(guestFile, pathsByCid);

@@ -233,10 +233,6 @@ abstract class ProxyCommand implements Callable<Integer> {
             final VsockProxy.Context context = new VsockProxy.Context()
                 .role(role())
                 .address(LinkAddress.parse(address()));
-            if (role() == Role.GUEST && !context.address().isConnectable()) {
-                throw new IllegalArgumentException("address '" + address() + "' has no CID to connect to; "
-                    + "the host's is 2: vsock:2:" + Integer.toUnsignedString(context.address().port()));
-            }
             allowedPaths.forEach(context::allowConnect);
             configure(context);
             forwards.stream().map(Forward::parse).forEach(context::forward);

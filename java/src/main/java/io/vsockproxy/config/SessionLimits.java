@@ -11,31 +11,35 @@ import java.util.concurrent.TimeUnit;
  * What one peer may use up, and how long things may take. Lengths are in bytes, times in nanoseconds. To change some of
  * the {@link #DEFAULTS}, use {@link #toBuilder}.
  *
- * @param maxFrameLength          a larger frame ends the session; a proxy needs at least {@link #MIN_FRAME_LENGTH}.
- * @param maxHandles              descriptors and connections open at once. A further connection is refused; a further
- *                                descriptor is refused and closes the stream it came on.
- * @param maxDescriptorsPerFrame  a frame with more ends the session.
- * @param maxPendingConnects      connection attempts under way at once, in each direction; a further one is answered
- *                                with EAGAIN.
- * @param maxPendingFileRequests  unanswered file requests, in each direction; a further one is answered with EAGAIN.
- * @param maxPendingFileWriteLength bytes of pwrites that wait for a disk here; a pwrite beyond them is answered with
- *                                  EAGAIN.
- * @param maxFileReadLength       a longer pread is shortened to this.
- * @param maxStreamQueueLength    bytes that may wait for one local reader before the link is no longer read. A packet
- *                                counts 64 bytes more than it has, a descriptor 4 KiB.
- * @param maxSessionQueueLength   bytes, counted likewise, that may wait for all local readers before the link is no
- *                                longer read.
- * @param maxDescriptorsInFlight  received descriptors that may wait for local readers, with the bytes they came with; a
- *                                message beyond them is not read from the link until some have been taken.
- * @param stallTimeoutNs          how long the link may go unread before a stream whose local reader has taken nothing
- *                                for as long is closed: the one with too much queued, or else the one that has been
- *                                slow for longest.
- * @param lingerTimeoutNs         how long a closed stream waits for a local reader that takes nothing, before what it
- *                                has left is dropped.
- * @param connectTimeoutNs        how long connecting to a local socket may take.
- * @param inboundWindowLength     length of the inbound buffer in normal operation; a longer frame makes it grow.
- * @param outboundLength          length of the outbound ring, a power of two; local sources fill at most half of it.
- * @param readLength              the most that is read from a local stream at once.
+ * @param maxFrameLength          1 KiB to 1 GiB: a larger frame ends the session; a proxy needs at least
+ *                                {@link #MIN_FRAME_LENGTH}.
+ * @param maxHandles              1 to 2^24: descriptors and connections open at once. A further connection is refused;
+ *                                a further descriptor is refused and closes the stream it came on.
+ * @param maxDescriptorsPerFrame  0 to 253: a frame with more ends the session.
+ * @param maxPendingConnects      1 to 2^20: connection attempts under way at once, in each direction; a further one is
+ *                                answered with EAGAIN.
+ * @param maxPendingFileRequests  1 to 2^20: unanswered file requests, in each direction; a further one is answered with
+ *                                EAGAIN.
+ * @param maxPendingFileWriteLength 1 byte to 1 TiB: bytes of pwrites that wait for a disk here; a pwrite beyond them is
+ *                                  answered with EAGAIN.
+ * @param maxFileReadLength       1 byte to 1 GiB: a longer pread is shortened to this.
+ * @param maxStreamQueueLength    1 byte to 1 GiB: bytes that may wait for one local reader before the link is no longer
+ *                                read. A packet counts 64 bytes more than it has, a descriptor 4 KiB.
+ * @param maxSessionQueueLength   1 byte to 1 TiB: bytes, counted likewise, that may wait for all local readers before
+ *                                the link is no longer read.
+ * @param maxDescriptorsInFlight  1 to 2^20: received descriptors that may wait for local readers, with the bytes they
+ *                                came with; a message beyond them is not read from the link until some have been taken.
+ * @param stallTimeoutNs          1 ns to {@link #MAX_TIMEOUT_NS}: how long the link may go unread before a stream whose
+ *                                local reader has taken nothing for as long is closed: the one with too much queued, or
+ *                                else the one that has been slow for longest.
+ * @param lingerTimeoutNs         1 ns to {@link #MAX_TIMEOUT_NS}: how long a closed stream waits for a local reader
+ *                                that takes nothing, before what it has left is dropped.
+ * @param connectTimeoutNs        1 ns to {@link #MAX_TIMEOUT_NS}: how long connecting to a local socket may take.
+ * @param inboundWindowLength     4 KiB to 256 MiB: length of the inbound buffer in normal operation; a longer frame
+ *                                makes it grow.
+ * @param outboundLength          256 KiB to 1 GiB: length of the outbound ring, a power of two; local sources fill at
+ *                                most half of it.
+ * @param readLength              1 byte to 1 GiB: the most that is read from a local stream at once.
  */
 public record SessionLimits(
     int maxFrameLength,
@@ -55,8 +59,8 @@ public record SessionLimits(
     int outboundLength,
     int readLength) {
 
-    /** A year: far below where sums of such times would overflow. */
-    static final long MAX_TIMEOUT_NS = TimeUnit.DAYS.toNanos(365);
+    /** The longest of all timeouts and intervals, in ns: a year, far below where sums of such times would overflow. */
+    public static final long MAX_TIMEOUT_NS = TimeUnit.DAYS.toNanos(365);
 
     /**
      * In bytes. The answer to a read of 1 MiB, the most that the kernel asks a mount for at once, must fit into a
@@ -66,22 +70,22 @@ public record SessionLimits(
 
     /** The defaults. */
     public static final SessionLimits DEFAULTS = new SessionLimits(
-        16 << 20,
-        65_536,
-        253,
-        1024,
-        4096,
-        32L << 20,
-        1 << 20,
-        4 << 20,
-        64L << 20,
-        1024,
-        TimeUnit.SECONDS.toNanos(10),
-        TimeUnit.SECONDS.toNanos(30),
-        TimeUnit.SECONDS.toNanos(10),
-        2 << 20,
-        4 << 20,
-        256 << 10);
+        /* maxFrameLength */ 16 << 20,
+        /* maxHandles */ 65_536,
+        /* maxDescriptorsPerFrame */ 253,
+        /* maxPendingConnects */ 1024,
+        /* maxPendingFileRequests */ 4096,
+        /* maxPendingFileWriteLength */ 32L << 20,
+        /* maxFileReadLength */ 1 << 20,
+        /* maxStreamQueueLength */ 4 << 20,
+        /* maxSessionQueueLength */ 64L << 20,
+        /* maxDescriptorsInFlight */ 1024,
+        /* stallTimeoutNs */ TimeUnit.SECONDS.toNanos(10),
+        /* lingerTimeoutNs */ TimeUnit.SECONDS.toNanos(30),
+        /* connectTimeoutNs */ TimeUnit.SECONDS.toNanos(10),
+        /* inboundWindowLength */ 2 << 20,
+        /* outboundLength */ 4 << 20,
+        /* readLength */ 256 << 10);
 
     /**
      * Checks that each is in its range.
