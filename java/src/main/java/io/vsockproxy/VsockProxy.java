@@ -71,8 +71,11 @@ public final class VsockProxy implements AutoCloseable {
     /**
      * Starts a proxy on a thread of its own, a daemon thread.
      *
-     * @param context is checked and concluded by this call, and must not be changed afterwards.
-     * @throws IllegalArgumentException when the context is incomplete or contradictory.
+     * @param context is checked by this call, and must not be changed or used for another proxy afterwards.
+     * @throws IllegalArgumentException when the context is incomplete or contradictory; its listening sockets are then
+     *                                  closed.
+     * @throws IllegalStateException    when the context has been used before.
+     * @throws IllegalAccessError       when the JVM was started without a flag, which the message names.
      * @throws PosixException           when the kernel has no descriptors or memory for it. What goes wrong later on
      *                                  its thread, such as EADDRINUSE, fails {@link #ready}.
      * @throws RuntimeException         when {@link Context#filesDirectory} cannot be mounted or {@link
@@ -205,8 +208,8 @@ public final class VsockProxy implements AutoCloseable {
     }
 
     /**
-     * What a proxy is to do: fluent setters, and {@link #conclude}, which checks everything once. Each context is for
-     * one proxy, and for one thread until the proxy has it; from then on it is only read.
+     * What a proxy is to do: fluent setters. {@link VsockProxy#launch} and {@link VsockProxy#embed} check everything
+     * once. Each context is for one proxy, and for one thread until the proxy has it; from then on it is only read.
      */
     public static final class Context {
         private Role role;
@@ -560,14 +563,10 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * Checks that this context is complete and consistent. {@link VsockProxy#launch} and {@link VsockProxy#embed}
-         * call it.
-         *
-         * @throws IllegalArgumentException when it is not; the listening sockets are then closed.
-         * @throws IllegalStateException    when this context was concluded before.
-         * @throws IllegalAccessError       when the JVM was started without a flag, which the message names.
+         * Checks that this context is complete and consistent, and that it is used for the first time. Throws as {@link
+         * VsockProxy#launch} does.
          */
-        public Context conclude() {
+        Context conclude() {
             JvmFlags.requireExports();
             if (concluded) {
                 throw new IllegalStateException("this context has already been used");

@@ -15,7 +15,9 @@ import org.agrona.DirectBuffer;
  * along with bytes.
  *
  * <p>Confined to the engine's thread (see the package). Methods throw {@link IllegalStateException} when called on
- * another thread, or while a {@linkplain #tryClaim claim} is open, that is, neither committed nor aborted.
+ * another thread, or while a {@linkplain #tryClaim claim} is open, that is, neither committed nor aborted. Only {@link
+ * #maxLength}, {@link #isPaused}, {@link #isOpen} and {@link #peer} do not check that; the second and third may say
+ * something outdated on another thread.
  */
 public interface Channel extends AutoCloseable {
     /** Nothing was sent: the link has no room, or the other side's reader is behind. See {@link #offer}. */
@@ -65,6 +67,7 @@ public interface Channel extends AutoCloseable {
      *               every claim.
      * @return as {@link #offer(DirectBuffer, int, int)}.
      * @throws IllegalArgumentException when {@code length} is not in that range.
+     * @throws IllegalStateException    also when {@code claim} is in use: neither committed nor aborted.
      */
     int tryClaim(int length, ChannelClaim claim);
 
@@ -103,7 +106,8 @@ public interface Channel extends AutoCloseable {
      * Closes the channel at once, for a reason that is passed on to a peer with the extension; what waits in {@link
      * #sender} is dropped.
      *
-     * @param errno the reason, numbered as the other side's Linux does; not 0.
+     * @param errno the reason, numbered as the other side's Linux does; at least 1.
+     * @throws IllegalArgumentException when {@code errno} is not in that range.
      */
     void reset(int errno);
 

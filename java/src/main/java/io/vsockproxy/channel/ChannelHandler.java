@@ -34,7 +34,8 @@ public interface ChannelHandler {
      *
      * @param errno EACCES: the other side does not allow that path; ECONNREFUSED, ENOENT: nobody listens there;
      *              ETIMEDOUT: nobody accepted in time; EAGAIN: too many connects or handles at once; ENOTCONN: no peer
-     *              is connected; ECONNABORTED: the session ended first.
+     *              is connected; ECONNABORTED: the session ended first; or another errno for which the other side could
+     *              not make the connection, such as EMFILE or ENOMEM.
      */
     default void onConnectFailed(final int errno) {
     }

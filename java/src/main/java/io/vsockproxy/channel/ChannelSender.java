@@ -32,8 +32,11 @@ public interface ChannelSender extends AutoCloseable {
      * never reported to anyone. {@link Channel#reset} does not wait for it, nor does the end of the peer's side or of
      * the session; committed after that, it is dropped.
      *
-     * @param claim an object that only this thread uses.
+     * @param length 1 to {@link #maxLength} bytes.
+     * @param claim  an object that only this thread uses. It can be used again for every claim.
      * @return as {@link #offer}.
+     * @throws IllegalArgumentException when {@code length} is not in that range.
+     * @throws IllegalStateException    when {@code claim} is in use: neither committed nor aborted.
      */
     int tryClaim(int length, ChannelClaim claim);
 
