@@ -41,9 +41,4 @@ public final class CounterValues {
     public void set(final CounterValues others) {
         values.forEach((id, value) -> value.set(others.get(id)));
     }
-
-    /** Sets all values to 0. */
-    public void clear() {
-        values.values().forEach(value -> value.set(0));
-    }
 }

@@ -30,13 +30,11 @@ public interface FileBackend {
      *
      * @param buffer contains the data, borrowed for this call only. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in
      *               front of {@code index} may be overwritten, to frame the data where it lies.
-     * @param address address of the first byte of data, for a system call.
      * @return false when there is no room for the data now. The request is then unanswered; the mount parks it and
      *     offers it again after {@link FuseMount#resume}. When too many are parked, only the beginning of the data is
      *     offered.
      */
-    boolean write(
-        FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length, long address);
+    boolean write(FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length);
 
     /**
      * Identifies what a write waits for when there is no room: files that return the same object share one queue of

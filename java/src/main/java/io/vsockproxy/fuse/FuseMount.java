@@ -139,11 +139,6 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    /** Where it is mounted: an absolute path without symbolic links. */
-    public Path directory() {
-        return mountPoint.directory();
-    }
-
     /** Whether it is still served, that is, neither closed nor unmounted by somebody else. */
     public boolean isServed() {
         return !closed;

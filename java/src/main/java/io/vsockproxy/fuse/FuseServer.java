@@ -247,8 +247,7 @@ final class FuseServer {
     private boolean offer(final FuseRequest request, final Memory data) {
         final FileBackend backend = request.node().backend();
         if (backend != null && backend.write(
-            request, request.offset(), data.buffer(), FuseChannel.DATA_OFFSET, request.length(),
-            data.address(FuseChannel.DATA_OFFSET, request.length()))) {
+            request, request.offset(), data.buffer(), FuseChannel.DATA_OFFSET, request.length())) {
             return true;
         }
         if (backend != null && !channel.isClosed()) {

@@ -19,27 +19,19 @@ public interface LinkHandler {
      *
      * @return 0 for none.
      */
-    default int spliceableLength() {
-        return 0;
-    }
+    int spliceableLength();
 
     /**
      * {@code length} such bytes have been moved into {@code pipe}. The handler may leave bytes in it only if more are
      * to follow.
      */
-    default void onSpliced(final SplicePipe pipe, final int length) {
-        throw new UnsupportedOperationException();
-    }
+    void onSpliced(SplicePipe pipe, int length);
 
     /** The pipe is full: the handler must take out what is in it, and let nothing more go through it for now. */
-    default void onPipeFull(final SplicePipe pipe) {
-        throw new UnsupportedOperationException();
-    }
+    void onPipeFull(SplicePipe pipe);
 
     /** The most bytes to read next, so that those after them may go through the pipe. */
-    default int receiveLength() {
-        return Integer.MAX_VALUE;
-    }
+    int receiveLength();
 
     /** The outbound ring has room for bytes from local sources again. Called after {@link Link#wantRoom}. */
     void onRoom();

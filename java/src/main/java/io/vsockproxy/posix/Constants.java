@@ -25,11 +25,9 @@ public final class Constants {
     public static final int SO_ACCEPTCONN = of("SO_ACCEPTCONN");
     public static final int SO_OOBINLINE = of("SO_OOBINLINE");
     public static final int SO_SNDBUF = of("SO_SNDBUF");
-    public static final int SO_RCVBUF = of("SO_RCVBUF");
     public static final int SO_VM_SOCKETS_BUFFER_SIZE = of("SO_VM_SOCKETS_BUFFER_SIZE");
     public static final int SO_VM_SOCKETS_BUFFER_MAX_SIZE = of("SO_VM_SOCKETS_BUFFER_MAX_SIZE");
     public static final int VMADDR_CID_ANY = of("VMADDR_CID_ANY");
-    public static final int VMADDR_CID_HOST = of("VMADDR_CID_HOST");
     public static final int NETLINK_SOCK_DIAG = of("NETLINK_SOCK_DIAG");
     public static final int MSG_DONTWAIT = of("MSG_DONTWAIT");
     public static final int MSG_NOSIGNAL = of("MSG_NOSIGNAL");
@@ -37,7 +35,6 @@ public final class Constants {
     public static final int MSG_CTRUNC = of("MSG_CTRUNC");
     public static final int MSG_TRUNC = of("MSG_TRUNC");
     public static final int MSG_PEEK = of("MSG_PEEK");
-    public static final int MSG_EOR = of("MSG_EOR");
     public static final int SHUT_RD = of("SHUT_RD");
     public static final int SHUT_WR = of("SHUT_WR");
     public static final int SHUT_RDWR = of("SHUT_RDWR");

@@ -78,8 +78,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
         final long offset,
         final MutableDirectBuffer buffer,
         final int index,
-        final int length,
-        final long address) {
+        final int length) {
         if (isOrphaned() || !files.mayWait() || !remote.hasRoom()) {
             request.replyError(refusal());
             return true;

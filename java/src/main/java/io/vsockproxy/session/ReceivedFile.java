@@ -74,8 +74,7 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         final long offset,
         final MutableDirectBuffer buffer,
         final int index,
-        final int length,
-        final long address) {
+        final int length) {
         if (isOrphaned() || !remote.hasRoom()) {
             request.replyError(refusal());
             return true;

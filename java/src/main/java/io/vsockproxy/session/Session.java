@@ -402,7 +402,7 @@ public final class Session implements LinkHandler, StreamHandler {
     }
 
     @Override
-    public void onQueueShrunk(final Stream stream, final int length, final int descriptors) {
+    public void onQueueShrunk(final int length, final int descriptors) {
         streams.onQueueShrunk(length, descriptors);
     }
 
@@ -491,17 +491,15 @@ public final class Session implements LinkHandler, StreamHandler {
         walk(true);
     }
 
-    /** Runs {@code sending}. When the peer has left no room for it, the session ends. Returns whether it was sent. */
-    boolean guarded(final Runnable sending) {
+    /** Runs {@code sending}, unless the session has ended. When the peer has left no room for it, the session ends. */
+    void guarded(final Runnable sending) {
         if (ended) {
-            return false;
+            return;
         }
         try {
             sending.run();
-            return true;
         } catch (final ProtocolException e) {
             end(e.getMessage());
-            return false;
         }
     }
 

@@ -35,31 +35,6 @@ public final class SessionCounters {
         return framesIn;
     }
 
-    /** Messages without a known command. */
-    public long unknownCommands() {
-        return unknownCommands;
-    }
-
-    /** Data and Close messages for unknown handles: mostly those that crossed with a Close. */
-    public long unknownHandles() {
-        return unknownHandles;
-    }
-
-    /** Responses to no pending request. */
-    public long unaskedResponses() {
-        return unaskedResponses;
-    }
-
-    /** Connects refused by the list of allowed paths or by a limit. */
-    public long refusedConnects() {
-        return refusedConnects;
-    }
-
-    /** Descriptors received for a stream that could not deliver them. */
-    public long undeliverableDescriptors() {
-        return undeliverableDescriptors;
-    }
-
     /** Adds all of these counts to {@code values}. */
     public void addTo(final CounterValues values) {
         values.add(CounterId.FRAMES_IN, framesIn);

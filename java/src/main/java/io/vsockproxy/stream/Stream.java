@@ -468,7 +468,7 @@ public abstract class Stream implements AutoCloseable {
             final int fewerDescriptors = reportedDescriptors - queue.descriptorCount();
             reportedCharge -= shrunk;
             reportedDescriptors -= fewerDescriptors;
-            handler.onQueueShrunk(this, shrunk, fewerDescriptors);
+            handler.onQueueShrunk(shrunk, fewerDescriptors);
         }
     }
 

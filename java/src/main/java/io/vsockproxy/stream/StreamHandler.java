@@ -82,5 +82,5 @@ public interface StreamHandler {
      * The stream's queue has shrunk by {@code length} bytes, charges included, and {@code descriptors} descriptors;
      * negative when it has grown.
      */
-    void onQueueShrunk(Stream stream, int length, int descriptors);
+    void onQueueShrunk(int length, int descriptors);
 }

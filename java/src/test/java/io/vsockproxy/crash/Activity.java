@@ -105,11 +105,6 @@ final class Activity {
         return end != null;
     }
 
-    /** Whether it was when {@code timeNs} was; a later end has to do with what happened then. */
-    boolean hadEnded(final long timeNs) {
-        return hasEnded() && endNs - timeNs < 0;
-    }
-
     /** When it ended, as System.nanoTime(). */
     long endNs() {
         return endNs;

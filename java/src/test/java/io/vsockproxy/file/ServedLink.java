@@ -16,6 +16,7 @@ import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.proto.PreadResponse;
 import io.vsockproxy.proto.VSockMessage;
@@ -74,6 +75,26 @@ final class ServedLink implements AutoCloseable {
             @Override
             public void onReceived() {
                 throw new AssertionError("nothing is sent this way");
+            }
+
+            @Override
+            public int spliceableLength() {
+                return 0;
+            }
+
+            @Override
+            public void onSpliced(final SplicePipe pipe, final int length) {
+                throw new AssertionError("nothing is sent this way");
+            }
+
+            @Override
+            public void onPipeFull(final SplicePipe pipe) {
+                throw new AssertionError("nothing is sent this way");
+            }
+
+            @Override
+            public int receiveLength() {
+                return Integer.MAX_VALUE;
             }
 
             @Override

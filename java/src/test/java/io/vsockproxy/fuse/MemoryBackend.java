@@ -78,8 +78,7 @@ class MemoryBackend implements FileBackend {
         final long offset,
         final MutableDirectBuffer buffer,
         final int index,
-        final int length,
-        final long address) {
+        final int length) {
         // A backend may overwrite what precedes the bytes, to frame them in place.
         buffer.setMemory(index - FuseMount.WRITE_SCRATCH_LENGTH, FuseMount.WRITE_SCRATCH_LENGTH, (byte) 0xEE);
         if (refusesWrites) {

@@ -80,9 +80,9 @@ public final class SlowFileProcess {
         @Override
         public boolean write(
             final FuseRequest request, final long offset, final MutableDirectBuffer buffer, final int index,
-            final int length, final long address) {
+            final int length) {
             super.holdsWrites = holds;
-            super.write(request, offset, buffer, index, length, address);
+            super.write(request, offset, buffer, index, length);
             if (holds) {
                 perform("write", () -> request.replyWritten(length));
             }

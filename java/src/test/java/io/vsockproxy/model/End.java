@@ -98,10 +98,6 @@ final class End extends Item {
         gone = true;
     }
 
-    boolean isShut() {
-        return shut;
-    }
-
     void shut() {
         shut = true;
     }

@@ -97,7 +97,7 @@ class TakingHandler implements StreamHandler, AutoCloseable {
     }
 
     @Override
-    public final void onQueueShrunk(final Stream stream, final int length, final int descriptors) {
+    public final void onQueueShrunk(final int length, final int descriptors) {
         // There is no bound.
     }
 
