@@ -8,7 +8,7 @@ import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.posix.SocketOptions;
-import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.posix.StatusFlags;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -39,9 +39,7 @@ final class InheritedSockets implements AutoCloseable {
                         + ", which does not match exactly one of this proxy's addresses " + addresses);
                 }
                 // So that accept(2) does not block when a pending connection has gone away again.
-                Syscalls.fcntl(
-                    socket.fd(), Constants.F_SETFL,
-                    Syscalls.fcntl(socket.fd(), Constants.F_GETFL, 0) | Constants.O_NONBLOCK);
+                StatusFlags.setNonBlocking(socket.fd());
                 byAddress.put(address, socket);
             }
         } catch (final RuntimeException e) {

@@ -384,12 +384,7 @@ public final class FifoServer implements AutoCloseable {
     }
 
     private int reopen(final int fd) {
-        final int result = Paths.open(
-            "/proc/self/fd/" + fd, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC);
-        if (result >= 0 && reserve.isSpare(result)) {
-            Syscalls.close(result);
-            return -Errno.EMFILE;
-        }
-        return result;
+        return reserve.keep(Paths.open(
+            "/proc/self/fd/" + fd, Constants.O_RDWR | Constants.O_NONBLOCK | Constants.O_CLOEXEC));
     }
 }

@@ -8,6 +8,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.StringArray;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.ControlData;
+import io.vsockproxy.posix.DescriptorPair;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
@@ -46,13 +47,9 @@ final class Fusermount {
      * @throws MountException with the helper's own message, or saying that there is no helper.
      */
     static OwnedFd mount(final String program, final Path directory, final String options) {
-        try (Memory scratch = Memory.allocate(MESSAGE_LENGTH)) {
-            PosixException.check(
-                Syscalls.socketpair(
-                    Constants.AF_UNIX, Constants.SOCK_STREAM | Constants.SOCK_CLOEXEC, 0, scratch.address()),
-                "socketpair");
-            try (OwnedFd own = OwnedFd.of(scratch.buffer().getInt(0));
-                OwnedFd helpers = OwnedFd.of(scratch.buffer().getInt(Integer.BYTES))) {
+        try (DescriptorPair pair = new DescriptorPair()) {
+            PosixException.check(pair.socketPair(Constants.SOCK_STREAM), "socketpair");
+            try (OwnedFd own = OwnedFd.of(pair.first()); OwnedFd helpers = OwnedFd.of(pair.second())) {
                 final Outcome outcome = run(
                     List.of(program, "-o", options, "--", directory.toString()), helpers.fd());
                 final OwnedFd device = outcome.status() == 0 ? receive(own.fd()) : null;
@@ -75,11 +72,11 @@ final class Fusermount {
     private record Outcome(int status, String message) { }
 
     private static Outcome run(final List<String> command, final int communicationFd) {
-        try (Memory scratch = Memory.allocate(MESSAGE_LENGTH)) {
-            PosixException.check(Syscalls.pipe2(scratch.address(), Constants.O_CLOEXEC), "pipe2");
-            try (OwnedFd readEnd = OwnedFd.of(scratch.buffer().getInt(0))) {
+        try (Memory scratch = Memory.allocate(MESSAGE_LENGTH); DescriptorPair pipe = new DescriptorPair()) {
+            PosixException.check(pipe.pipe(0), "pipe2");
+            try (OwnedFd readEnd = OwnedFd.of(pipe.first())) {
                 final int pid;
-                try (OwnedFd writeEnd = OwnedFd.of(scratch.buffer().getInt(Integer.BYTES))) {
+                try (OwnedFd writeEnd = OwnedFd.of(pipe.second())) {
                     pid = spawn(command, communicationFd, writeEnd.fd());
                 }
                 final String message = readAll(readEnd.fd(), scratch);

@@ -13,6 +13,7 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.StatusFlags;
 import io.vsockproxy.posix.Syscalls;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -131,8 +132,7 @@ final class MountPoint {
 
     private static MountPoint finish(final Path directory, final OwnedFd device, final boolean isOurOwn)
         throws IOException {
-        final int flags = Syscalls.fcntl(device.fd(), Constants.F_GETFL, 0);
-        Syscalls.fcntl(device.fd(), Constants.F_SETFL, flags | Constants.O_NONBLOCK);
+        StatusFlags.setNonBlocking(device.fd());
         final MountTable.Entry entry = MountTable.find(directory);
         if (entry == null || !entry.isFuse()) {
             device.close();

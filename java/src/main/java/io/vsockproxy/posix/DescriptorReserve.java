@@ -16,8 +16,8 @@ import java.util.List;
  * <p>The kernel always assigns the lowest free number. So as long as nobody keeps a descriptor numbered {@link
  * #firstSpare} or higher, all of those numbers are free, and every descriptor of a received message finds one;
  * otherwise the kernel would drop some (MSG_CTRUNC) without saying which. Whoever wants to keep a descriptor asks
- * {@link #isSpare} first; if it is spare, it is closed again, as if the kernel had answered EMFILE. The reserve itself
- * holds and counts nothing.
+ * {@link #keep} or {@link #isSpare} first; if it is spare, it is closed again, as if the kernel had answered EMFILE.
+ * The reserve itself holds and counts nothing.
  *
  * <p>Immutable; any thread.
  */
@@ -56,6 +56,20 @@ public final class DescriptorReserve {
     /** Whether {@code fd} is one of the reserved numbers, and must not be kept. */
     public boolean isSpare(final int fd) {
         return fd >= firstSpare;
+    }
+
+    /**
+     * Closes a new descriptor again if it is spare. Takes ownership of it.
+     *
+     * @param result of the call that has opened it: the descriptor, or {@code -errno}.
+     * @return {@code result}, and the caller owns the descriptor; or {@code -EMFILE} if it was spare.
+     */
+    public int keep(final int result) {
+        if (result >= 0 && isSpare(result)) {
+            Syscalls.close(result);
+            return -Errno.EMFILE;
+        }
+        return result;
     }
 
     /** RLIMIT_NOFILE's soft value in lines like {@code Max open files   1024   4096   files}. */

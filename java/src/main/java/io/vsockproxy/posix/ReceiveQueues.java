@@ -111,12 +111,9 @@ public final class ReceiveQueues implements AutoCloseable {
 
     private boolean open(final int slot, final int fd) {
         close(slot);
-        final int file = Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC);
+        final int file =
+            reserve.keep(Paths.open("/proc/self/fdinfo/" + fd, Constants.O_RDONLY | Constants.O_CLOEXEC));
         if (file < 0) {
-            return false;
-        }
-        if (reserve.isSpare(file)) {
-            Syscalls.close(file);
             return false;
         }
         sockets[slot] = fd;

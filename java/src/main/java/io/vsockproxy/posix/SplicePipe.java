@@ -46,19 +46,12 @@ public final class SplicePipe implements AutoCloseable {
      *                 fs.pipe-user-pages-soft).
      */
     public static SplicePipe open(final int capacity, final DescriptorReserve reserve) {
-        try (Memory pair = Memory.allocate(2 * Integer.BYTES)) {
-            if (Syscalls.pipe2(pair.address(), Constants.O_CLOEXEC | Constants.O_NONBLOCK) < 0) {
+        try (DescriptorPair pair = new DescriptorPair()) {
+            if (pair.pipe(Constants.O_NONBLOCK) < 0 || pair.keep(reserve) < 0) {
                 return null;
             }
-            final OwnedFd readEnd = OwnedFd.of(pair.buffer().getInt(0));
-            final OwnedFd writeEnd = OwnedFd.of(pair.buffer().getInt(Integer.BYTES));
-            if (reserve.isSpare(readEnd.fd()) || reserve.isSpare(writeEnd.fd())) {
-                readEnd.close();
-                writeEnd.close();
-                return null;
-            }
-            Syscalls.fcntl(writeEnd.fd(), Constants.F_SETPIPE_SZ, capacity);
-            return new SplicePipe(readEnd, writeEnd);
+            Syscalls.fcntl(pair.second(), Constants.F_SETPIPE_SZ, capacity);
+            return new SplicePipe(OwnedFd.of(pair.first()), OwnedFd.of(pair.second()));
         }
     }
 

@@ -101,12 +101,7 @@ final class OwnFiles {
         if (fifo == null) {
             return -Errno.EBADF;
         }
-        final int result = Syscalls.fcntl(fifo.originalFd(), Constants.F_DUPFD_CLOEXEC, 0);
-        if (result >= 0 && reserve.isSpare(result)) {
-            Syscalls.close(result);
-            return -Errno.EMFILE;
-        }
-        return result;
+        return reserve.keep(Syscalls.fcntl(fifo.originalFd(), Constants.F_DUPFD_CLOEXEC, 0));
     }
 
     /** The peer no longer uses {@code handle}: closes the file. Returns whether there was one. */

@@ -126,16 +126,13 @@ public final class SocketListener implements AutoCloseable {
 
     private void retry() {
         if (parked != null && resumed) {
-            final int better = Syscalls.fcntl(parked.fd(), Constants.F_DUPFD_CLOEXEC, 0);
-            if (better >= 0 && !reserve.isSpare(better)) {
+            final int better = reserve.keep(Syscalls.fcntl(parked.fd(), Constants.F_DUPFD_CLOEXEC, 0));
+            if (better >= 0) {
                 final OwnedFd accepted = OwnedFd.of(better);
                 parked.close();
                 parked = null;
                 accepted(accepted);
             } else {
-                if (better >= 0) {
-                    Syscalls.close(better);
-                }
                 loop.schedule(retry, RETRY_NS);
             }
         }

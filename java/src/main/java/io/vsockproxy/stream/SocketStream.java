@@ -12,6 +12,7 @@ import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.SocketOptions;
 import io.vsockproxy.posix.SplicePipe;
+import io.vsockproxy.posix.StatusFlags;
 import io.vsockproxy.posix.Syscalls;
 import org.agrona.DirectBuffer;
 
@@ -224,7 +225,7 @@ public final class SocketStream extends DescriptorStream {
     private void makeNonBlocking() {
         if (!nonBlocking) {
             nonBlocking = true;
-            commons.setNonBlocking(descriptor.fd());
+            StatusFlags.setNonBlocking(descriptor.fd());
         }
     }
 

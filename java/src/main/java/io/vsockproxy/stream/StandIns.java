@@ -5,17 +5,16 @@
 package io.vsockproxy.stream;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.DescriptorPair;
 import io.vsockproxy.posix.DescriptorReserve;
-import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.Memory;
-import io.vsockproxy.posix.Syscalls;
+import io.vsockproxy.posix.StatusFlags;
 
 /**
  * Makes stand-ins: what an application gets in place of a descriptor that stays on the other side is one end of a new
  * socket pair or pipe, whose other end becomes a stream. One thread.
  */
 public final class StandIns implements AutoCloseable {
-    private final Memory memory = Memory.allocate(2 * Integer.BYTES);
+    private final DescriptorPair pair = new DescriptorPair();
     private final DescriptorReserve reserve;
     private int ownEnd;
     private int applicationEnd;
@@ -36,26 +35,19 @@ public final class StandIns implements AutoCloseable {
      */
     public int make(final StreamKind kind, final int flags) {
         final boolean pipe = kind == StreamKind.PIPE_READER || kind == StreamKind.PIPE_WRITER;
-        final int result = pipe
-            ? Syscalls.pipe2(memory.address(), Constants.O_CLOEXEC)
-            : Syscalls.socketpair(Constants.AF_UNIX, socketType(kind) | Constants.SOCK_CLOEXEC, 0, memory.address());
+        int result = pipe ? pair.pipe(0) : pair.socketPair(socketType(kind));
+        if (result == 0) {
+            result = pair.keep(reserve);
+        }
         if (result < 0) {
             return -result;
         }
-        final int first = memory.buffer().getInt(0);
-        final int second = memory.buffer().getInt(Integer.BYTES);
-        if (reserve.isSpare(first) || reserve.isSpare(second)) {
-            Syscalls.close(first);
-            Syscalls.close(second);
-            return Errno.EMFILE;
-        }
         // The first descriptor of a pipe is its read end.
         final boolean ownFirst = kind != StreamKind.PIPE_WRITER;
-        ownEnd = ownFirst ? first : second;
-        applicationEnd = ownFirst ? second : first;
+        ownEnd = ownFirst ? pair.first() : pair.second();
+        applicationEnd = ownFirst ? pair.second() : pair.first();
         if ((flags & Constants.O_NONBLOCK) != 0) {
-            final int own = Syscalls.fcntl(applicationEnd, Constants.F_GETFL, 0);
-            Syscalls.fcntl(applicationEnd, Constants.F_SETFL, own | Constants.O_NONBLOCK);
+            StatusFlags.setNonBlocking(applicationEnd);
         }
         return 0;
     }
@@ -72,7 +64,7 @@ public final class StandIns implements AutoCloseable {
 
     @Override
     public void close() {
-        memory.close();
+        pair.close();
     }
 
     private static int socketType(final StreamKind kind) {

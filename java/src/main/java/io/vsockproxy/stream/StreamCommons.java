@@ -239,11 +239,6 @@ public final class StreamCommons implements AutoCloseable {
         options.set(fd, Constants.SO_SNDBUF, length);
     }
 
-    /** Sets O_NONBLOCK, for everybody who shares this open file description. */
-    void setNonBlocking(final int fd) {
-        Syscalls.fcntl(fd, Constants.F_SETFL, Syscalls.fcntl(fd, Constants.F_GETFL, 0) | Constants.O_NONBLOCK);
-    }
-
     /** How many bytes can be read (FIONREAD), or {@code -errno}. */
     int unreadBytes(final int fd) {
         final int result = Syscalls.ioctl(fd, Constants.FIONREAD, peekAddress());

@@ -30,6 +30,30 @@ class DescriptorReserveTest {
     }
 
     @Test
+    void shouldKeepADescriptorUnlessItIsSpare() {
+        final int before = Descriptors.count();
+        final DescriptorReserve none = new DescriptorReserve(Integer.MAX_VALUE);
+        final DescriptorReserve all = new DescriptorReserve(0);
+        final int fd = none.keep(Syscalls.eventfd(0, Constants.EFD_CLOEXEC));
+        assertEquals(before + 1, Descriptors.count());
+        assertEquals(-Errno.EMFILE, all.keep(fd));
+        assertEquals(before, Descriptors.count());
+        assertEquals(-Errno.ENOENT, all.keep(-Errno.ENOENT));
+    }
+
+    @Test
+    void shouldKeepAPairUnlessOneOfItIsSpare() {
+        final int before = Descriptors.count();
+        try (DescriptorPair pair = new DescriptorPair()) {
+            assertEquals(0, pair.pipe(0));
+            assertEquals(0, pair.keep(new DescriptorReserve(Integer.MAX_VALUE)));
+            assertEquals(before + 2, Descriptors.count());
+            assertEquals(-Errno.EMFILE, pair.keep(new DescriptorReserve(Math.max(pair.first(), pair.second()))));
+            assertEquals(before, Descriptors.count());
+        }
+    }
+
+    @Test
     void shouldReadTheSoftLimit() {
         assertEquals(1024, DescriptorReserve.softLimit(List.of(
             "Limit                     Soft Limit           Hard Limit           Units     ",
