@@ -119,6 +119,21 @@ class ChannelSenderTest {
     }
 
     @Test
+    void shouldEndSendingAfterEverythingOfferedBeforeAndGoOnReceiving() {
+        final Connection connection = PAIR.toApplication(Role.HOST);
+        final ChannelSender sender = sender(connection.component());
+        final UnsafeBuffer text = new UnsafeBuffer("last words".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        assertEquals(10, sender.offer(text, 0, 10));
+        sender.shutdownOutput();
+        assertEquals(Channel.CLOSED, sender.offer(text, 0, 10));
+        assertEquals("last words", connection.application().readText(10));
+        connection.application().expectEnd();
+        connection.application().send("still heard");
+        assertEquals("still heard", connection.component().readText(11));
+        assertTrue(sender.isOpen());
+    }
+
+    @Test
     void shouldAcceptNothingOnceTheApplicationReceivesNoMore() {
         final Connection connection = PAIR.toApplication(Role.HOST);
         final Component component = connection.component();

@@ -18,6 +18,7 @@ import io.vsockproxy.VsockProxy;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.testing.Await;
+import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.MountedPair;
 import java.io.IOException;
@@ -46,6 +47,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class EmbeddedProxyTest {
     private static final String NAME = "echo";
+    private static final long LONG_NS = TimeUnit.SECONDS.toNanos(20);
 
     private final List<String> told = new ArrayList<>();
     private final List<Throwable> errors = new ArrayList<>();
@@ -82,6 +84,7 @@ class EmbeddedProxyTest {
     void shouldEndThoughTheErrorHandlerThrows() {
         final int descriptorsBefore = Await.stable(Descriptors::count);
         final CompletableFuture<Channel> connected = new CompletableFuture<>();
+        final List<String> handled = new ArrayList<>();
         final Path link = directory.resolve("another");
         final VsockProxy throwing = VsockProxy.launch(new VsockProxy.Context().role(Role.HOST)
             .address(LinkAddress.unix(link.toString()))
@@ -92,6 +95,7 @@ class EmbeddedProxyTest {
                 }
             })
             .errorHandler(e -> {
+                handled.add(e.getMessage());
                 throw new IllegalStateException("the error handler's", e);
             }));
         try (VsockProxy other = VsockProxy.launch(
@@ -106,6 +110,7 @@ class EmbeddedProxyTest {
             connected.orTimeout(Await.TIMEOUT_MS, TimeUnit.MILLISECONDS).join();
             throwing.close();
         }
+        assertTrue(handled.contains("the component's"), handled::toString);
         Await.untilEqual(descriptorsBefore, Descriptors::count, "open descriptors");
     }
 
@@ -163,6 +168,33 @@ class EmbeddedProxyTest {
     }
 
     @Test
+    void shouldEndAWaitAtOnceWhenAnotherThreadWakesItUp() {
+        final VsockProxy idle = VsockProxy.embed(context(Role.HOST)
+            .address(LinkAddress.unix(directory.resolve("other").toString())));
+        idle.agent().onStart();
+        Await.until(() -> idle.agent().doWork() == 0, () -> "nothing to do");
+        final long idleNs = TimeUnit.MILLISECONDS.toNanos(50);
+        assertTrue(waitedNs(idle, idleNs) >= idleNs, "there is something to do");
+        final CompletableFuture<Void> waking = Background.start(() -> {
+            // Probably during the wait. If it comes before that, the effect must be the same.
+            Thread.sleep(50);
+            idle.wakeUp();
+            return null;
+        });
+        assertTrue(waitedNs(idle, LONG_NS) < LONG_NS);
+        Background.join(waking);
+        idle.wakeUp();
+        assertTrue(waitedNs(idle, LONG_NS) < LONG_NS, "the next wait");
+        idle.close();
+    }
+
+    private static long waitedNs(final VsockProxy proxy, final long maxWaitNs) {
+        final long startNs = System.nanoTime();
+        proxy.agent().doWork(maxWaitNs);
+        return System.nanoTime() - startNs;
+    }
+
+    @Test
     void shouldExchangeOnTheComponentsOwnThread() {
         connect();
         assertEquals(5, offer(connecting, "hello"));
@@ -179,8 +211,11 @@ class EmbeddedProxyTest {
         assertEquals(List.of("HOST connected guest 1", "GUEST connected host 1"), told.stream().sorted(
             (one, other) -> other.compareTo(one)).toList());
         told.clear();
-        accepting.channel.peer().disconnect("enough");
+        final Peer peer = accepting.channel.peer();
+        assertTrue(peer.isConnected());
+        peer.disconnect("enough");
         turnUntil(() -> connecting.closed >= 0 && accepting.closed >= 0);
+        assertFalse(peer.isConnected());
         assertEquals(Errno.ECONNABORTED, connecting.closed);
         assertEquals(Errno.ECONNABORTED, accepting.closed);
         assertTrue(told.contains("HOST ended guest 1: enough"), told::toString);

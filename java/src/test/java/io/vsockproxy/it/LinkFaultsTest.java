@@ -75,6 +75,10 @@ class LinkFaultsTest {
             final long tookMs = attempts.get(ATTEMPTS) - attempts.get(1);
             // Half of the interval, because on a busy machine an attempt may be recorded some time after it began.
             assertTrue(tookMs >= SUM_OF_DELAYS_MS / 2, () -> ATTEMPTS + " attempts in " + tookMs + " ms");
+            // 60 ms and 1640 ms. Equal delays of the same sum would make both the same.
+            final long firstTwoMs = attempts.get(3) - attempts.get(1);
+            final long lastTwoMs = attempts.get(ATTEMPTS) - attempts.get(ATTEMPTS - 2);
+            assertTrue(lastTwoMs > 2 * firstTwoMs, () -> "attempts at " + attempts + " ms");
         }
     }
 
