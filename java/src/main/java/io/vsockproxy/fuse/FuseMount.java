@@ -228,16 +228,7 @@ public final class FuseMount implements AutoCloseable {
         server.wake(waker);
     }
 
-    /** Leaves further requests in the kernel until {@link #resume}. */
-    public void pause() {
-        server.pause();
-        updateInterest();
-    }
-
-    /**
-     * At the end of this turn, offers the writes for which {@link FileBackend#write} had no room again, and takes
-     * requests again.
-     */
+    /** At the end of this turn, offers the writes for which {@link FileBackend#write} had no room again. */
     public void resume() {
         loop.atEndOfTurn(resumeTask);
     }
@@ -279,7 +270,6 @@ public final class FuseMount implements AutoCloseable {
             // Unmounted or aborted by somebody else: there will be no more requests.
             close();
         } else {
-            updateInterest();
             scheduleSignalReview();
         }
     }
@@ -295,16 +285,9 @@ public final class FuseMount implements AutoCloseable {
         }
     }
 
-    private void updateInterest() {
-        if (!closed) {
-            registration.interest(server.isPaused() ? 0 : Constants.EPOLLIN);
-        }
-    }
-
     private void onResume() {
         if (!closed) {
             server.resume();
-            updateInterest();
         }
     }
 

@@ -36,7 +36,6 @@ final class FuseServer {
     private final FuseInterrupts interrupts;
     private final ParkedWrites parkedWrites;
     private UnsafeBuffer buffer;
-    private boolean paused;
     private boolean dispatching;
 
     /**
@@ -67,24 +66,13 @@ final class FuseServer {
         return requests.size();
     }
 
-    /** Whether requests are left in the kernel for now. */
-    boolean isPaused() {
-        return paused;
-    }
-
     /** The handling of callers that were sent a signal. */
     FuseInterrupts interrupts() {
         return interrupts;
     }
 
-    /** Leaves further requests in the kernel until {@link #resume}. */
-    void pause() {
-        paused = true;
-    }
-
-    /** Takes requests again, and offers parked writes to their backends. */
+    /** Offers parked writes to their backends again. */
     void resume() {
-        paused = false;
         dispatching = true;
         try {
             parkedWrites.offerAll();
@@ -115,7 +103,7 @@ final class FuseServer {
     int serve() {
         dispatching = true;
         try {
-            for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !isPaused() && !channel.isClosed(); i++) {
+            for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !channel.isClosed(); i++) {
                 final int length = channel.read();
                 if (length >= 0) {
                     dispatch(length);

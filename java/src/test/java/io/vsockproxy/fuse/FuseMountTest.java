@@ -215,24 +215,6 @@ class FuseMountTest {
     }
 
     @Test
-    void shouldTakeNoRequestWhilePaused() throws Exception {
-        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
-            fixture.run(fixture.mount::pause);
-            final int before = backend.reads.get();
-            final ExecutorService one = Executors.newSingleThreadExecutor();
-            try {
-                final Future<Long> read = one.submit(() -> client.pread(file.fd(), 0, 10));
-                fixture.await(() -> true);
-                assertEquals(before, backend.reads.get());
-                fixture.run(fixture.mount::resume);
-                assertEquals(10, read.get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
-            } finally {
-                one.shutdown();
-            }
-        }
-    }
-
-    @Test
     void shouldCutAndExtend() throws Exception {
         try (OwnedFd file = fixture.open(backend, Constants.O_RDWR)) {
             assertEquals(0, Syscalls.ftruncate(file.fd(), 1000));
