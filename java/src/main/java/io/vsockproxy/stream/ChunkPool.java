@@ -78,6 +78,7 @@ public final class ChunkPool implements AutoCloseable {
     void giveBack(final Run run) {
         if (idleRunCount < MAX_IDLE_RUNS) {
             run.length = 0;
+            run.packetCount = 0;
             run.descriptorCount = 0;
             run.descriptors = Run.NO_DESCRIPTORS;
             run.delivery = null;

@@ -6,21 +6,25 @@ package io.vsockproxy.stream;
 
 import io.vsockproxy.posix.IoVec;
 import io.vsockproxy.stream.ChunkPool.Chunk;
+import org.agrona.BitUtil;
 import org.agrona.DirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
- * Bytes that wait for a local reader, stored in chunks and divided into runs where a boundary must be kept.
+ * Bytes or packets that wait for a local reader, stored in chunks and divided into runs where descriptors are attached.
  *
  * <pre>
  *   chunks:   |....xxxxxxxxxxxx|xxxxxxxxxxxxxxxx|xxxxxxx.........|
  *                  ^ readOffset                        ^ writeOffset
- *   runs:       |--- 1 ---|------ 2 + descriptors ------|- 3 -|
+ *   runs:          |--- 1 ---|-- 2 + descriptors --|- 3 + d. -|
+ *
+ *   packets:  | length | bytes, maybe in several chunks | length | length | bytes ...
+ *             ^ at a multiple of 4, so that no length is divided between chunks
  * </pre>
  *
- * <p>A run is a packet, or a sequence of stream bytes with the descriptors attached to its first byte. Stream bytes
- * without descriptors extend the run before them. Owns the descriptors until they are sent. The session bounds the
- * length.
+ * <p>A run is a sequence of stream bytes, or of packets, with the descriptors attached to its first byte or packet.
+ * What has no descriptors extends the run before it. So there is no object for a packet: a peer may send a million
+ * empty ones. Owns the descriptors until they are sent. The session bounds the length.
  */
 final class OutputQueue implements AutoCloseable {
     /** The most pieces that one call takes: the kernel's limit, UIO_MAXIOV. */
@@ -32,8 +36,11 @@ final class OutputQueue implements AutoCloseable {
     /** The longest packet, in bytes, that one call can send, wherever in a chunk it begins. */
     static final int MAX_PACKET_LENGTH = (MAX_PIECES - 1) * ChunkPool.CHUNK_LENGTH;
 
-    /** Roughly what a run takes in addition to its bytes, so that empty packets are bounded too. */
-    static final int RUN_CHARGE = 64;
+    /**
+     * What a packet counts in addition to its bytes, or a run of stream bytes, so that empty packets are bounded too.
+     * What it takes is less: a length, and padding.
+     */
+    static final int BOUNDARY_CHARGE = Credit.PACKET_OVERHEAD;
     /** What a waiting descriptor counts, in bytes: a process has fewer descriptors than bytes. */
     static final int DESCRIPTOR_CHARGE = 4096;
 
@@ -44,6 +51,7 @@ final class OutputQueue implements AutoCloseable {
     private Run firstRun;
     private Run lastRun;
     private int runCount;
+    private int packetCount;
     private int readOffset;
     private int writeOffset = ChunkPool.CHUNK_LENGTH;
     private int length;
@@ -71,25 +79,24 @@ final class OutputQueue implements AutoCloseable {
         return descriptorCount;
     }
 
-    /** {@link #length} plus the charges for runs and descriptors, in bytes. */
+    /** {@link #length} plus the charges for boundaries and descriptors, in bytes. */
     int charge() {
-        return length + runCount * RUN_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
+        final int boundaries = keepsBoundaries ? packetCount : runCount;
+        return length + boundaries * BOUNDARY_CHARGE + descriptorCount * DESCRIPTOR_CHARGE;
     }
 
     /** Copies bytes in. Takes ownership of the descriptors. */
     void add(final DirectBuffer buffer, final int offset, final int count, final int[] descriptors) {
-        if (lastRun != null && !keepsBoundaries && descriptors.length == 0) {
-            lastRun.length += count;
-        } else {
-            addRun(count, descriptors.length).descriptors = descriptors;
+        if (lastRun == null || descriptors.length > 0) {
+            addRun(descriptors.length).descriptors = descriptors;
         }
-        copy(buffer, offset, count);
+        append(buffer, offset, count);
     }
 
     /** Copies bytes in whose descriptors are not all there. They, and everything after them, wait for those. */
     void add(final DirectBuffer buffer, final int offset, final int count, final Delivery delivery) {
-        addRun(count, delivery.descriptors().length).delivery = delivery;
-        copy(buffer, offset, count);
+        addRun(delivery.descriptors().length).delivery = delivery;
+        append(buffer, offset, count);
     }
 
     /**
@@ -118,7 +125,7 @@ final class OutputQueue implements AutoCloseable {
         return firstRun.descriptors;
     }
 
-    /** Bytes of the first run. */
+    /** Bytes of the first run, or of the first packet. */
     int firstLength() {
         return firstRun.length;
     }
@@ -137,7 +144,7 @@ final class OutputQueue implements AutoCloseable {
     }
 
     /**
-     * The buffer with the first run's bytes, which begin at {@link #firstChunkOffset} and of which {@link
+     * The buffer with the first bytes, which begin at {@link #firstChunkOffset} and of which {@link
      * #firstPieceLength} are contiguous. They stay unchanged until {@link #releaseChunk}, whatever becomes of the
      * queue.
      */
@@ -155,14 +162,14 @@ final class OutputQueue implements AutoCloseable {
         return readOffset;
     }
 
-    /** How many bytes of the first run are contiguous in its first chunk. */
+    /** How many bytes of the first run or packet are contiguous in its first chunk. */
     int firstPieceLength() {
         return Math.min(firstRun.length, ChunkPool.CHUNK_LENGTH - readOffset);
     }
 
     /**
-     * Lists the first run's bytes in a table of {@link IoVec}s: a whole packet, if it is no longer than {@link
-     * #MAX_PACKET_LENGTH}; of a byte stream, as much as fits into {@link #MAX_STREAM_PIECES} pieces.
+     * Lists what comes first in a table of {@link IoVec}s: a whole packet, if it is no longer than {@link
+     * #MAX_PACKET_LENGTH}; of a byte stream's run, as much as fits into {@link #MAX_STREAM_PIECES} pieces.
      *
      * @return how many entries were written; 0 for an empty packet.
      */
@@ -186,25 +193,24 @@ final class OutputQueue implements AutoCloseable {
         firstRun.closeDescriptors();
     }
 
-    /** The first {@code count} bytes of the first run have been taken; 0 for an empty packet. */
+    /** The first {@code count} bytes of the first run or packet have been taken; 0 for an empty packet. */
     void taken(final int count) {
         firstRun.length -= count;
         length -= count;
-        int left = count;
-        while (left > 0) {
-            final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - readOffset);
-            readOffset += part;
-            left -= part;
-            if (readOffset == ChunkPool.CHUNK_LENGTH) {
-                removeFirstChunk();
-                readOffset = 0;
-            }
-        }
+        skip(count);
         if (firstRun.length == 0) {
             descriptorsSent();
-            removeFirstRun();
+            if (keepsBoundaries) {
+                packetCount--;
+                firstRun.packetCount--;
+            }
+            if (firstRun.packetCount == 0) {
+                removeFirstRun();
+            }
             if (firstRun == null) {
                 releaseChunks();
+            } else if (keepsBoundaries) {
+                readPacketLength();
             }
         }
     }
@@ -217,13 +223,13 @@ final class OutputQueue implements AutoCloseable {
             removeFirstRun();
         }
         length = 0;
+        packetCount = 0;
         descriptorCount = 0;
         releaseChunks();
     }
 
-    private Run addRun(final int count, final int newDescriptors) {
+    private Run addRun(final int newDescriptors) {
         final Run run = pool.takeRun();
-        run.length = count;
         run.descriptorCount = newDescriptors;
         descriptorCount += newDescriptors;
         if (lastRun == null) {
@@ -246,18 +252,67 @@ final class OutputQueue implements AutoCloseable {
         pool.giveBack(run);
     }
 
-    private void copy(final DirectBuffer buffer, final int offset, final int count) {
+    /** Adds bytes to the last run; or a packet, which is the first of all if nothing else waits. */
+    private void append(final DirectBuffer buffer, final int offset, final int count) {
         length += count;
+        if (!keepsBoundaries) {
+            lastRun.length += count;
+            copy(buffer, offset, count);
+            return;
+        }
+        lastRun.packetCount++;
+        packetCount++;
+        writePacketLength(count);
+        copy(buffer, offset, count);
+        if (packetCount == 1) {
+            readPacketLength();
+        }
+    }
+
+    private void writePacketLength(final int count) {
+        writeOffset = BitUtil.align(writeOffset, Integer.BYTES);
+        provideRoom();
+        lastChunk.memory().buffer().putInt(writeOffset, count);
+        writeOffset += Integer.BYTES;
+    }
+
+    /** Goes on to the bytes of the next packet. */
+    private void readPacketLength() {
+        skip(BitUtil.align(readOffset, Integer.BYTES) - readOffset);
+        firstRun.length = firstChunk.memory().buffer().getInt(readOffset);
+        skip(Integer.BYTES);
+    }
+
+    private void copy(final DirectBuffer buffer, final int offset, final int count) {
         int done = 0;
         while (done < count) {
-            if (writeOffset == ChunkPool.CHUNK_LENGTH) {
-                addChunk();
-                writeOffset = 0;
-            }
+            provideRoom();
             final int part = Math.min(count - done, ChunkPool.CHUNK_LENGTH - writeOffset);
             lastChunk.memory().buffer().putBytes(writeOffset, buffer, offset + done, part);
             writeOffset += part;
             done += part;
+        }
+    }
+
+    /** Moves the read position forward, and gives back the chunks before it. */
+    private void skip(final int count) {
+        int left = count;
+        while (left > 0) {
+            final int part = Math.min(left, ChunkPool.CHUNK_LENGTH - readOffset);
+            readOffset += part;
+            left -= part;
+            if (readOffset == ChunkPool.CHUNK_LENGTH) {
+                removeFirstChunk();
+                readOffset = 0;
+            }
+        }
+    }
+
+    /** Adds a chunk if the last one is full. */
+    private void provideRoom() {
+        if (writeOffset == ChunkPool.CHUNK_LENGTH) {
+            addChunk();
+            writeOffset = 0;
         }
     }
 

@@ -5,13 +5,16 @@
 package io.vsockproxy.stream;
 
 /**
- * Bytes in an {@link OutputQueue} that must not be joined with their neighbours, and the descriptors attached to the
- * first of them. Reused: {@link ChunkPool} keeps those that are in no queue.
+ * Bytes or packets in an {@link OutputQueue}, and the descriptors attached to the first of them. Reused: {@link
+ * ChunkPool} keeps those that are in no queue.
  */
 final class Run {
     static final int[] NO_DESCRIPTORS = {};
 
+    /** Bytes of the stream; or of the first packet, once that is the first in its queue. */
     int length;
+    /** How many packets there are; 0 in a byte stream. */
+    int packetCount;
     /** How many descriptors wait, including those still to be supplied. */
     int descriptorCount;
     int[] descriptors = NO_DESCRIPTORS;

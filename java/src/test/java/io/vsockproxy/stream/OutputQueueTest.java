@@ -9,14 +9,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.IoVec;
+import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Seeds;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -35,6 +38,7 @@ class OutputQueueTest {
     private static final int MAX_LENGTH = 200_000;
     private static final int MANY = 100_000;
     private static final int[] NONE = {};
+    private static final int LENGTH_FIELD = Integer.BYTES;
 
     /** A run as the queue should have it. */
     private static final class Run {
@@ -158,7 +162,7 @@ class OutputQueueTest {
         final int descriptors = model.stream().filter(run -> !run.descriptorsSent)
             .mapToInt(run -> run.descriptors.length).sum();
         assertEquals(
-            queue.length() + model.size() * OutputQueue.RUN_CHARGE + descriptors * OutputQueue.DESCRIPTOR_CHARGE,
+            queue.length() + model.size() * OutputQueue.BOUNDARY_CHARGE + descriptors * OutputQueue.DESCRIPTOR_CHARGE,
             queue.charge());
     }
 
@@ -178,6 +182,106 @@ class OutputQueueTest {
         }
     }
 
+    @Test
+    void shouldHaveNoObjectForAnEmptyPacket() {
+        final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, true)) {
+            queue.add(source, 0, 0, NONE);
+            final long before = threads.getCurrentThreadAllocatedBytes();
+            for (int i = 1; i < MANY; i++) {
+                queue.add(source, 0, 0, NONE);
+            }
+            final long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+            // Seven chunks.
+            assertTrue(allocated < MANY / 10, () -> "allocated bytes: " + allocated);
+            assertEquals(MANY * OutputQueue.BOUNDARY_CHARGE, queue.charge());
+            for (int i = 0; i < MANY; i++) {
+                assertTrue(queue.isFirstReady());
+                assertEquals(0, queue.gather(table));
+                queue.taken(0);
+            }
+            assertTrue(queue.isEmpty());
+            assertEquals(0, queue.charge());
+        }
+    }
+
+    /** So that of the next packet all, a part or nothing is in the same chunk. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12})
+    void shouldKeepPacketsApartAtTheEndOfAChunk(final int left) {
+        final int[] lengths = {ChunkPool.CHUNK_LENGTH - LENGTH_FIELD - left, 1, 0, ChunkPool.CHUNK_LENGTH, 0, 3,
+            MAX_LENGTH - 10, 2};
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, true)) {
+            for (int i = 0; i < lengths.length; i++) {
+                source.setMemory(0, lengths[i], (byte) (i + 1));
+                queue.add(source, 0, lengths[i], NONE);
+            }
+            for (int i = 0; i < lengths.length; i++) {
+                final byte[] expected = new byte[lengths[i]];
+                Arrays.fill(expected, (byte) (i + 1));
+                assertEquals(lengths[i], queue.firstLength(), "packet " + i);
+                assertArrayEquals(expected, gather(queue), "packet " + i);
+                queue.taken(lengths[i]);
+            }
+            assertTrue(queue.isEmpty());
+        }
+    }
+
+    @Test
+    void shouldAttachDescriptorsToTheirOwnPacketAmongEmptyOnes() {
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, true)) {
+            final int[] second = events(2);
+            final int[] fifth = events(1);
+            queue.add(source, 0, 0, NONE);
+            queue.add(source, 0, 0, second);
+            queue.add(source, 0, 0, NONE);
+            queue.add(source, 0, MAX_LENGTH, NONE);
+            final Delivery delivery = new Delivery(new int[] {Delivery.MISSING});
+            queue.add(source, 0, 7, delivery);
+            queue.add(source, 0, 0, NONE);
+            assertEquals(MAX_LENGTH + 7 + 6 * OutputQueue.BOUNDARY_CHARGE + 3 * OutputQueue.DESCRIPTOR_CHARGE,
+                queue.charge());
+            expectPacket(queue, 0, NONE);
+            expectPacket(queue, 0, second);
+            expectPacket(queue, 0, NONE);
+            expectPacket(queue, MAX_LENGTH, NONE);
+            assertFalse(queue.isFirstReady(), "its descriptor is not there yet");
+            delivery.supply(0, OwnedFd.of(fifth[0]));
+            expectPacket(queue, 7, fifth);
+            expectPacket(queue, 0, NONE);
+            assertTrue(queue.isEmpty());
+            assertEquals(0, queue.charge());
+        }
+    }
+
+    private static void expectPacket(final OutputQueue queue, final int length, final int[] descriptors) {
+        assertTrue(queue.isFirstReady());
+        assertEquals(length, queue.firstLength());
+        assertArrayEquals(descriptors, queue.firstDescriptors());
+        queue.taken(length);
+    }
+
+    @Test
+    void shouldBeUsableAgainAfterItWasClosedInTheMiddleOfAPacket() {
+        try (ChunkPool pool = new ChunkPool()) {
+            final OutputQueue queue = new OutputQueue(pool, true);
+            queue.add(source, 0, MAX_LENGTH, events(1));
+            queue.add(source, 0, 0, NONE);
+            queue.add(source, 0, 1, events(2));
+            queue.add(source, 0, 1, new Delivery(new int[] {events(1)[0], Delivery.MISSING}));
+            queue.add(source, 0, 0, NONE);
+            queue.descriptorsSent();
+            queue.taken(MAX_LENGTH / 2);
+            assertEquals(MAX_LENGTH - MAX_LENGTH / 2, queue.firstLength());
+            queue.close();
+            assertTrue(queue.isEmpty());
+            assertEquals(0, queue.charge());
+            queue.add(source, 0, 3, NONE);
+            expectPacket(queue, 3, NONE);
+            assertTrue(queue.isEmpty());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void shouldHaveDescriptorsWithoutBytesRideOnTheNextByte(final int earlier) {
@@ -193,7 +297,7 @@ class OutputQueueTest {
             assertArrayEquals(all, queue.firstDescriptors());
             assertEquals(20, queue.firstLength());
             assertEquals(
-                20 + OutputQueue.RUN_CHARGE + (earlier + 1) * OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
+                20 + OutputQueue.BOUNDARY_CHARGE + (earlier + 1) * OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
             queue.descriptorsSent();
             queue.taken(20);
             assertEquals(0, queue.charge());
@@ -211,7 +315,7 @@ class OutputQueueTest {
             assertTrue(queue.isFirstReady());
             assertEquals(10, queue.firstLength());
             assertArrayEquals(descriptors, queue.firstDescriptors());
-            assertEquals(10 + OutputQueue.RUN_CHARGE + OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
+            assertEquals(10 + OutputQueue.BOUNDARY_CHARGE + OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
         }
     }
 
