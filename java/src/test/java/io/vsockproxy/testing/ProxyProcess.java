@@ -57,7 +57,7 @@ public final class ProxyProcess implements AutoCloseable {
             // that.
             "env", "--default-signal=INT",
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC", "-Xms16m", "-Xmx64m", "-Xss512k", "-XX:-UsePerfData", "-Xshare:auto",
+            "-XX:+UseSerialGC", "-Xms16m", "-Xmx256m", "-Xss512k", "-XX:-UsePerfData", "-Xshare:auto",
             "-XX:TieredStopAtLevel=1", "-XX:C1MaxInlineSize=80", "-XX:C1MaxInlineLevel=16", "-XX:C1InlineStackLimit=20",
             "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED",
             "--enable-native-access=ALL-UNNAMED", "-Xcheck:jni",

@@ -85,7 +85,7 @@ public final class ServiceNamespace implements AutoCloseable {
     public static String command(final String arguments) {
         return String.join(" ",
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-XX:+UseSerialGC -Xmx64m -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+            "-XX:+UseSerialGC -Xmx256m -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
             "--add-exports java.base/jdk.internal.misc=ALL-UNNAMED --enable-native-access=ALL-UNNAMED",
             "-Dvsockproxy.native.path=/opt/vsock-proxy/libvsockproxy.so",
             "-cp /opt/vsock-proxy/classes:/opt/vsock-proxy/*",
