@@ -21,10 +21,10 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.SplicePipe;
 import io.vsockproxy.stream.Stream;
 import io.vsockproxy.stream.StreamHandler;
+import io.vsockproxy.stream.WaitingStreams;
 import io.vsockproxy.wire.Command;
 import io.vsockproxy.wire.MalformedMessageException;
 import io.vsockproxy.wire.MessageDecoder;
-import java.util.ArrayList;
 import java.util.function.BiConsumer;
 import org.agrona.DirectBuffer;
 
@@ -53,7 +53,7 @@ public final class Session implements LinkHandler, StreamHandler {
     private final ReceivedFiles receivedFiles;
     private final DescriptorExport export;
     private final DescriptorImport imports;
-    private final ArrayList<Stream> waitingForRoom = new ArrayList<>();
+    private final WaitingStreams waitingForRoom = new WaitingStreams();
     private final Heartbeat heartbeat;
     private final EndOfTurnTask tearDown;
     private long lastHandle;
@@ -283,10 +283,7 @@ public final class Session implements LinkHandler, StreamHandler {
 
     @Override
     public void onRoom() {
-        for (int i = 0; i < waitingForRoom.size(); i++) {
-            waitingForRoom.get(i).resumeReading();
-        }
-        waitingForRoom.clear();
+        waitingForRoom.resumeReading();
         files.onRoom();
         fileRequests.onRoom();
         receivedFiles.onRoom();

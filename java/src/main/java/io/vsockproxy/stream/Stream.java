@@ -26,6 +26,10 @@ public abstract class Stream implements AutoCloseable {
     final EventLoop loop;
     final StreamHandler handler;
     final OutputQueue queue;
+    /** Where it waits for room on the link, and its neighbours there: maintained by that list. */
+    WaitingStreams waitsIn;
+    Stream waitsBehind;
+    Stream waitsBefore;
     private final StreamKind kind;
     private final long handle;
     private State state = State.OPEN;
@@ -240,6 +244,7 @@ public abstract class Stream implements AutoCloseable {
                 close();
             } else {
                 state = State.FINISHING;
+                stopWaiting();
                 wantReading(false);
                 refuseInput();
                 wantDraining(true);
@@ -267,6 +272,7 @@ public abstract class Stream implements AutoCloseable {
     public void close() {
         if (state != State.CLOSED) {
             state = State.CLOSED;
+            stopWaiting();
             queue.close();
             reportCharge();
             release();
@@ -401,6 +407,13 @@ public abstract class Stream implements AutoCloseable {
             handler.onEndOfFile(this);
         } else {
             close();
+        }
+    }
+
+    /** It reads no more. If the peer does not read either, there may be no room for as long as the session lasts. */
+    private void stopWaiting() {
+        if (waitsIn != null) {
+            waitsIn.remove(this);
         }
     }
 
