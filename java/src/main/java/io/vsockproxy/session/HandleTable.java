@@ -77,6 +77,15 @@ public final class HandleTable<T> {
         return (T)value;
     }
 
+    /** Removes a handle if it names {@code value}. Returns whether it did. */
+    public boolean remove(final long handle, final T value) {
+        if (get(handle) != value) {
+            return false;
+        }
+        remove(handle);
+        return true;
+    }
+
     /** Calls {@code visitor} for every value. It must not change the table. */
     @SuppressWarnings("unchecked")
     public void forEach(final Consumer<T> visitor) {

@@ -384,7 +384,9 @@ public final class Session implements LinkHandler, StreamHandler {
 
     @Override
     public void onReaderGone(final Stream stream, final boolean shut) {
-        guarded(() -> extension.stopSending(stream, shut));
+        if (streams.contains(stream)) {
+            guarded(() -> extension.stopSending(stream, shut));
+        }
     }
 
     @Override

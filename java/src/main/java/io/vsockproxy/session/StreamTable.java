@@ -94,6 +94,11 @@ final class StreamTable {
         return streams.get(handle);
     }
 
+    /** Whether the peer knows the stream by its handle: neither side has closed it. */
+    boolean contains(final Stream stream) {
+        return streams.get(stream.handle()) == stream;
+    }
+
     /**
      * Creates a stream for a descriptor and begins to read it. Takes ownership of the descriptor.
      *
@@ -136,7 +141,7 @@ final class StreamTable {
     /** The application has closed its end, or the stream has failed: tells the peer. */
     void endedLocally(final Stream stream, final int errno) {
         stream.endReason(errno);
-        if (forget(stream.handle()) == null) {
+        if (!forget(stream)) {
             stream.close();
             return;
         }
@@ -166,7 +171,7 @@ final class StreamTable {
     /** Closes a stream on both sides, because something that concerns it alone cannot be done. */
     void fail(final Stream stream, final String reason) {
         warn(stream + " closed: " + reason);
-        final boolean isKnown = forget(stream.handle()) != null;
+        final boolean isKnown = forget(stream);
         // Closed first: sending throws when the peer has left no room, and nobody would close it after that.
         stream.close();
         if (isKnown) {
@@ -177,14 +182,15 @@ final class StreamTable {
     /** The peer has closed the stream, with an errno or 0. What was received before is still delivered. */
     void closedByPeer(final Stream stream, final int reason) {
         stream.endReason(reason);
-        forget(stream.handle());
+        forget(stream);
         finish(stream);
     }
 
     /** Removes a stream that the peer does not know yet. */
     void discard(final long handle) {
-        final Stream stream = forget(handle);
+        final Stream stream = streams.get(handle);
         if (stream != null) {
+            forget(stream);
             stream.close();
         }
     }
@@ -244,12 +250,16 @@ final class StreamTable {
         startPatience();
     }
 
-    private Stream forget(final long handle) {
-        final Stream stream = streams.remove(handle);
-        if (stream != null) {
+    /**
+     * Removes a stream, if it is in the table. One that the peer has closed and that waits for its reader is not, and
+     * its handle may name another by now.
+     */
+    private boolean forget(final Stream stream) {
+        final boolean isKnown = streams.remove(stream.handle(), stream);
+        if (isKnown) {
             extension.onForgotten(stream);
         }
-        return stream;
+        return isKnown;
     }
 
     private void finish(final Stream stream) {

@@ -13,6 +13,7 @@ import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.file.FileWindows;
 import io.vsockproxy.file.FileWorkers;
 import io.vsockproxy.fuse.FuseMount;
+import io.vsockproxy.link.DescriptorChannel;
 import io.vsockproxy.link.LinkSockets;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.posix.Constants;
@@ -130,6 +131,16 @@ final class FuzzedProxy implements AutoCloseable {
 
     /** A session over {@code socket}, of which it takes ownership. */
     Session session(final Endpoint socket, final boolean isHost, final boolean isExtended, final boolean isUnix) {
+        return session(socket, isHost, isExtended, isUnix, null);
+    }
+
+    /** Also with {@code beside} for what the link does not carry; takes ownership of both. */
+    Session session(
+        final Endpoint socket,
+        final boolean isHost,
+        final boolean isExtended,
+        final boolean isUnix,
+        final DescriptorChannel beside) {
         // Like a link that was accepted or connected.
         socket.setNonBlocking();
         final OwnedFd own = OwnedFd.of(Syscalls.fcntl(socket.fd(), Constants.F_DUPFD_CLOEXEC, 0));
@@ -140,7 +151,7 @@ final class FuzzedProxy implements AutoCloseable {
         final SessionResources resources = new SessionResources(
             loop, isHost, LIMITS, extensions, commons, acceptors,
             new ChannelCommons(loop, faults::add, LIMITS.maxPacketLength()), workers, windows, mount, log);
-        return new Session(resources, allowedPaths, "fuzzed", own, isUnix, null, (session, reason) -> { });
+        return new Session(resources, allowedPaths, "fuzzed", own, isUnix, beside, (session, reason) -> { });
     }
 
     /** Whether {@code fd} is a regular file, which only {@link #elsewhere} may touch: this very loop may serve it. */

@@ -5,9 +5,11 @@
 package io.vsockproxy.session;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.testing.Seeds;
 import java.util.HashMap;
@@ -53,6 +55,17 @@ class HandleTableTest {
         table.clear();
         assertEquals(0, table.size());
         model.keySet().forEach(handle -> assertNull(table.get(handle)));
+    }
+
+    @Test
+    void shouldRemoveAHandleOnlyIfItNamesThatValue() {
+        table.put(-1, "first");
+        assertTrue(table.remove(-1, "first"));
+        assertFalse(table.remove(-1, "first"));
+        table.put(-1, "second");
+        assertFalse(table.remove(-1, "first"));
+        assertEquals("second", table.get(-1));
+        assertEquals(1, table.size());
     }
 
     @ParameterizedTest
