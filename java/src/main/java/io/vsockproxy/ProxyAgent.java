@@ -266,7 +266,6 @@ final class ProxyAgent implements EngineAgent {
             values.add(CounterId.BESIDE_DESCRIPTORS, descriptorSocket.descriptorCount());
         }
         final StreamCommons commons = resources.commons();
-        values.add(CounterId.QUEUED_DESCRIPTORS, commons.heldCount());
         values.add(CounterId.WATCH_DESCRIPTORS, commons.watchCount());
         values.add(CounterId.CLOSING_DESCRIPTORS, commons.closingCount());
         values.add(CounterId.STREAM_SOCKET_DESCRIPTORS, commons.liveCount(StreamKind.SOCKET_STREAM));

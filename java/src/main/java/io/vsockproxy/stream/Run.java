@@ -23,7 +23,10 @@ final class Run {
     /** The next one in the queue or in the pool. */
     Run next;
 
-    /** Attaches descriptors that came without a byte to this run's first byte, in front of its own. Takes ownership. */
+    /**
+     * Attaches descriptors that came without a byte to this run's first byte, in front of its own. If that would be
+     * more than one byte can carry, its own are closed. Takes ownership.
+     */
     void ride(final int[] earlier) {
         descriptors = RidingDescriptors.join(earlier, descriptors);
         descriptorCount = descriptors.length;

@@ -59,8 +59,6 @@ public final class SocketStream extends DescriptorStream {
      * end.
      */
     private boolean shutByApplication;
-    /** Descriptors that came without a byte, to be attached to the next one. */
-    private int[] heldDescriptors = NO_DESCRIPTORS;
 
     /**
      * @param descriptor a connected socket. Takes ownership.
@@ -86,13 +84,6 @@ public final class SocketStream extends DescriptorStream {
     @Override
     public boolean carriesDescriptors() {
         return origin.isUnixFamily();
-    }
-
-    @Override
-    public void close() {
-        closeAll(heldDescriptors);
-        hold(NO_DESCRIPTORS);
-        super.close();
     }
 
     @Override
@@ -245,40 +236,40 @@ public final class SocketStream extends DescriptorStream {
             closeAll(descriptors);
             return;
         }
-        final int[] riding = withHeld(descriptors);
         if (length == 0 && !packets) {
             // On a stream socket, sendmsg with no bytes silently drops the descriptors.
-            hold(riding);
+            if (descriptors.length > 0) {
+                awaitByte(buffer, offset, descriptors);
+            }
             return;
         }
         final long address = buffer.addressOffset() + offset;
-        int sent = riding.length == 0
+        int sent = descriptors.length == 0
             ? Syscalls.send(descriptor.fd(), address, length, SEND_FLAGS)
-            : commons.send(descriptor.fd(), address, length, SEND_FLAGS, riding);
+            : commons.send(descriptor.fd(), address, length, SEND_FLAGS, descriptors);
         if (sent < 0) {
             IoVec.set(commons.pieces(), 0, address, length);
-            sent = sendAgain(sent, 1, length, riding);
+            sent = sendAgain(sent, 1, length, descriptors);
         }
         if (sent == length) {
-            closeAll(riding);
+            closeAll(descriptors);
             acknowledge(cost(length));
         } else if (sent >= 0) {
-            closeAll(riding);
+            closeAll(descriptors);
             acknowledge(sent);
             widenSendBuffer();
             enqueue(buffer, offset + sent, length - sent, NO_DESCRIPTORS);
         } else if (mayPass(-sent)) {
-            enqueue(buffer, offset, length, riding);
+            enqueue(buffer, offset, length, descriptors);
         } else {
-            closeAll(riding);
+            closeAll(descriptors);
             onWriteFailed(-sent);
         }
     }
 
     @Override
     public boolean takesSplices() {
-        return !origin.isShared() && !packets && queue.isEmpty() && heldDescriptors.length == 0 && isOpen()
-            && !isReaderGone();
+        return !origin.isShared() && !packets && queue.isEmpty() && isOpen() && !isReaderGone();
     }
 
     @Override
@@ -514,26 +505,5 @@ public final class SocketStream extends DescriptorStream {
             widened = true;
             commons.sendBuffer(descriptor.fd(), SEND_BUFFER_LENGTH);
         }
-    }
-
-    private void hold(final int[] descriptors) {
-        commons.addHeld(descriptors.length - heldDescriptors.length);
-        heldDescriptors = descriptors;
-    }
-
-    @Override
-    void queueHeldDescriptors(final DirectBuffer buffer, final int offset) {
-        if (heldDescriptors.length > 0) {
-            queue.add(buffer, offset, 0, withHeld(NO_DESCRIPTORS));
-        }
-    }
-
-    private int[] withHeld(final int[] descriptors) {
-        if (heldDescriptors.length == 0) {
-            return descriptors;
-        }
-        final int[] held = heldDescriptors;
-        hold(NO_DESCRIPTORS);
-        return RidingDescriptors.join(held, descriptors);
     }
 }

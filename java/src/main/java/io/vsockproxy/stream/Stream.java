@@ -198,7 +198,6 @@ public abstract class Stream implements AutoCloseable {
         final DirectBuffer buffer, final int offset, final int length, final Delivery delivery) {
         if (state == State.OPEN && !readerGone) {
             startStalling();
-            queueHeldDescriptors(buffer, offset);
             delivery.queuedBy(this);
             queue.add(buffer, offset, length, delivery);
             reportCharge();
@@ -340,6 +339,17 @@ public abstract class Stream implements AutoCloseable {
         reportCharge();
     }
 
+    /**
+     * Queues descriptors that came without a byte, to be attached to the next one.
+     *
+     * @param buffer a valid buffer for no bytes at {@code offset}.
+     */
+    final void awaitByte(final DirectBuffer buffer, final int offset, final int[] descriptors) {
+        startStalling();
+        queue.add(buffer, offset, 0, descriptors);
+        reportCharge();
+    }
+
     /** The descriptors that a run of the queue waited for are there. */
     final void onDeliverable() {
         if (state != State.CLOSED && !queue.isEmpty()) {
@@ -349,7 +359,7 @@ public abstract class Stream implements AutoCloseable {
     }
 
     private void startStalling() {
-        if (queue.isEmpty()) {
+        if (isQueueDelivered()) {
             stalledSinceNs = loop.nowNs();
         }
     }
@@ -488,16 +498,6 @@ public abstract class Stream implements AutoCloseable {
     /** Whether descriptors that arrived without bytes can be delivered without any. */
     boolean deliversWithoutBytes() {
         return !takesParts();
-    }
-
-    /**
-     * Queues the descriptors that the stream keeps outside the queue until a byte arrives, so that they keep their
-     * place in the order.
-     *
-     * @param buffer a valid buffer for zero bytes at {@code offset}.
-     */
-    void queueHeldDescriptors(final DirectBuffer buffer, final int offset) {
-        // Only sockets keep any.
     }
 
     /**

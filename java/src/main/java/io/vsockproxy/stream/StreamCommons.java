@@ -46,7 +46,6 @@ public final class StreamCommons implements AutoCloseable {
     private final DrainRetries drainRetries;
     private final UnwantedInput unwantedInput = new UnwantedInput(this);
     private final int maxPacketLength;
-    private int heldCount;
     private final Map<StreamKind, MutableInteger> liveCounts = new EnumMap<>(StreamKind.class);
 
     /**
@@ -82,15 +81,6 @@ public final class StreamCommons implements AutoCloseable {
     /** How many descriptors of ended streams are still to be closed. */
     public int closingCount() {
         return lateCloses.count();
-    }
-
-    /** How many descriptors wait for a byte to be attached to. */
-    public int heldCount() {
-        return heldCount;
-    }
-
-    void addHeld(final int change) {
-        heldCount += change;
     }
 
     void addLive(final StreamKind kind, final int change) {

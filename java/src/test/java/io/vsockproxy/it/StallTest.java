@@ -16,6 +16,7 @@ import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
+import io.vsockproxy.testing.NeedsUnixLink;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
 import io.vsockproxy.testing.Received;
@@ -172,6 +173,24 @@ class StallTest {
         }
         guest.send(Messages.data(other.handle(), "later"));
         awaitClosed(guest, "SOCKET_STREAM", stalled.handle());
+        assertEquals("later", other.application().readText(5));
+        // One of them was the application's connection.
+        Await.untilEqual(before - 1, Descriptors::count, "descriptors when those that waited are closed");
+    }
+
+    @Test
+    @NeedsUnixLink
+    void shouldCloseAStreamToWhichManyDescriptorsComeAndNoByte() {
+        final RawPeer guest = HOST.guest();
+        final Connection waiting = HOST.connect(guest);
+        final Connection other = HOST.connect(guest);
+        final Endpoint event = HOST.closing(Endpoint.eventfd(0));
+        final int before = Descriptors.count();
+        for (int i = 0; i < 2 * MAX_DESCRIPTORS_IN_FLIGHT; i++) {
+            guest.send(Messages.data(waiting.handle(), "", Messages.descriptor(TRANSPORTABLE, 0)), event);
+        }
+        guest.send(Messages.data(other.handle(), "later"));
+        awaitClosed(guest, "SOCKET_STREAM", waiting.handle());
         assertEquals("later", other.application().readText(5));
         // One of them was the application's connection.
         Await.untilEqual(before - 1, Descriptors::count, "descriptors when those that waited are closed");

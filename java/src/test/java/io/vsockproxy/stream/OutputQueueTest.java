@@ -305,6 +305,23 @@ class OutputQueueTest {
     }
 
     @Test
+    void shouldKeepTheEarlierDescriptorsWhenOneByteCannotCarryAll() throws InterruptedException {
+        try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, false)) {
+            final int[] earlier = events(200);
+            queue.add(source, 0, 0, earlier);
+            queue.add(source, 0, 0, events(100));
+            final int[] fitting = events(53);
+            queue.add(source, 0, 10, fitting);
+            assertTrue(queue.isFirstReady());
+            final int[] all = Arrays.copyOf(earlier, 253);
+            System.arraycopy(fitting, 0, all, 200, 53);
+            assertArrayEquals(all, queue.firstDescriptors());
+            assertEquals(10 + OutputQueue.BOUNDARY_CHARGE + 253 * OutputQueue.DESCRIPTOR_CHARGE, queue.charge());
+            Descriptors.assertCount(descriptorsBefore + 253);
+        }
+    }
+
+    @Test
     void shouldGetPastAnyNumberOfRunsWithoutBytes() {
         try (ChunkPool pool = new ChunkPool(); OutputQueue queue = new OutputQueue(pool, false)) {
             for (int i = 0; i < MANY; i++) {
