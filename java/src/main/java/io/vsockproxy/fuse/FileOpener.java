@@ -14,6 +14,8 @@ import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 
@@ -22,9 +24,11 @@ import java.util.ArrayDeque;
  * answer to the LOOKUP.
  *
  * <p>Requests and answers are packets on a socket, because that thread has its own descriptor table. Answers come in
- * the order of the requests. Confined to the loop's thread.
+ * the order of the requests, and with their sequence numbers: an answer that is not the one expected would be another
+ * application's file, so it is not used, and the thread no longer is. Confined to the loop's thread.
  */
 final class FileOpener implements AutoCloseable {
+    private static final Logger LOGGER = System.getLogger(FileOpener.class.getName());
     /** How many requests and answers fit into a socket of the usual size. */
     private static final int MAX_HANDED_OVER = 32;
     private static final int CONTROL_OFFSET = FileOpenerThread.REQUEST_LENGTH;
@@ -51,9 +55,14 @@ final class FileOpener implements AutoCloseable {
         }
     };
     private Registration registration;
+    /** Of the next request. Those handed over have the numbers before it. */
+    private int nextSequence;
     private boolean threadLost;
     private boolean closed;
 
+    /**
+     * @param socket leads to the thread. Takes ownership.
+     */
     private FileOpener(final EventLoop loop, final OwnedFd socket) {
         this.loop = loop;
         this.socket = socket;
@@ -77,21 +86,25 @@ final class FileOpener implements AutoCloseable {
         }
         new FileOpenerThread(others.fd()).start();
         final FileOpener opener = new FileOpener(loop, own);
-        opener.send(WARM_UP_PATH, Constants.O_RDONLY, 0);
+        opener.send(0, WARM_UP_PATH, Constants.O_RDONLY, 0);
         if (opener.receive(0) > 0 && opener.result() == FileOpenerThread.HAS_OWN_TABLE) {
             others.close();
         } else {
             // The tables are shared: it is the same descriptor that the thread uses and will close.
             others.release();
         }
-        try {
-            opener.registration = loop.register(own.fd(), Constants.EPOLLIN, events -> opener.onReady());
-        } catch (final PosixException e) {
-            // Closing our end ends the thread too.
-            own.close();
-            opener.memory.close();
-            throw e;
-        }
+        opener.register();
+        return opener;
+    }
+
+    /**
+     * One whose requests go to whoever has the other end of {@code socket}, which it takes ownership of.
+     *
+     * @throws PosixException as {@link #start}.
+     */
+    static FileOpener of(final EventLoop loop, final OwnedFd socket) {
+        final FileOpener opener = new FileOpener(loop, socket);
+        opener.register();
         return opener;
     }
 
@@ -112,15 +125,28 @@ final class FileOpener implements AutoCloseable {
         }
     }
 
+    private void register() {
+        try {
+            registration = loop.register(socket.fd(), Constants.EPOLLIN, events -> onReady());
+        } catch (final PosixException e) {
+            // Closing this end ends the thread too.
+            socket.close();
+            memory.close();
+            throw e;
+        }
+    }
+
     private void handOver() {
         while (!waiting.isEmpty() && handedOver.size() < MAX_HANDED_OVER) {
             final PendingOpen next = waiting.peek();
-            final int sent = send(next.path(), next.flags(), Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL);
+            final int sent = threadLost ? -Errno.EPIPE : send(
+                nextSequence, next.path(), next.flags(), Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL);
             if (sent == -Errno.EAGAIN && !handedOver.isEmpty()) {
                 return;
             }
             waiting.poll();
-            if (sent >= 0 && !threadLost) {
+            if (sent >= 0) {
+                nextSequence++;
                 handedOver.add(next);
             } else {
                 fail(next);
@@ -133,21 +159,25 @@ final class FileOpener implements AutoCloseable {
         loop.atEndOfTurn(failTask);
     }
 
-    /** The thread has ended, which only an Error of the JVM can cause: nothing will be answered any more. */
-    private void onThreadLost() {
+    /** The thread has ended or cannot be relied on any more: nothing that it may still answer is used. */
+    private void onThreadLost(final String reason) {
+        LOGGER.log(Level.ERROR, "files that are passed from now on cannot be opened on the mount, until the proxy is "
+            + "restarted: the thread that opens them is lost ({0})", reason);
         threadLost = true;
         registration.cancel();
+        socket.close();
         handedOver.forEach(this::fail);
         handedOver.clear();
         handOver();
     }
 
-    private int send(final String path, final int flags, final int sendFlags) {
+    private int send(final int sequence, final String path, final int flags, final int sendFlags) {
         final byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
         final int length = FileOpenerThread.PATH_OFFSET + bytes.length + 1;
         if (length > FileOpenerThread.REQUEST_LENGTH) {
             return -Errno.ENAMETOOLONG;
         }
+        memory.buffer().putInt(FileOpenerThread.SEQUENCE_OFFSET, sequence);
         memory.buffer().putInt(FileOpenerThread.FLAGS_OFFSET, flags | Constants.O_CLOEXEC);
         memory.buffer().putBytes(FileOpenerThread.PATH_OFFSET, bytes);
         memory.buffer().putByte(length - 1, (byte) 0);
@@ -156,7 +186,7 @@ final class FileOpener implements AutoCloseable {
 
     private void onReady() {
         int received = receive(Constants.MSG_DONTWAIT);
-        for (; received > 0 && !handedOver.isEmpty(); received = closed ? 0 : receive(Constants.MSG_DONTWAIT)) {
+        for (; received > 0 && isExpected(received); received = closed ? 0 : receive(Constants.MSG_DONTWAIT)) {
             final PendingOpen pending = handedOver.poll();
             if (control.count() > 0) {
                 final int descriptor = control.descriptor(0);
@@ -169,20 +199,31 @@ final class FileOpener implements AutoCloseable {
         if (closed) {
             return;
         }
-        if (received == 0 || (received < 0 && received != -Errno.EAGAIN)) {
-            onThreadLost();
-        } else {
+        if (received == -Errno.EAGAIN) {
             handOver();
+        } else if (received > 0) {
+            control.closeAll();
+            onThreadLost("an unexpected answer");
+        } else {
+            onThreadLost(received == 0 ? "it has ended" : Errno.name(-received));
         }
+    }
+
+    /** Whether what was received answers the request that was handed over first. */
+    private boolean isExpected(final int length) {
+        return length == FileOpenerThread.ANSWER_LENGTH && !handedOver.isEmpty()
+            && memory.buffer().getInt(FileOpenerThread.SEQUENCE_OFFSET) == nextSequence - handedOver.size()
+            && (control.count() > 0 || control.isTruncated() || result() < 0);
     }
 
     /** Receives an answer. Returns its length in bytes, 0 when the thread has ended, or {@code -errno}. */
     private int receive(final int flags) {
         return Syscalls.recvmsg(
-            socket.fd(), memory.address(), Integer.BYTES, flags | Constants.MSG_CMSG_CLOEXEC, control.address());
+            socket.fd(), memory.address(), FileOpenerThread.ANSWER_LENGTH, flags | Constants.MSG_CMSG_CLOEXEC,
+            control.address());
     }
 
     private int result() {
-        return memory.buffer().getInt(0);
+        return memory.buffer().getInt(FileOpenerThread.RESULT_OFFSET);
     }
 }

@@ -32,7 +32,13 @@ public final class ChildJvm implements AutoCloseable {
 
     /** Starts one that runs {@code main}. */
     public static ChildJvm start(final Class<?> main, final String... arguments) {
-        final List<String> command = new ArrayList<>(List.of(
+        return start(List.of(), main, arguments);
+    }
+
+    /** Starts one that runs {@code main}, behind a command that execs it, like a shell that sets limits. */
+    public static ChildJvm start(final List<String> prefix, final Class<?> main, final String... arguments) {
+        final List<String> command = new ArrayList<>(prefix);
+        command.addAll(List.of(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "--add-exports", "java.base/jdk.internal.misc=ALL-UNNAMED", "--enable-native-access=ALL-UNNAMED",
             "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
