@@ -5,11 +5,13 @@
 package io.vsockproxy.file;
 
 import io.vsockproxy.loop.EventLoop;
+import io.vsockproxy.loop.Timer;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
@@ -18,8 +20,14 @@ import java.util.concurrent.locks.LockSupport;
  *
  * <p>Tasks are passed to a worker through a list under {@link #lock}, and back through another list under the same
  * lock, with one command to the loop for all tasks done since it last looked. Nothing is allocated for that.
+ *
+ * <p>If the kernel allows no more threads, tasks wait for those that there are. If there are none, they wait until one
+ * can be started, which is tried again and again.
  */
 public final class FileWorkers implements Executor, AutoCloseable {
+    /** When to try again to start a thread. At each attempt that fails, the JVM prints a warning. */
+    static final long START_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(100);
+
     private static final Logger LOGGER = System.getLogger(FileWorkers.class.getName());
     private static final long IDLE_MS = 10_000;
     private static final long STOP_NS = TimeUnit.SECONDS.toNanos(5);
@@ -27,7 +35,9 @@ public final class FileWorkers implements Executor, AutoCloseable {
 
     private final EventLoop loop;
     private final int maxThreads;
+    private final ThreadFactory threadFactory;
     private final Runnable drain = this::drain;
+    private final Timer startTimer = new Timer(this::retryStart);
     private final Object lock = new Object();
     private final ArrayDeque<Thread> threads = new ArrayDeque<>();
     private FileTask firstTask;
@@ -37,14 +47,22 @@ public final class FileWorkers implements Executor, AutoCloseable {
     private int threadNumber;
     private int idleThreads;
     private int queued;
+    /** Whether the last attempt to start a thread failed; then the next one is not made before that time. */
+    private boolean startFailed;
+    private long retryStartNs;
     private boolean stopping;
 
     /**
      * @param threads the most threads, and so the most tasks that can wait for disks at once.
      */
     public FileWorkers(final EventLoop loop, final int threads) {
+        this(loop, threads, Thread::new);
+    }
+
+    FileWorkers(final EventLoop loop, final int threads, final ThreadFactory threadFactory) {
         this.loop = loop;
         this.maxThreads = threads;
+        this.threadFactory = threadFactory;
     }
 
     /**
@@ -92,13 +110,21 @@ public final class FileWorkers implements Executor, AutoCloseable {
 
     /**
      * Loop's thread: stops the workers. Tasks they already have are performed, and completed here, if that takes no
-     * more than five seconds; a worker that waits for a disk for longer is left to itself.
+     * more than five seconds; a worker that waits for a disk for longer is left to itself. If there is no worker,
+     * because none could be started, they are performed here.
      */
     @Override
     public void close() {
         final long deadlineNs = System.nanoTime() + STOP_NS;
+        loop.cancel(startTimer);
+        FileTask unperformed = null;
         synchronized (lock) {
             stopping = true;
+            if (threads.isEmpty()) {
+                unperformed = firstTask;
+                firstTask = null;
+                queued = 0;
+            }
             lock.notifyAll();
             while (!threads.isEmpty() && System.nanoTime() - deadlineNs < 0) {
                 try {
@@ -113,10 +139,18 @@ public final class FileWorkers implements Executor, AutoCloseable {
                     threads.size());
             }
         }
+        while (unperformed != null) {
+            final FileTask next = unperformed.nextTask;
+            unperformed.nextTask = null;
+            performSafely(unperformed);
+            unperformed.completed();
+            unperformed = next;
+        }
         drain();
     }
 
     private boolean offer(final FileTask task) {
+        final boolean hasThread;
         synchronized (lock) {
             if (stopping) {
                 return false;
@@ -128,32 +162,78 @@ public final class FileWorkers implements Executor, AutoCloseable {
             }
             lastTask = task;
             queued++;
-            // A notified thread counts as idle until it runs, and each thread takes one task at a time.
-            if (queued > idleThreads && threads.size() < maxThreads) {
-                startThread();
-            } else {
-                lock.notify();
-            }
+            hasThread = provideThread();
+        }
+        if (!hasThread) {
+            postponeStart();
+        }
+        return true;
+    }
+
+    /** Has a thread take the task queued last. Returns false when none can be started, and that must be retried. */
+    private boolean provideThread() {
+        // A notified thread counts as idle until it runs, and each thread takes one task at a time.
+        if (queued <= idleThreads || threads.size() >= maxThreads
+            || (startFailed && System.nanoTime() - retryStartNs < 0)) {
+            lock.notify();
             return true;
+        }
+        startFailed = !startThread();
+        retryStartNs = System.nanoTime() + START_RETRY_NS;
+        return !startFailed;
+    }
+
+    private boolean startThread() {
+        try {
+            final Thread thread = threadFactory.newThread(this::work);
+            thread.setName("vsock-proxy-file-" + ++threadNumber);
+            thread.setDaemon(true);
+            thread.start();
+            threads.add(thread);
+            return true;
+        } catch (final OutOfMemoryError e) {
+            // This is also what Thread.start throws when the kernel allows no more threads (pthread_create(3): EAGAIN).
+            if (!startFailed) {
+                LOGGER.log(Level.WARNING, "no thread can be started; requests for files wait for {0} others: {1}",
+                    threads.size(), e.getMessage());
+            }
+            return false;
         }
     }
 
-    private void startThread() {
-        final Thread thread = new Thread(this::work, "vsock-proxy-file-" + ++threadNumber);
-        thread.setDaemon(true);
-        threads.add(thread);
-        thread.start();
+    private void postponeStart() {
+        if (loop.isOwnThread()) {
+            loop.schedule(startTimer, START_RETRY_NS);
+            return;
+        }
+        while (!isStopping() && !loop.execute(this::postponeStart)) {
+            LockSupport.parkNanos(RETRY_NS);
+        }
+    }
+
+    private void retryStart() {
+        final boolean hasThread;
+        synchronized (lock) {
+            hasThread = stopping || firstTask == null || provideThread();
+        }
+        if (!hasThread) {
+            postponeStart();
+        }
     }
 
     private void work() {
         for (FileTask task = take(); task != null; task = take()) {
-            try {
-                task.perform();
-            } catch (final RuntimeException | Error e) {
-                // No task should throw; if one does, the rest of the queue must not suffer.
-                LOGGER.log(Level.ERROR, "a file worker failed", e);
-            }
+            performSafely(task);
             done(task);
+        }
+    }
+
+    private static void performSafely(final FileTask task) {
+        try {
+            task.perform();
+        } catch (final RuntimeException | Error e) {
+            // No task should throw; if one does, the rest of the queue must not suffer.
+            LOGGER.log(Level.ERROR, "a file worker failed", e);
         }
     }
 

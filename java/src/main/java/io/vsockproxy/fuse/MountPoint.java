@@ -208,7 +208,9 @@ final class MountPoint {
         try {
             return answer.get(LIVENESS_TIMEOUT_MS, TimeUnit.MILLISECONDS) == -Errno.ENOTCONN;
         } catch (final TimeoutException | ExecutionException e) {
-            // It is not known to be dead: it may be served by this very thread.
+            // It is not known to be dead: it may be served by this very thread. A worker that has not begun to ask
+            // must not do so later.
+            answer.cancel(false);
             return false;
         } catch (final InterruptedException e) {
             Thread.currentThread().interrupt();
