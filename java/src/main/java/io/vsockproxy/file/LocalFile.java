@@ -73,10 +73,8 @@ public final class LocalFile {
         if (relay != null) {
             kind = FileSystemKind.SLOW;
         }
-        if (relay != null || direct) {
-            refusesNowaitRead = true;
-            refusesNowaitWrite = true;
-        }
+        refusesNowaitRead = relay != null || direct;
+        refusesNowaitWrite = refusesNowaitRead || isSynchronous();
     }
 
     /** The descriptor, borrowed; it stays open until the last request is done. */
@@ -97,6 +95,15 @@ public final class LocalFile {
     /** Whether the descriptor was opened for writing. */
     boolean isWritable() {
         return (flags & Constants.O_ACCMODE) != Constants.O_RDONLY;
+    }
+
+    /**
+     * Whether each write must be on the disk when it is done: O_SYNC or O_DSYNC, whose bit is in both. With RWF_NOWAIT
+     * XFS and btrfs write into memory at once, and then wait for the disk all the same (generic_write_sync in the
+     * kernel's include/linux/fs.h).
+     */
+    private boolean isSynchronous() {
+        return (flags & Constants.O_DSYNC) != 0;
     }
 
     private boolean appends() {
@@ -146,7 +153,7 @@ public final class LocalFile {
     void reopened() {
         direct = false;
         refusesNowaitRead = false;
-        refusesNowaitWrite = false;
+        refusesNowaitWrite = isSynchronous();
     }
 
     boolean isMappable() {
@@ -166,7 +173,7 @@ public final class LocalFile {
         refusesNowaitRead = true;
     }
 
-    /** Whether RWF_NOWAIT writes have been refused, as ext4 does. */
+    /** Whether RWF_NOWAIT writes have been refused, as ext4 does, or would wait nevertheless. */
     boolean refusesNowaitWrite() {
         return refusesNowaitWrite;
     }

@@ -6,6 +6,7 @@ package io.vsockproxy.file;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
@@ -203,6 +204,24 @@ class FileServerTest {
                 Files.delete(each);
             }
         }
+    }
+
+    @Test
+    void shouldHaveAWorkerDoAWriteThatMustReachTheDisk() throws IOException {
+        Files.write(path, new byte[0]);
+        for (final int flag : new int[] {Constants.O_DSYNC, Constants.O_SYNC}) {
+            final LocalFile file = link.open(path, Constants.O_RDWR | flag);
+            assertTrue(file.refusesNowaitWrite());
+            final long cookie = link.write(file, 0, new byte[] {1, 2, 3});
+            assertEquals(1, link.server.requestCount());
+            assertEquals(3, link.answer(cookie).getPwriteResponse().getBytesWritten());
+            // As if it had been opened with O_DIRECT too.
+            file.reopened();
+            assertTrue(file.refusesNowaitWrite());
+        }
+        final LocalFile other = link.open(path, Constants.O_RDWR);
+        assertFalse(other.refusesNowaitWrite());
+        assertArrayEquals(new byte[] {1, 2, 3}, link.readNow(other, 0, 10));
     }
 
     @Test
