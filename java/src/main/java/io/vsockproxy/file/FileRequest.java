@@ -87,7 +87,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         state = State.WAITING;
         alreadyWritten = 0;
         appending = false;
-        result = 0;
+        // Until it is known: also if what should find it out throws.
+        result = -Errno.EIO;
         learns = false;
         reopens = false;
         learnedKind = FileSystemKind.UNKNOWN;
@@ -146,7 +147,10 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
 
     @Override
     void perform() {
-        reopens = reopens && file.reopen();
+        final boolean mustReopen = reopens;
+        // Until it has succeeded.
+        reopens = false;
+        reopens = mustReopen && file.reopen();
         if (learns) {
             learnedKind = FileSystemKind.of(file.fd());
             learnedTruthful = learnedKind.isMappable() && FileSystemKind.isResidencyTruthful(file.fd(), scratch);

@@ -7,6 +7,7 @@ package io.vsockproxy.file;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.posix.Constants;
@@ -222,6 +223,32 @@ class FileServerTest {
         final LocalFile other = link.open(path, Constants.O_RDWR);
         assertFalse(other.refusesNowaitWrite());
         assertArrayEquals(new byte[] {1, 2, 3}, link.readNow(other, 0, 10));
+    }
+
+    @Test
+    void shouldAnswerWithAnErrorWhatAWorkerFailsToPerform() throws IOException {
+        Files.write(path, new byte[] {1, 2, 3});
+        final LocalFile file = link.open(path, Constants.O_RDWR);
+        // Whatever a worker does now throws.
+        file.closing().perform();
+        assertEquals(Errno.EIO, link.answer(link.truncate(file, 1)).getFtruncateResponse().getErrorCode());
+        assertEquals(Errno.EIO, link.answer(link.sync(file)).getFstatResponse().getErrorCode());
+        assertEquals(Errno.EIO, link.answer(link.examine(file)).getFstatResponse().getErrorCode());
+    }
+
+    @Test
+    void shouldNeitherBeDoneNorHaveReopenedTheFileIfThatThrows() throws IOException {
+        Files.write(path, new byte[] {1, 2, 3});
+        final LocalFile file = link.open(path, Constants.O_RDWR);
+        file.closing().perform();
+        final FileRequest request = new FileRequest(null, null);
+        for (final FileRequest.Operation operation : FileRequest.Operation.values()) {
+            request.begin(file, operation, 1, 0, 3);
+            request.reopens = true;
+            assertThrows(IllegalStateException.class, request::perform);
+            assertEquals(-Errno.EIO, request.result, operation::name);
+            assertFalse(request.reopens, operation::name);
+        }
     }
 
     @Test
