@@ -66,6 +66,8 @@ public final class FuseMount implements AutoCloseable {
     private static final int NAME_BYTES = 2 * Long.BYTES;
     /** How often callers that have survived a signal are checked for one that kills. */
     private static final long SIGNAL_REVIEW_NS = TimeUnit.MILLISECONDS.toNanos(100);
+    /** When to read on after a request could not be read. So the mount bears that for about five seconds. */
+    private static final long READ_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
 
     private final EventLoop loop;
     private final Executor workers;
@@ -84,6 +86,7 @@ public final class FuseMount implements AutoCloseable {
     private final Memory scratch = Memory.allocate(Constants.SIZEOF_STATX);
     private final Registration registration;
     private final Timer signalTimer = new Timer(this::reviewSignalled);
+    private final Timer readTimer = new Timer(this::updateInterest);
     private boolean closed;
 
     private FuseMount(
@@ -246,6 +249,7 @@ public final class FuseMount implements AutoCloseable {
         closed = true;
         registration.cancel();
         loop.cancel(signalTimer);
+        loop.cancel(readTimer);
         server.abandonAll();
         if (mountPoint.needsClosedDevice()) {
             server.close();
@@ -266,12 +270,21 @@ public final class FuseMount implements AutoCloseable {
     }
 
     private void onReady() {
-        if (server.serve() < 0) {
-            // Unmounted or aborted by somebody else: there will be no more requests.
-            close();
-        } else {
-            scheduleSignalReview();
+        if (readTimer.isScheduled()) {
+            // The end of the connection is reported whatever the interest is, and will be again.
+            return;
         }
+        final FuseServer.Outcome outcome = server.serve();
+        if (outcome == FuseServer.Outcome.ENDED) {
+            // As when it was unmounted or aborted by somebody else.
+            close();
+            return;
+        }
+        if (outcome == FuseServer.Outcome.READ_FAILED && !closed) {
+            loop.schedule(readTimer, READ_RETRY_NS);
+        }
+        updateInterest();
+        scheduleSignalReview();
     }
 
     private void reviewSignalled() {
@@ -282,6 +295,12 @@ public final class FuseMount implements AutoCloseable {
     private void scheduleSignalReview() {
         if (server.interrupts().hasSurvivors() && !signalTimer.isScheduled() && !closed) {
             loop.schedule(signalTimer, SIGNAL_REVIEW_NS);
+        }
+    }
+
+    private void updateInterest() {
+        if (!closed) {
+            registration.interest(readTimer.isScheduled() ? 0 : Constants.EPOLLIN);
         }
     }
 

@@ -6,6 +6,8 @@ package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.Memory;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -19,9 +21,23 @@ import org.agrona.concurrent.UnsafeBuffer;
  * never read beyond its end.
  */
 final class FuseServer {
+    /** How {@link #serve} went. */
+    enum Outcome {
+        /** No request is left that should be handled now. */
+        SERVED,
+        /** A request could not be read; the kernel answers it with EIO. The next one should be read some time later. */
+        READ_FAILED,
+        /** There will be no more requests. */
+        ENDED
+    }
+
     /** How many requests may wait for backends; further ones fail with ENOMEM. */
     static final int MAX_REQUESTS = 16384;
 
+    /** After so many failures in a row to read a request, the mount ends. */
+    static final int MAX_FAILED_READS = 500;
+
+    private static final Logger LOGGER = System.getLogger(FuseServer.class.getName());
     private static final int MAX_REQUESTS_PER_READINESS = 64;
     private static final int READ_OK = 4;
     private static final int WRITE_OK = 2;
@@ -36,6 +52,7 @@ final class FuseServer {
     private final FuseInterrupts interrupts;
     private final ParkedWrites parkedWrites;
     private UnsafeBuffer buffer;
+    private int failedReads;
     private boolean dispatching;
 
     /**
@@ -95,35 +112,49 @@ final class FuseServer {
         return true;
     }
 
-    /**
-     * Handles waiting requests, up to a limit: the loop calls again while there are more.
-     *
-     * @return 0, or {@code -errno} when the connection has ended.
-     */
-    int serve() {
+    /** Handles waiting requests, up to a limit: the loop calls again while there are more. */
+    Outcome serve() {
         dispatching = true;
         try {
             for (int i = 0; i < MAX_REQUESTS_PER_READINESS && !channel.isClosed(); i++) {
                 final int length = channel.read();
                 if (length >= 0) {
+                    failedReads = 0;
                     dispatch(length);
                 } else if (length == -Errno.EAGAIN) {
-                    return 0;
+                    return Outcome.SERVED;
                 } else if (length != -Errno.ENOENT) {
                     // ENOENT: the request was interrupted while it was being read.
-                    return length;
+                    return onReadFailed(-length);
                 }
                 if (requests.size() <= 1) {
                     // With one client at a time, another read would only find nothing, and be a third of all system
                     // calls.
-                    return 0;
+                    return Outcome.SERVED;
                 }
             }
-            return 0;
+            return Outcome.SERVED;
         } finally {
             dispatching = false;
             freeIfClosed();
         }
+    }
+
+    /**
+     * Only two errors say that the connection has ended (fuse_dev_do_read in the kernel's fs/fuse/dev.c). Others, like
+     * ENOMEM, concern one request, which the kernel has answered with EIO by then.
+     */
+    private Outcome onReadFailed(final int errno) {
+        if (errno == Errno.ENODEV || errno == Errno.ECONNABORTED) {
+            return Outcome.ENDED;
+        }
+        failedReads++;
+        if (failedReads < MAX_FAILED_READS) {
+            return Outcome.READ_FAILED;
+        }
+        LOGGER.log(Level.ERROR, "the mount ends, and all files on it are closed: {0} requests in a row could not be "
+            + "read from /dev/fuse: {1}", failedReads, Errno.name(errno));
+        return Outcome.ENDED;
     }
 
     /** Handles the request of {@code length} bytes in the channel's buffer. */

@@ -367,6 +367,42 @@ class FuseLifecycleTest {
     }
 
     @Test
+    void shouldGoOnAfterRequestsCouldNotBeReadForAMoment() throws Exception {
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY);
+            UnreadableDevice device = fixture.onLoop(() -> new UnreadableDevice(fixture.loop))) {
+            final Future<Long> result = readers.submit(() -> {
+                try (Client mine = new Client()) {
+                    return mine.pread(file.fd(), 0, 100);
+                }
+            });
+            // Long enough for several attempts, and too short for the mount to give up.
+            TimeUnit.MILLISECONDS.sleep(500);
+            fixture.run(device::restore);
+            assertEquals(CONTENT.length, result.get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS));
+            assertTrue(fixture.onLoop(fixture.mount::isServed));
+        }
+    }
+
+    @Test
+    void shouldEndWhenRequestsCannotBeReadForLong() throws Exception {
+        final Future<Long> result;
+        try (OwnedFd file = fixture.open(backend, Constants.O_RDONLY)) {
+            try (UnreadableDevice device = fixture.onLoop(() -> new UnreadableDevice(fixture.loop))) {
+                final long startNs = System.nanoTime();
+                result = readers.submit(() -> {
+                    try (Client mine = new Client()) {
+                        return mine.pread(file.fd(), 0, 100);
+                    }
+                });
+                fixture.await(() -> !fixture.mount.isServed());
+                assertTrue(System.nanoTime() - startNs > TimeUnit.SECONDS.toNanos(4), device::toString);
+                assertEquals(1, backend.releases.get());
+            }
+            assertTrue(result.get(Fixture.TIMEOUT_SECONDS, TimeUnit.SECONDS) < 0);
+        }
+    }
+
+    @Test
     void shouldRefuseADirectoryWhereAnotherMountIsAlive() throws Exception {
         final MountException refused = assertThrows(MountException.class, () -> new Fixture(directory));
         assertTrue(refused.getMessage().contains("is mounted there and in use"), refused.getMessage());

@@ -136,7 +136,7 @@ class FuseParkedWritesTest {
         message.putInt(FuseInHeader.LENGTH + 16, size);
         message.putInt(FuseInHeader.LENGTH + 20, flags);
         assertEquals(length, Syscalls.write(kernel.fd(), memory.address(), length));
-        assertEquals(0, server.serve());
+        assertEquals(FuseServer.Outcome.SERVED, server.serve());
         return receive();
     }
 

@@ -242,9 +242,9 @@ final class FuseScript implements AutoCloseable {
 
     private void serve() {
         if (!paused) {
-            assertEquals(0, server.serve());
+            assertEquals(FuseServer.Outcome.SERVED, server.serve());
             // With few requests under way, one call handles one request; the loop calls again for the rest.
-            assertEquals(0, server.serve());
+            assertEquals(FuseServer.Outcome.SERVED, server.serve());
         }
     }
 

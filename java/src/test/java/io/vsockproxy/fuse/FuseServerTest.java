@@ -541,7 +541,7 @@ class FuseServerTest {
         message.putLong(16, nodeId);
         message.setMemory(24, 16, (byte) 0);
         assertEquals(length, Syscalls.write(kernel.fd(), memory.address(), length));
-        assertEquals(0, server.serve());
+        assertEquals(FuseServer.Outcome.SERVED, server.serve());
     }
 
     /** The errno of the one answer that there is, or {@link #NO_ANSWER}; its bytes are in the message then. */
