@@ -25,6 +25,7 @@ final class DeadlySignals {
     private static final long HARMLESS =
         bit(17) | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
     private static final int HEXADECIMAL = 16;
+    private static final int INIT = 1;
 
     private DeadlySignals() {
     }
@@ -43,6 +44,18 @@ final class DeadlySignals {
             return arePendingIn(Files.readAllLines(statusOf(taskId), StandardCharsets.ISO_8859_1));
         } catch (final IOException | UncheckedIOException e) {
             return true;
+        }
+    }
+
+    /**
+     * Whether threads of other users can be judged too: not where /proc hides them from this process (hidepid in
+     * proc(5)). Process 1 is taken as an example.
+     */
+    static boolean areVisible() {
+        try {
+            return !Files.readAllLines(statusOf(INIT), StandardCharsets.ISO_8859_1).isEmpty();
+        } catch (final IOException | UncheckedIOException e) {
+            return false;
         }
     }
 

@@ -15,6 +15,8 @@ import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Paths;
 import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -62,6 +64,7 @@ public final class FuseMount implements AutoCloseable {
     /** Bytes in front of a write's data that {@link FileBackend#write} may overwrite. */
     public static final int WRITE_SCRATCH_LENGTH = FuseChannel.DATA_OFFSET;
 
+    private static final Logger LOGGER = System.getLogger(FuseMount.class.getName());
     private static final String RANDOM_DEVICE = "/dev/urandom";
     private static final int NAME_BYTES = 2 * Long.BYTES;
     /** How often callers that have survived a signal are checked for one that kills. */
@@ -128,7 +131,13 @@ public final class FuseMount implements AutoCloseable {
         try {
             mountPoint = MountPoint.mount(directory, allowOther, workers);
             opener = FileOpener.start(loop);
-            return new FuseMount(loop, workers, mountPoint, random, opener);
+            final FuseMount mount = new FuseMount(loop, workers, mountPoint, random, opener);
+            if (!DeadlySignals.areVisible()) {
+                LOGGER.log(Level.WARNING, "other users'' processes are hidden from this one in /proc (hidepid, or "
+                    + "ProtectProc= in a unit): every signal, not only one that kills, interrupts whoever waits for a "
+                    + "file on {0} (EINTR)", mount.directory());
+            }
+            return mount;
         } catch (final MountException | PosixException e) {
             random.close();
             if (opener != null) {

@@ -6,6 +6,7 @@ package io.vsockproxy.it;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -39,6 +40,7 @@ class ServiceUnitsTest {
     private static final String HOST = "vsock-proxy-host.service";
     private static final String LINK = "/run/vsock-proxy/link.sock";
     private static final String TARGET = "/run/application.sock";
+    private static final String HIDDEN = "other users' processes are hidden";
 
     @TempDir
     Path directory;
@@ -89,12 +91,13 @@ class ServiceUnitsTest {
         Mounts.assumeMountable();
         final byte[] content = Pattern.bytes(1, 100_000);
         Files.write(directory.resolve("file"), content);
-        final ServiceNamespace withFiles = namespace(" --files /run/vsock-proxy/files")
-            .add(HOST + ".d/files.conf", Files.readString(Path.of("..", "docs", "systemd", "files.conf")));
-        try (ServiceNamespace namespace = withFiles.start("multi-user.target");
+        try (ServiceNamespace namespace = withFiles().start("multi-user.target");
             Endpoint application = application(namespace)) {
             awaitActive(namespace);
             assertNotEquals("0", userOf(namespace));
+            // Otherwise the proxy could not tell whether a signal kills its receiver.
+            assertEquals("default", namespace.property(HOST, "ProtectProc"));
+            assertFalse(log(namespace).contains(HIDDEN), () -> log(namespace));
             try (ProxyProcess guest = guest(namespace)) {
                 guest.awaitReady();
                 try (Endpoint client = Endpoint.connect(directory.resolve("forward"));
@@ -106,6 +109,17 @@ class ServiceUnitsTest {
                     }
                 }
             }
+        }
+    }
+
+    @Test
+    void shouldWarnWhereItCannotSeeWhetherASignalKills() throws IOException {
+        Mounts.assumeMountable();
+        final ServiceNamespace withHiddenProcesses =
+            withFiles().add(HOST + ".d/hidden.conf", "[Service]", "ProtectProc=invisible");
+        try (ServiceNamespace namespace = withHiddenProcesses.start("multi-user.target")) {
+            awaitActive(namespace);
+            assertTrue(log(namespace).contains(HIDDEN), () -> log(namespace));
         }
     }
 
@@ -129,6 +143,11 @@ class ServiceUnitsTest {
                 assertEquals("active", namespace.property(HOST, "ActiveState"));
             }
         }
+    }
+
+    private ServiceNamespace withFiles() throws IOException {
+        return namespace(" --files /run/vsock-proxy/files")
+            .add(HOST + ".d/files.conf", Files.readString(Path.of("..", "docs", "systemd", "files.conf")));
     }
 
     private ServiceNamespace namespace(final String options) throws IOException {
