@@ -61,6 +61,7 @@ class ServiceUnitsTest {
             }
             assertEquals("1", namespace.status(HOST, "NoNewPrivs"));
             assertEquals("2", namespace.status(HOST, "Seccomp"));
+            assertTrue(List.of(namespace.property(HOST, "SystemCallFilter").split(" ")).contains("mincore"));
             assertTrue(namespace.property(HOST, "StatusText").contains(LINK), namespace::toString);
             try (ProxyProcess guest = guest(namespace)) {
                 guest.awaitReady();
