@@ -26,7 +26,8 @@ public interface FileBackend {
      * Writes the {@code length} bytes (at most {@link FuseMount#MAX_DATA_LENGTH}) that begin at {@code index} in {@code
      * buffer} to {@code offset}. For a file opened with O_APPEND the offset is only the kernel's guess of where the
      * file ends: the bytes must be appended. Answer: {@link FuseRequest#replyWritten} or {@link
-     * FuseRequest#replyError}.
+     * FuseRequest#replyError}; or, to a {@linkplain FuseRequest#isWriteBack write-back}, {@link FuseRequest#postpone},
+     * after which it is offered again.
      *
      * @param buffer contains the data, borrowed for this call only. The {@link FuseMount#WRITE_SCRATCH_LENGTH} bytes in
      *               front of {@code index} may be overwritten, to frame the data where it lies.
@@ -37,10 +38,10 @@ public interface FileBackend {
     boolean write(FuseRequest request, long offset, MutableDirectBuffer buffer, int index, int length);
 
     /**
-     * Identifies what a write waits for when there is no room: files that return the same object share one queue of
-     * parked writes.
+     * Identifies what a write waits for when there is no room: writes for which it is the same object share one queue
+     * of parked writes, in which one that still finds no room holds up those behind it.
      */
-    default Object room() {
+    default Object room(final FuseRequest write) {
         return this;
     }
 

@@ -42,7 +42,7 @@ final class FuseInterrupts {
             // It has been answered meanwhile.
             return;
         }
-        final boolean isUncommitted = request.parkedData() != null || !request.outlivesSignals();
+        final boolean isUncommitted = request.isParked() || !request.outlivesSignals();
         if (request.node().isStream() || !isUncommitted || isDying.test(request.taskId())) {
             end(request);
         } else {
@@ -76,7 +76,7 @@ final class FuseInterrupts {
     }
 
     private void end(final FuseRequest request) {
-        if (request.parkedData() != null) {
+        if (request.isParked()) {
             // The backend has not taken the write, so nothing has been done.
             parkedWrites.remove(request);
             request.replyError(Errno.EINTR);

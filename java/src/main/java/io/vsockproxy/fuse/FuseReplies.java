@@ -31,6 +31,9 @@ interface FuseReplies {
     /** The outcome of a write. */
     void written(long unique, int length);
 
+    /** The rest of a write-back is to be offered to its backend again. */
+    void postponed(FuseRequest request);
+
     /** The outcome of a poll: events of poll(2). */
     void polled(long unique, int events);
 
@@ -40,6 +43,6 @@ interface FuseReplies {
     /** The attributes of a file to be opened are known, or cannot be. */
     void examined(FuseNode node);
 
-    /** The backend has answered: the request can be reused. */
+    /** The backend has answered: the request can be reused, and so can the buffer that was kept for it. */
     void ended(FuseRequest request);
 }

@@ -5,7 +5,9 @@
 package io.vsockproxy.fuse;
 
 import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
+import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SplicePipe;
 import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
@@ -16,6 +18,7 @@ import org.agrona.concurrent.UnsafeBuffer;
 final class FuseReplyWriter implements FuseReplies {
     private final FuseChannel channel;
     private final FuseRequests requests;
+    private final ParkedWrites parkedWrites;
     private final int uid;
     private final int gid;
     private final Consumer<FuseNode> onExamined;
@@ -24,18 +27,21 @@ final class FuseReplyWriter implements FuseReplies {
     private final UnsafeBuffer reply;
 
     /**
-     * @param requests   gets the requests back that have been answered.
-     * @param uid        shown as the owner of everything, and {@code gid} as the group.
-     * @param onExamined called when a node that was to be examined first has its attributes, or cannot get them.
+     * @param requests     gets the requests back that have been answered.
+     * @param parkedWrites gets the write-backs that have been postponed.
+     * @param uid          shown as the owner of everything, and {@code gid} as the group.
+     * @param onExamined   called when a node that was to be examined first has its attributes, or cannot get them.
      */
     FuseReplyWriter(
         final FuseChannel channel,
         final FuseRequests requests,
+        final ParkedWrites parkedWrites,
         final int uid,
         final int gid,
         final Consumer<FuseNode> onExamined) {
         this.channel = channel;
         this.requests = requests;
+        this.parkedWrites = parkedWrites;
         this.uid = uid;
         this.gid = gid;
         this.onExamined = onExamined;
@@ -73,6 +79,15 @@ final class FuseReplyWriter implements FuseReplies {
     }
 
     @Override
+    public void postponed(final FuseRequest request) {
+        if (request.node().backend() == null) {
+            request.replyError(Errno.EIO);
+        } else {
+            parkedWrites.park(request);
+        }
+    }
+
+    @Override
     public void polled(final long unique, final int events) {
         if (!channel.isClosed()) {
             FuseArguments.putPollOut(reply, FuseChannel.RESULT_OFFSET, events);
@@ -95,6 +110,11 @@ final class FuseReplyWriter implements FuseReplies {
 
     @Override
     public void ended(final FuseRequest request) {
+        final Memory data = request.data();
+        if (data != null) {
+            request.data(null);
+            channel.recycle(data);
+        }
         requests.release(request);
     }
 

@@ -59,12 +59,14 @@ public final class FuseRequest {
     private FuseNode node;
     private long offset;
     private int length;
+    private int alreadyWritten;
     private int statusFlags;
     private int permissions;
     private long tag;
     private boolean divisible;
     private int taskId;
-    private Memory parkedData;
+    private Memory data;
+    private boolean parked;
 
     FuseRequest(final FuseReplies replies) {
         this.replies = replies;
@@ -75,7 +77,7 @@ public final class FuseRequest {
         return offset;
     }
 
-    /** How many bytes are to be read or written. */
+    /** How many bytes are to be read, or are still to be written. */
     public int length() {
         return length;
     }
@@ -103,6 +105,15 @@ public final class FuseRequest {
     /** For a synchronous write: whether the effect of fsync(2) is wanted, rather than of fdatasync(2). */
     public boolean isFullySynchronous() {
         return isSynchronous() && (statusFlags & Constants.O_SYNC) == Constants.O_SYNC;
+    }
+
+    /**
+     * Whether it writes back pages of a mapping. An error, and also a short count, makes the kernel forget what was
+     * stored there, and is reported to whoever synchronises the mapping, or to nobody. An owner that is only short of
+     * room is therefore asked again, see {@link #postpone}.
+     */
+    public boolean isWriteBack() {
+        return kind == Kind.WRITE && !divisible;
     }
 
     /** A number for the backend's own use, such as that of the message it has sent for this request. Initially 0. */
@@ -180,7 +191,7 @@ public final class FuseRequest {
             if (written < 0 || written > length || (written < length && !divisible)) {
                 sendError(Errno.EIO);
             } else {
-                replies.written(unique, written);
+                replies.written(unique, alreadyWritten + written);
             }
         }
         end();
@@ -212,6 +223,26 @@ public final class FuseRequest {
             }
         }
         end();
+    }
+
+    /**
+     * In place of an answer to a {@linkplain #isWriteBack write-back} of which only the first {@code written} bytes
+     * have been written: the mount keeps the others, and offers them to the backend once more after the next {@link
+     * FuseMount#resume}. Not to be called from inside {@link FileBackend#write}, which returns false instead.
+     */
+    public void postpone(final int written) {
+        require(Kind.WRITE);
+        if (divisible || written < 0 || written >= length) {
+            throw new IllegalArgumentException("written=" + written + " of " + this);
+        }
+        if (state == State.WAITING) {
+            offset += written;
+            length -= written;
+            alreadyWritten += written;
+            replies.postponed(this);
+        } else {
+            end();
+        }
     }
 
     /** Answers {@link FileBackend#poll} with events of poll(2). */
@@ -268,6 +299,7 @@ public final class FuseRequest {
         length = newLength;
         statusFlags = 0;
         permissions = ANY_PERMISSIONS;
+        alreadyWritten = 0;
         divisible = false;
         taskId = 0;
         tag = 0;
@@ -290,11 +322,7 @@ public final class FuseRequest {
         return unique == number && state == State.WAITING && kind != Kind.FIRST_GETATTR;
     }
 
-    /** Whether a short write is a valid answer, after which the caller writes the rest. */
-    boolean isDivisible() {
-        return divisible;
-    }
-
+    /** Sets whether a short write is a valid answer, after which the caller writes the rest. */
     void divisible(final boolean isDivisible) {
         divisible = isDivisible;
     }
@@ -314,13 +342,30 @@ public final class FuseRequest {
         length = newLength;
     }
 
-    /** The buffer with a write that the backend had no room for, or null. */
-    Memory parkedData() {
-        return parkedData;
+    /**
+     * The buffer that is kept for it, or null: with a write that the backend had no room for, or with a write-back
+     * until it has been answered. {@link FuseReplies#ended} takes it back.
+     */
+    Memory data() {
+        return data;
     }
 
-    void parkedData(final Memory data) {
-        parkedData = data;
+    void data(final Memory newData) {
+        data = newData;
+    }
+
+    /** Where in the buffer the bytes begin that are still to be written. */
+    int dataIndex() {
+        return FuseChannel.DATA_OFFSET + alreadyWritten;
+    }
+
+    /** Whether it is a write that waits among the {@link ParkedWrites}. */
+    boolean isParked() {
+        return parked;
+    }
+
+    void parked(final boolean isNowParked) {
+        parked = isNowParked;
     }
 
     /**

@@ -17,7 +17,7 @@ final class FuseRequests {
     private final ArrayDeque<FuseRequest> free = new ArrayDeque<>();
 
     /**
-     * @param limit the most requests that may be in use at once.
+     * @param limit how many requests may be in use at once, not counting those that are needed.
      */
     FuseRequests(final int limit) {
         this.limit = limit;
@@ -28,9 +28,14 @@ final class FuseRequests {
         return used.size();
     }
 
-    /** An unused request; null when too many are in use. */
-    FuseRequest acquire(final FuseReplies replies) {
-        if (used.size() >= limit) {
+    /**
+     * An unused request.
+     *
+     * @param needed whether it is to be had even when too many are in use.
+     * @return null when too many are in use.
+     */
+    FuseRequest acquire(final FuseReplies replies, final boolean needed) {
+        if (used.size() >= limit && !needed) {
             return null;
         }
         FuseRequest request = free.pollLast();

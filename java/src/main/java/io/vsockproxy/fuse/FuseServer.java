@@ -31,7 +31,7 @@ final class FuseServer {
         ENDED
     }
 
-    /** How many requests may wait for backends; further ones fail with ENOMEM. */
+    /** How many requests may wait for backends; further ones fail with ENOMEM, except write-backs. */
     static final int MAX_REQUESTS = 16384;
 
     /** After so many failures in a row to read a request, the mount ends. */
@@ -72,8 +72,8 @@ final class FuseServer {
         this.nodes = nodes;
         this.uid = uid;
         this.gid = gid;
-        replies = new FuseReplyWriter(channel, requests, uid, gid, onExamined);
         parkedWrites = new ParkedWrites(channel, this::offer);
+        replies = new FuseReplyWriter(channel, requests, parkedWrites, uid, gid, onExamined);
         interrupts = new FuseInterrupts(requests, parkedWrites, isDying);
         buffer = channel.request().buffer();
     }
@@ -104,7 +104,7 @@ final class FuseServer {
      * requests.
      */
     boolean askFirst(final FuseNode node) {
-        final FuseRequest request = requests.acquire(replies);
+        final FuseRequest request = requests.acquire(replies, false);
         if (request == null) {
             return false;
         }
@@ -239,19 +239,23 @@ final class FuseServer {
             final long offset = FuseArguments.ioOffset(buffer, FuseChannel.ARGUMENTS_OFFSET);
             final int length = FuseArguments.ioSize(buffer, FuseChannel.ARGUMENTS_OFFSET);
             final int flags = FuseArguments.ioFlags(buffer, FuseChannel.ARGUMENTS_OFFSET);
+            final boolean isWriteBack = (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0;
             if (offset < 0 || length < 0 || length > arguments - FuseArguments.WRITE_IN_LENGTH) {
                 replies.error(unique, Errno.EINVAL);
-            } else if ((node.isAppending() || node.isStream()) && (flags & FuseProtocol.FUSE_WRITE_CACHE) != 0) {
+            } else if ((node.isAppending() || node.isStream()) && isWriteBack) {
                 // A page of a shared mapping must be written where it belongs, but the owner's descriptor would append
                 // it.
                 replies.error(unique, Errno.EOPNOTSUPP);
             } else {
-                final FuseRequest request = begin(FuseRequest.Kind.WRITE, unique, node, offset, length);
+                // The pages of a write-back would be lost, and the kernel itself limits how many of these it sends.
+                final FuseRequest request =
+                    begin(FuseRequest.Kind.WRITE, unique, node, offset, length, isWriteBack);
                 if (request != null) {
                     request.statusFlags(FuseArguments.ioStatusFlags(buffer, FuseChannel.ARGUMENTS_OFFSET));
                     // Pages of a mapping must be written completely: the kernel would not send the rest again.
-                    request.divisible((flags & FuseProtocol.FUSE_WRITE_CACHE) == 0);
-                    if (!offer(request, channel.request())) {
+                    request.divisible(!isWriteBack);
+                    final Memory data = isWriteBack ? keepData(request) : channel.request();
+                    if (!offer(request, data)) {
                         park(request);
                     }
                 }
@@ -266,7 +270,7 @@ final class FuseServer {
     private boolean offer(final FuseRequest request, final Memory data) {
         final FileBackend backend = request.node().backend();
         if (backend != null && backend.write(
-            request, request.offset(), data.buffer(), FuseChannel.DATA_OFFSET, request.length())) {
+            request, request.offset(), data.buffer(), request.dataIndex(), request.length())) {
             return true;
         }
         if (backend != null && !channel.isClosed()) {
@@ -274,6 +278,14 @@ final class FuseServer {
         }
         request.replyError(Errno.EIO);
         return true;
+    }
+
+    /** Keeps the write that has just been read, because it may be postponed. */
+    private Memory keepData(final FuseRequest request) {
+        final Memory data = channel.detachRequest();
+        buffer = channel.request().buffer();
+        request.data(data);
+        return data;
     }
 
     private void park(final FuseRequest request) {
@@ -503,7 +515,13 @@ final class FuseServer {
 
     private FuseRequest begin(
         final FuseRequest.Kind kind, final long unique, final FuseNode node, final long offset, final int length) {
-        final FuseRequest request = requests.acquire(replies);
+        return begin(kind, unique, node, offset, length, false);
+    }
+
+    private FuseRequest begin(
+        final FuseRequest.Kind kind, final long unique, final FuseNode node, final long offset, final int length,
+        final boolean needed) {
+        final FuseRequest request = requests.acquire(replies, needed);
         if (request == null) {
             replies.error(unique, Errno.ENOMEM);
             return null;

@@ -14,7 +14,8 @@ import java.util.IdentityHashMap;
  * <p>The kernel's requests come one after the other, so leaving one in the kernel would stop all those behind it,
  * whatever file they are for. Therefore every request is taken, and memory is bounded by keeping less of them: a few
  * are kept whole, in the buffers they came in, and of the others only the beginning. Whoever waits for one of these
- * later gets a short write, and goes on from there; it is not refused, and does not hold up others.
+ * later gets a short write, and goes on from there; it is not refused, and does not hold up others. Of pages that the
+ * kernel writes back from mappings all is kept: the kernel itself limits how many requests of that kind it makes.
  */
 final class ParkedWrites {
     /**
@@ -22,7 +23,7 @@ final class ParkedWrites {
      * most, only a part is kept.
      */
     static final int MAX_WHOLE = 64;
-    /** How many writes may wait for the same room; a further one is refused. */
+    /** How many writes may wait for the same room; a further one is refused, unless it is a write-back. */
     static final int MAX_OF_ONE_ROOM = 4096;
     /** How many bytes are kept of a partial write: as many as a pipe writes atomically (PIPE_BUF). */
     static final int PART_LENGTH = 4096;
@@ -50,6 +51,7 @@ final class ParkedWrites {
     private final Offer offer;
     private final IdentityHashMap<Object, Queue> queues = new IdentityHashMap<>();
     private int wholeCount;
+    private int turns;
 
     ParkedWrites(final FuseChannel channel, final Offer offer) {
         this.channel = channel;
@@ -57,28 +59,19 @@ final class ParkedWrites {
     }
 
     /**
-     * Keeps the write that the channel has just read.
+     * Keeps the write that the channel has just read, or a write-back, which has its data.
      *
      * @return false when too many are waiting for the same room.
      */
     boolean park(final FuseRequest request) {
-        final Queue queue = queues.computeIfAbsent(request.node().backend().room(), Queue::new);
-        if (queue.waiting.size() >= MAX_OF_ONE_ROOM) {
-            return false;
+        final Queue queue = queues.computeIfAbsent(request.node().backend().room(request), Queue::new);
+        if (!request.isWriteBack()) {
+            if (queue.waiting.size() >= MAX_OF_ONE_ROOM) {
+                return false;
+            }
+            keep(queue, request);
         }
-        if (request.length() <= PART_LENGTH) {
-            request.parkedData(part(channel.request(), request.length()));
-        } else if (!request.isDivisible()) {
-            // The kernel itself limits how much of mappings it writes back at once.
-            request.parkedData(channel.detachRequest());
-        } else if (mayKeepWhole(queue)) {
-            request.parkedData(channel.detachRequest());
-            queue.whole.addLast(request);
-            wholeCount++;
-        } else {
-            request.parkedData(part(channel.request(), PART_LENGTH));
-            request.cut(PART_LENGTH);
-        }
+        request.parked(true);
         queue.waiting.addLast(request);
         return true;
     }
@@ -86,7 +79,11 @@ final class ParkedWrites {
     /** Offers the writes again; those for each room in order, until that is used up. */
     void offerAll() {
         // On a copy: offering a write may end the mount, and with it everything kept here.
-        for (final Queue queue : queues.values().toArray(new Queue[0])) {
+        final Queue[] all = queues.values().toArray(new Queue[0]);
+        // Another one comes first each time, since what different queues wait for may be used up by the first.
+        turns = all.length == 0 ? 0 : (turns + 1) % all.length;
+        for (int i = 0; i < all.length; i++) {
+            final Queue queue = all[(turns + i) % all.length];
             FuseRequest request = queue.waiting.peekFirst();
             while (request != null && offer(queue, request)) {
                 request = queue.waiting.peekFirst();
@@ -95,7 +92,7 @@ final class ParkedWrites {
         }
     }
 
-    /** Removes a write that nobody waits for any more. */
+    /** Removes a write that nobody waits for any more. It must be answered. */
     void remove(final FuseRequest request) {
         // All queues are searched, because the backend, and with it the room, may be gone.
         for (final Queue queue : queues.values().toArray(new Queue[0])) {
@@ -106,7 +103,7 @@ final class ParkedWrites {
                 removeIfEmpty(queue);
             }
         }
-        discardData(request);
+        request.parked(false);
     }
 
     /** At the end of the mount: answers all of them with {@code errno}. */
@@ -119,27 +116,48 @@ final class ParkedWrites {
             FuseRequest request = queue.waiting.pollFirst();
             while (request != null) {
                 // The backend has not taken it, and so will not answer.
-                discardData(request);
+                request.parked(false);
                 request.replyError(errno);
                 request = queue.waiting.pollFirst();
             }
         }
     }
 
+    private void keep(final Queue queue, final FuseRequest request) {
+        if (request.length() <= PART_LENGTH) {
+            request.data(part(channel.request(), request.length()));
+        } else if (mayKeepWhole(queue)) {
+            request.data(channel.detachRequest());
+            queue.whole.addLast(request);
+            wholeCount++;
+        } else {
+            request.data(part(channel.request(), PART_LENGTH));
+            request.cut(PART_LENGTH);
+        }
+    }
+
     private boolean offer(final Queue queue, final FuseRequest request) {
-        final Memory data = request.parkedData();
+        final Memory data = request.data();
         final boolean isWhole = queue.whole.peekFirst() == request;
+        final boolean isWriteBack = request.isWriteBack();
         queue.waiting.removeFirst();
         if (isWhole) {
             queue.whole.removeFirst();
             wholeCount--;
         }
-        request.parkedData(null);
+        request.parked(false);
+        if (!isWriteBack) {
+            // From now on the buffer is this method's: the request may be answered, and used again.
+            request.data(null);
+        }
         if (offer.isTaken(request, data)) {
-            channel.recycle(data);
+            if (!isWriteBack) {
+                channel.recycle(data);
+            }
             return true;
         }
-        request.parkedData(data);
+        request.data(data);
+        request.parked(true);
         queue.waiting.addFirst(request);
         if (isWhole) {
             queue.whole.addFirst(request);
@@ -167,8 +185,8 @@ final class ParkedWrites {
         }
         final FuseRequest last = most.whole.removeLast();
         wholeCount--;
-        final Memory data = last.parkedData();
-        last.parkedData(part(data, PART_LENGTH));
+        final Memory data = last.data();
+        last.data(part(data, PART_LENGTH));
         last.cut(PART_LENGTH);
         channel.recycle(data);
         return true;
@@ -178,11 +196,6 @@ final class ParkedWrites {
         final Memory part = Memory.allocate(FuseChannel.DATA_OFFSET + Math.max(0, length));
         part.buffer().putBytes(FuseChannel.DATA_OFFSET, data.buffer(), FuseChannel.DATA_OFFSET, length);
         return part;
-    }
-
-    private void discardData(final FuseRequest request) {
-        channel.recycle(request.parkedData());
-        request.parkedData(null);
     }
 
     private void removeIfEmpty(final Queue queue) {

@@ -94,7 +94,7 @@ final class ReceivedFifo extends PeerFile implements FileBackend {
     }
 
     @Override
-    public Object room() {
+    public Object room(final FuseRequest write) {
         return files;
     }
 

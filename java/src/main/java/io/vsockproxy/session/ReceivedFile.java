@@ -8,6 +8,7 @@ import io.vsockproxy.file.FileRelay;
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseRequest;
 import io.vsockproxy.posix.Errno;
+import org.agrona.DirectBuffer;
 import org.agrona.MutableDirectBuffer;
 
 /**
@@ -39,21 +40,9 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
             relayed.onDone(-errno);
         };
 
-    /** A write whose bytes must be durable before it is answered. */
-    private record SynchronousWrite(ReceivedFile file, FuseRequest request) { }
-
-    private static final RemoteFileRequests.Completion SYNCHRONOUS_WRITE_ANSWER =
-        (context, errno, value, buffer, offset, length) -> {
-            final SynchronousWrite write = (SynchronousWrite) context;
-            if (errno != 0) {
-                write.request.replyError(errno);
-            } else {
-                write.file.syncWritten(write.request, value);
-            }
-        };
-
     private final ReceivedFiles files;
     private final RemoteFileRequests remote;
+    private final RemoteFileRequests.Completion writeAnswer = this::onWritten;
 
     ReceivedFile(final ReceivedFiles files, final RemoteFileRequests remote, final long handle) {
         super(handle);
@@ -75,20 +64,58 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         final MutableDirectBuffer buffer,
         final int index,
         final int length) {
-        if (isOrphaned() || !remote.hasRoom()) {
+        final boolean mayWait = request.isWriteBack() && remote.isOpen();
+        if (isOrphaned() || (!remote.hasRoom() && !mayWait)) {
             request.replyError(refusal());
             return true;
         }
+        final WriteWindow window = files.windowOf(request);
+        if (!remote.hasRoom()) {
+            files.waitForRetry();
+            return false;
+        }
+        if (!window.isOpen()) {
+            files.waitForAnswer();
+            return false;
+        }
         final long at = request.isAppending() && remote.appends() ? END_OF_FILE : offset;
-        final boolean sent = request.isSynchronous()
-            ? remote.pwrite(
-                handle, at, buffer, index, length, SYNCHRONOUS_WRITE_ANSWER, new SynchronousWrite(this, request))
-            : remote.pwrite(handle, at, buffer, index, length, KernelAnswers.WRITE, request);
-        if (!sent) {
+        if (!remote.pwrite(handle, at, buffer, index, length, writeAnswer, request)) {
             files.waitForRoom();
             return false;
         }
+        window.onSent(length);
         return true;
+    }
+
+    private void onWritten(
+        final Object context,
+        final int errno,
+        final long value,
+        final DirectBuffer buffer,
+        final int offset,
+        final int length) {
+        final FuseRequest request = (FuseRequest) context;
+        final WriteWindow window = files.windowOf(request);
+        final int asked = request.length();
+        final int written = errno == 0 ? (int) value : 0;
+        final boolean isPostponed = request.isWriteBack() && !isOrphaned() && remote.isOpen()
+            && (errno == Errno.EAGAIN || (errno == 0 && written < asked));
+        if (isPostponed && written == 0) {
+            window.onRefused(asked);
+            request.postpone(0);
+            files.waitForRetry();
+            return;
+        }
+        window.onAnswered(asked, written);
+        if (isPostponed) {
+            request.postpone(written);
+            files.waitForAnswer();
+        } else if (errno == 0 && request.isSynchronous()) {
+            syncWritten(request, written);
+        } else {
+            KernelAnswers.WRITE.onAnswer(context, errno, value, buffer, offset, length);
+        }
+        files.onWriteAnswered(written);
     }
 
     private void syncWritten(final FuseRequest request, final long written) {
@@ -101,8 +128,8 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     }
 
     @Override
-    public Object room() {
-        return files;
+    public Object room(final FuseRequest write) {
+        return files.windowOf(write);
     }
 
     @Override

@@ -6,6 +6,7 @@ package io.vsockproxy.session;
 
 import io.vsockproxy.fuse.FileBackend;
 import io.vsockproxy.fuse.FuseMount;
+import io.vsockproxy.fuse.FuseRequest;
 import io.vsockproxy.fuse.OpenCompletion;
 import io.vsockproxy.loop.EventLoop;
 import io.vsockproxy.loop.Timer;
@@ -29,6 +30,10 @@ final class ReceivedFiles {
 
     private static final int SEEK_SET = 0;
 
+    /** After this time a write that was refused is tried again; after twice that if it is refused again, and so on. */
+    private static final long MIN_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
+    private static final long MAX_RETRY_NS = TimeUnit.MILLISECONDS.toNanos(640);
+
     private final FuseMount mount;
     private final Session session;
     private final Outbox outbox;
@@ -40,8 +45,12 @@ final class ReceivedFiles {
     private final ArrayList<FileBackend> openings = new ArrayList<>();
     private final EventLoop loop;
     private final Timer openTimer = new Timer(this::openUnexamined);
+    private final Timer retryTimer = new Timer(this::retry);
+    private final WriteWindow ownWrites = new WriteWindow(WriteWindow.OWN_LENGTH);
+    private final WriteWindow writeBacks = new WriteWindow(WriteWindow.WRITE_BACK_LENGTH);
     private final int maxWaits;
     private int waits;
+    private long retryNs = MIN_RETRY_NS;
     private boolean waitingForRoom;
 
     ReceivedFiles(
@@ -215,13 +224,42 @@ final class ReceivedFiles {
         }
     }
 
+    // ---- Writes that wait
+
+    /** The window that a write through the mount counts towards. Writes that wait for another one do not hold it up. */
+    WriteWindow windowOf(final FuseRequest write) {
+        return write.isWriteBack() ? writeBacks : ownWrites;
+    }
+
     /** A write found no room on the link: the mount resumes when there is some. */
     void waitForRoom() {
         waitingForRoom = true;
         outbox.wantRoom();
     }
 
-    /** There is room on the link again. */
+    /** A write found its window closed: the mount resumes when another write has been answered. */
+    void waitForAnswer() {
+        waitingForRoom = true;
+    }
+
+    /** A write has been refused: the mount also resumes after some time. */
+    void waitForRetry() {
+        waitingForRoom = true;
+        if (!retryTimer.isScheduled() && !session.hasEnded()) {
+            loop.schedule(retryTimer, retryNs);
+            retryNs = Math.min(2 * retryNs, MAX_RETRY_NS);
+        }
+    }
+
+    /** A write to one of the files has been answered. */
+    void onWriteAnswered(final long written) {
+        if (written > 0) {
+            retryNs = MIN_RETRY_NS;
+        }
+        onRoom();
+    }
+
+    /** There may be room for writes again: on the link, or in a window. */
     void onRoom() {
         if (waitingForRoom) {
             waitingForRoom = false;
@@ -229,9 +267,15 @@ final class ReceivedFiles {
         }
     }
 
+    private void retry() {
+        writeBacks.probe();
+        onRoom();
+    }
+
     /** The session is over. */
     void close() {
         loop.cancel(openTimer);
+        loop.cancel(retryTimer);
         files.forEach(PeerFile::orphan);
         files.clear();
         onRoom();

@@ -48,7 +48,7 @@ class FuseInterruptsTest {
     @BeforeEach
     void sendSignals() {
         for (int i = 0; i < CALLERS; i++) {
-            waiting.add(requests.acquire(replies).begin(FuseRequest.Kind.READ, i, node, 0, 10).taskId(i));
+            waiting.add(requests.acquire(replies, false).begin(FuseRequest.Kind.READ, i, node, 0, 10).taskId(i));
         }
         for (int i = 0; i < CALLERS; i++) {
             interrupts.onInterrupt(i);
@@ -82,7 +82,7 @@ class FuseInterruptsTest {
         waiting.forEach(request -> request.replyError(Errno.EIO));
         final Set<FuseRequest> next = new HashSet<>();
         for (int i = 0; i < CALLERS; i++) {
-            next.add(requests.acquire(replies).begin(FuseRequest.Kind.READ, CALLERS + i, node, 0, 10));
+            next.add(requests.acquire(replies, false).begin(FuseRequest.Kind.READ, CALLERS + i, node, 0, 10));
         }
         assertTrue(next.containsAll(waiting));
         dying = true;

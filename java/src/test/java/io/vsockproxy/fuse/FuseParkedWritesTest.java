@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 class FuseParkedWritesTest {
     private static final int LONG_WRITE = ParkedWrites.PART_LENGTH + 1000;
     private static final int NO_ANSWER = Integer.MIN_VALUE;
+    private static final byte DATA = 42;
 
     private final Memory memory = Memory.allocate(1 << 16);
     private final UnsafeBuffer message = memory.buffer();
@@ -98,6 +99,59 @@ class FuseParkedWritesTest {
     }
 
     @Test
+    void shouldOfferTheRestOfAPostponedWriteBackUntilAllOfItIsWritten() {
+        final MemoryBackend file = addFile();
+        file.holdsWrites = true;
+        assertEquals(NO_ANSWER, write(file, LONG_WRITE, FuseProtocol.FUSE_WRITE_CACHE));
+        int left = LONG_WRITE;
+        for (final int written : new int[] {0, 1000, 0, 1, LONG_WRITE - 1002}) {
+            // A later request comes in another buffer.
+            assertEquals(0, read(file));
+            final MemoryBackend.Held held = file.held.remove(0);
+            assertEquals(LONG_WRITE - left, held.offset());
+            assertEquals(left, held.length());
+            // Only what is offered again may be there in the end.
+            file.memory.buffer().setMemory((int) held.offset() + written, left - written, (byte) 0);
+            held.request().postpone(written);
+            left -= written;
+            assertEquals(NO_ANSWER, receive());
+            server.resume();
+        }
+        file.held.remove(0).request().replyWritten(left);
+        assertEquals(LONG_WRITE, receiveWritten());
+        assertEquals(0, server.requestCount());
+        for (int i = 0; i < LONG_WRITE; i++) {
+            assertEquals(DATA, file.memory.buffer().getByte(i));
+        }
+    }
+
+    @Test
+    void shouldAnswerAPostponedWriteBackOnceWhenTheMountEnds() {
+        final MemoryBackend file = addFile();
+        file.holdsWrites = true;
+        for (int i = 0; i < 2; i++) {
+            assertEquals(NO_ANSWER, write(file, LONG_WRITE, FuseProtocol.FUSE_WRITE_CACHE));
+        }
+        file.held.remove(0).request().postpone(1000);
+        server.abandonAll();
+        assertEquals(Errno.EIO, receive());
+        assertEquals(Errno.EIO, receive());
+        // The other one's backend does not know of the end yet.
+        file.held.remove(0).request().postpone(1000);
+        assertEquals(NO_ANSWER, receive());
+        assertEquals(0, server.requestCount());
+    }
+
+    @Test
+    void shouldParkAnyNumberOfWriteBacks() {
+        final MemoryBackend stuck = addFile();
+        stuck.refusesWrites = true;
+        for (int i = 0; i <= ParkedWrites.MAX_OF_ONE_ROOM; i++) {
+            assertEquals(NO_ANSWER, write(stuck, 8, FuseProtocol.FUSE_WRITE_CACHE));
+        }
+    }
+
+    @Test
     void shouldRefuseAWriteWhenTooManyWaitForTheSameRoom() {
         final MemoryBackend stuck = addFile();
         stuck.refusesWrites = true;
@@ -135,6 +189,7 @@ class FuseParkedWritesTest {
         message.putLong(16, nodeId(file));
         message.putInt(FuseInHeader.LENGTH + 16, size);
         message.putInt(FuseInHeader.LENGTH + 20, flags);
+        message.setMemory(FuseInHeader.LENGTH + FuseArguments.WRITE_IN_LENGTH, dataLength, DATA);
         assertEquals(length, Syscalls.write(kernel.fd(), memory.address(), length));
         assertEquals(FuseServer.Outcome.SERVED, server.serve());
         return receive();

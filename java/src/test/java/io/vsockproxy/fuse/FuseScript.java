@@ -295,6 +295,8 @@ final class FuseScript implements AutoCloseable {
             final MemoryBackend.Held held = backend.held.remove(choice % backend.held.size());
             if (!held.request().outlivesSignals()) {
                 backend.answerRead(held.request(), held.offset(), held.length());
+            } else if (choice >= 0x80 && held.request().isWriteBack() && held.length() > 0) {
+                held.request().postpone(choice % held.length());
             } else {
                 held.request().replyWritten(held.length());
             }

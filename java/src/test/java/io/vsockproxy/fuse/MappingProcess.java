@@ -49,12 +49,14 @@ public final class MappingProcess {
             case "open" -> Paths.open(words[1], Integer.parseInt(words[2]) | Constants.O_CLOEXEC);
             case "close" -> Syscalls.close(Integer.parseInt(words[1]));
             case "size" -> size(Integer.parseInt(words[1]));
+            case "sync" -> Syscalls.fsync(Integer.parseInt(words[1]));
             case "map" -> Syscalls.mmap(
                 0, number(words[2]), Integer.parseInt(words[3]), Integer.parseInt(words[4]),
                 Integer.parseInt(words[1]), 0);
             case "unmap" -> Syscalls.munmap(number(words[1]), number(words[2]));
             case "load" -> load(number(words[1]), Integer.parseInt(words[2]));
             case "store" -> store(number(words[1]), Integer.parseInt(words[2]), Byte.parseByte(words[3]));
+            case "fill" -> fill(number(words[1]), Integer.parseInt(words[2]), Byte.parseByte(words[3]));
             default -> throw new IllegalArgumentException(words[0]);
         };
     }
@@ -83,6 +85,17 @@ public final class MappingProcess {
     private long store(final long address, final int length, final byte value) {
         scratch.buffer().setMemory(0, length, value);
         return copy(scratch.address(), length, address);
+    }
+
+    /** Stores more than a page. */
+    private long fill(final long address, final int length, final byte value) {
+        for (int i = 0; i < length; i += PAGE) {
+            final long stored = store(address + i, Math.min(PAGE, length - i), value);
+            if (stored < 0) {
+                return stored;
+            }
+        }
+        return length;
     }
 
     private long copy(final long from, final int length, final long to) {

@@ -7,11 +7,7 @@ package io.vsockproxy.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.protobuf.ByteString;
-import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
-import io.vsockproxy.posix.Syscalls;
-import io.vsockproxy.proto.FstatResponse;
 import io.vsockproxy.proto.PreadResponse;
 import io.vsockproxy.proto.PwriteResponse;
 import io.vsockproxy.proto.VSockMessage;
@@ -25,10 +21,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -84,35 +78,5 @@ class BadAnswersTest {
         owner.send(VSockMessage.newBuilder().setPwriteResponse(PwriteResponse.newBuilder()
             .setCookie(message.getPwriteRequest().getCookie()).setBytesWritten(written)).build());
         assertEquals(-Errno.EIO, Background.join(writing));
-    }
-
-    /** The kernel takes a mapping's page for written, however short the answer. */
-    @Test
-    void shouldFailFsyncWhenOnlyAPartOfAMappingCouldBeWritten() {
-        final CompletableFuture<Integer> synchronizing = Background.start(() -> {
-            final long address =
-                FileCalls.map(file, LENGTH, Constants.PROT_READ | Constants.PROT_WRITE, Constants.MAP_SHARED);
-            assertTrue(address > 0, () -> FileCalls.describe(address));
-            new UnsafeBuffer(address, LENGTH).setMemory(0, LENGTH, (byte) 1);
-            final int result = FileCalls.sync(file);
-            Syscalls.munmap(address, LENGTH);
-            return result;
-        });
-        VSockMessage message = owner.receive();
-        while (!message.hasPwriteRequest()) {
-            if (message.hasPreadRequest()) {
-                owner.send(VSockMessage.newBuilder().setPreadResponse(PreadResponse.newBuilder()
-                    .setCookie(message.getPreadRequest().getCookie())
-                    .setBlob(ByteString.copyFrom(new byte[LENGTH]))).build());
-            } else {
-                assertTrue(message.hasFstatRequest(), message::toString);
-                owner.send(VSockMessage.newBuilder().setFstatResponse(FstatResponse.newBuilder()
-                    .setCookie(message.getFstatRequest().getCookie()).setSize(LENGTH)).build());
-            }
-            message = owner.receive();
-        }
-        owner.send(VSockMessage.newBuilder().setPwriteResponse(PwriteResponse.newBuilder()
-            .setCookie(message.getPwriteRequest().getCookie()).setBytesWritten(LENGTH - 1)).build());
-        assertEquals(-Errno.EIO, Background.join(synchronizing));
     }
 }
