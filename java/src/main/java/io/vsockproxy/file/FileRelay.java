@@ -34,6 +34,9 @@ public interface FileRelay {
         void onDone(long result);
     }
 
+    /** Whether the owner accepts {@link #END_OF_FILE}. */
+    boolean appends();
+
     /** Reads up to {@code length} bytes at {@code offset} into the completion's data. */
     int read(long offset, int length, Completion completion);
 

@@ -55,6 +55,8 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     long length;
     /** For a write: whether it goes to the end of the file, whatever the offset. */
     boolean appending;
+    /** For a relayed write to a synchronous file: whether it has been written, and is now made durable. */
+    private boolean synchronising;
     /** How many bytes were written before a worker took over. */
     long alreadyWritten;
     /** The bytes read, or to be written. */
@@ -87,6 +89,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
         state = State.WAITING;
         alreadyWritten = 0;
         appending = false;
+        synchronising = false;
         // Until it is known: also if what should find it out throws.
         result = -Errno.EIO;
         learns = false;
@@ -181,7 +184,7 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     int askOf(final FileRelay relay) {
         return switch (operation) {
             case READ -> relay.read(offset, (int) length, this);
-            case WRITE -> relay.write(appending ? FileRelay.END_OF_FILE : offset, (int) length, this);
+            case WRITE -> relay.write(relayedOffset(relay), (int) length, this);
             case EXAMINE -> relay.examine(this);
             case SYNC -> relay.sync(isDataOnly(), this);
             case TRUNCATE -> relay.truncate(length, this);
@@ -202,8 +205,27 @@ final class FileRequest extends FileTask implements FileBytes, FileRelay.Complet
     public void onDone(final long done) {
         // An owner that claims to have done more than was asked is not believed.
         final boolean isCount = operation == Operation.READ || operation == Operation.WRITE;
-        result = isCount && done > length ? -Errno.EIO : done;
+        final long believed = isCount && done > length ? -Errno.EIO : done;
+        if (operation == Operation.WRITE && file.isSynchronous() && believed > 0 && !synchronising) {
+            result = believed;
+            synchronising = true;
+            final int error = file.relay().sync(!file.isFullySynchronous(), this);
+            if (error == 0) {
+                return;
+            }
+            result = error;
+        } else if (!synchronising || believed < 0) {
+            result = believed;
+        }
         owner.onPerformed(this);
+    }
+
+    /**
+     * Where a relayed write goes. The owner's descriptor does not know whether this one, a stand-in for it, has
+     * O_APPEND, and the offset is then only a guess of where the file ends.
+     */
+    private long relayedOffset(final FileRelay relay) {
+        return appending || (file.appends() && relay.appends()) ? FileRelay.END_OF_FILE : offset;
     }
 
     // ---- As the answer's bytes

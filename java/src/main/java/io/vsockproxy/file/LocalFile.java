@@ -102,12 +102,18 @@ public final class LocalFile {
      * XFS and btrfs write into memory at once, and then wait for the disk all the same (generic_write_sync in the
      * kernel's include/linux/fs.h).
      */
-    private boolean isSynchronous() {
+    boolean isSynchronous() {
         return (flags & Constants.O_DSYNC) != 0;
     }
 
-    private boolean appends() {
+    /** Whether all writes go to the end of the file. */
+    boolean appends() {
         return (flags & Constants.O_APPEND) != 0;
+    }
+
+    /** For a synchronous file: whether each write has the effect of fsync(2), rather than of fdatasync(2). */
+    boolean isFullySynchronous() {
+        return (flags & Constants.O_SYNC) == Constants.O_SYNC;
     }
 
     // ---- What is known about it

@@ -161,6 +161,11 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
     // ---- For another session that it was passed on to
 
     @Override
+    public boolean appends() {
+        return remote.appends();
+    }
+
+    @Override
     public int read(final long offset, final int length, final FileRelay.Completion completion) {
         return begun(!isOrphaned() && remote.pread(handle, length, offset, RELAYED_READ_ANSWER, completion));
     }

@@ -127,6 +127,20 @@ class FileWriteTest {
         assertArrayEquals(large, FileCalls.read(file, 9, large.length + 1));
     }
 
+    @ParameterizedTest
+    @EnumSource(Role.class)
+    void shouldAppendWhenWhoPassesItOnHasSetThat(final Role from) throws IOException {
+        final Endpoint file = PROXIES.file(new byte[] {1, 2, 3}, Constants.O_RDWR);
+        final Endpoint[] ends = PROXIES.connect(from);
+        final Endpoint passed = PROXIES.pass(ends[0], ends[1], file);
+        assertEquals(0, Syscalls.fcntl(passed.fd(), Constants.F_SETFL, Constants.O_APPEND));
+        final Endpoint back = PROXIES.pass(ends[1], ends[0], passed);
+        assertTrue((back.statusFlags() & Constants.O_APPEND) != 0);
+        assertEquals(2, FileCalls.write(file, 3, new byte[] {4, 5}));
+        assertEquals(1, FileCalls.write(back, FileCalls.CURRENT_POSITION, new byte[] {6}));
+        assertArrayEquals(new byte[] {1, 2, 3, 4, 5, 6}, FileCalls.read(file, 0, 100));
+    }
+
     @Test
     void shouldLoseNothingWhenBothSidesAppend() throws IOException {
         final Path path = Files.createTempFile(PROXIES.directory(), "log", "");

@@ -148,18 +148,21 @@ class SlowFileTest {
         final int flags = Constants.O_WRONLY | (all ? Constants.O_SYNC : Constants.O_DSYNC);
         final Endpoint durable = PROXIES.closing(Endpoint.of(FileCalls.reopen(slow, flags), "open"));
         hold(device);
-        final CompletableFuture<Integer> write =
-            Background.start(() -> FileCalls.write(durable, 0, new byte[1000]));
-        assertEquals("write", device.answer());
-        device.tell("next");
-        // The announcement of the request and the confirmation of its release, in either order.
-        final Set<String> answers = new HashSet<>();
-        answers.add(device.answer());
-        answers.add(device.answer());
-        assertEquals(Set.of("done", name), answers);
-        assertFalse(write.isDone());
-        release(device);
-        assertEquals(1000, (int) Background.join(write));
+        assertWritesDurably(device, durable, name);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, fsync", "false, fdatasync"})
+    void shouldMakeWritesDurableWhenWhoPassesItOnHasOpenedItToThatEnd(final boolean all, final String name)
+        throws IOException {
+        final Endpoint[] ends = PROXIES.connect(Role.GUEST);
+        final ChildJvm device = startDevice();
+        final Endpoint there = PROXIES.pass(ends[0], ends[1], open(device));
+        final int flags = Constants.O_WRONLY | (all ? Constants.O_SYNC : Constants.O_DSYNC);
+        final Endpoint durable = PROXIES.closing(Endpoint.of(FileCalls.reopen(there, flags), "open"));
+        final Endpoint back = PROXIES.pass(ends[1], ends[0], durable);
+        hold(device);
+        assertWritesDurably(device, back, name);
     }
 
     @Test
@@ -305,6 +308,22 @@ class SlowFileTest {
         assertFalse(result.isDone(), name);
         release(device);
         assertEquals(expected, Background.join(result), name);
+    }
+
+    /** The device holds its requests. */
+    private static void assertWritesDurably(final ChildJvm device, final Endpoint file, final String name) {
+        final CompletableFuture<Integer> write =
+            Background.start(() -> FileCalls.write(file, 0, new byte[1000]));
+        assertEquals("write", device.answer());
+        device.tell("next");
+        // The announcement of the request and the confirmation of its release, in either order.
+        final Set<String> answers = new HashSet<>();
+        answers.add(device.answer());
+        answers.add(device.answer());
+        assertEquals(Set.of("done", name), answers);
+        assertFalse(write.isDone());
+        release(device);
+        assertEquals(1000, (int) Background.join(write));
     }
 
     private static byte[] readAll(final Endpoint file) {
