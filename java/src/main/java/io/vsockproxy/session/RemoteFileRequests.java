@@ -261,8 +261,17 @@ final class RemoteFileRequests {
 
     /** There is room on the link again. */
     void onRoom() {
-        while (!waiting.isEmpty() && send(waiting.peek())) {
-            waitingWrites -= waiting.poll() instanceof WaitingWrite ? 1 : 0;
+        boolean done = true;
+        while (done && !waiting.isEmpty()) {
+            // Taken out first: sending it, or failing it, may lead back here, or to the end of the session.
+            final Waiting next = waiting.poll();
+            final int writes = next instanceof WaitingWrite ? 1 : 0;
+            waitingWrites -= writes;
+            done = send(next);
+            if (!done) {
+                waiting.addFirst(next);
+                waitingWrites += writes;
+            }
         }
         if (!waiting.isEmpty()) {
             outbox.wantRoom();

@@ -10,6 +10,7 @@ import io.vsockproxy.Role;
 import io.vsockproxy.SessionListener;
 import io.vsockproxy.VsockProxy;
 import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.Descriptors;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
@@ -44,6 +45,7 @@ final class ChannelPair
     static final String COMPONENT = "component";
 
     private final Extensions extensions;
+    private final SessionLimits limits;
     private final Map<Role, Endpoint> servers = new EnumMap<>(Role.class);
     private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private final Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
@@ -59,7 +61,12 @@ final class ChannelPair
     }
 
     ChannelPair(final Extensions extensions) {
+        this(extensions, SessionLimits.DEFAULTS);
+    }
+
+    ChannelPair(final Extensions extensions, final SessionLimits limits) {
         this.extensions = extensions;
+        this.limits = limits;
     }
 
     VsockProxy proxy(final Role role) {
@@ -214,6 +221,7 @@ final class ChannelPair
             .accept(COMPONENT, (peer, name) -> acceptor.get())
             .forward(new Forward(forward(role).toString(), COMPONENT))
             .extensions(extensions)
+            .limits(limits)
             .errorHandler(errors::add)
             .sessionListener(new SessionListener() {
                 @Override

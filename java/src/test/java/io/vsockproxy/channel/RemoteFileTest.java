@@ -13,7 +13,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.vsockproxy.Role;
 import io.vsockproxy.channel.ChannelPair.Connection;
 import io.vsockproxy.config.Extensions;
+import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.fuse.SlowFileProcess;
+import io.vsockproxy.link.Link;
 import io.vsockproxy.posix.Constants;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
@@ -46,6 +48,13 @@ class RemoteFileTest {
 
     @RegisterExtension
     static final ChannelPair OLD_PAIR = new ChannelPair(Extensions.OFF);
+
+    private static final SessionLimits SHORT_RING =
+        SessionLimits.DEFAULTS.toBuilder().outboundLength(1 << 20).build();
+
+    /** Its ring holds one write of the greatest length, so that the next one waits until the link has taken it. */
+    @RegisterExtension
+    static final ChannelPair SHORT_RING_PAIR = new ChannelPair(Extensions.DEFAULTS, SHORT_RING);
 
     private static final byte[] CONTENT = Pattern.bytes(10, 7);
     private static final int LENGTH = 300_000;
@@ -185,6 +194,61 @@ class RemoteFileTest {
             assertEquals(-Errno.EFAULT, results[count - 1]);
             assertEquals(1, passed.ask((file, i, completion) -> file.pwrite(0, buffer, 0, 1, i, completion)));
         }
+    }
+
+    /** Sending so much makes the link report room while a write that waited for it is just being failed. */
+    @Test
+    void shouldAnswerEachRequestOnceWhenTheCallbackOfAWaitingWriteSendsMore() throws IOException {
+        final Connection connection = SHORT_RING_PAIR.fromApplication(Role.GUEST);
+        final UnsafeBuffer more = new UnsafeBuffer(new byte[Link.EARLY_FLUSH_LENGTH]);
+        final Path path = Passed.made(SHORT_RING_PAIR, new byte[1]);
+        int failures = 0;
+        try (Passed passed = Passed.over(connection, path, Constants.O_RDWR)) {
+            for (int round = 0; round < 10; round++) {
+                final int length = SHORT_RING.maxPacketLength();
+                final UnsafeBuffer whole = new UnsafeBuffer(new byte[length]);
+                final UnsafeBuffer shrinking = new UnsafeBuffer(new byte[length]);
+                final AtomicInteger offered = new AtomicInteger();
+                final AtomicInteger failed = new AtomicInteger();
+                // Of each request; behind those made at once, those made by callbacks.
+                final AtomicLongArray results = new AtomicLongArray(2 * WAITING_WRITES);
+                final AtomicInteger told = new AtomicInteger();
+                final RemoteFile.Completion completion = (file, i, result) -> {
+                    assertEquals(UNTOLD, results.getAndSet((int) i, result), () -> "request " + i);
+                    told.incrementAndGet();
+                };
+                final RemoteFile.Completion goingOn = (file, i, result) -> {
+                    completion.onComplete(file, i, result);
+                    if (result == -Errno.EFAULT) {
+                        final int next = WAITING_WRITES + failed.getAndIncrement();
+                        assertTrue(file.pwrite(0, whole, 0, 1, next, completion));
+                        offered.addAndGet(
+                            Math.max(0, connection.component().channel().offer(more, 0, more.capacity())));
+                    }
+                };
+                connection.component().onEngine(() -> {
+                    for (int i = 0; i < results.length(); i++) {
+                        results.set(i, UNTOLD);
+                    }
+                    for (int i = 0; i < WAITING_WRITES; i++) {
+                        assertTrue(passed.file.pwrite(0, i % 2 == 0 ? whole : shrinking, 0, length, i, goingOn));
+                    }
+                    shrinking.wrap(new byte[1]);
+                    return null;
+                });
+                Await.until(() -> told.get() == WAITING_WRITES + failed.get(),
+                    () -> "answers, told=" + told + " of " + WAITING_WRITES + " and " + failed);
+                for (int i = 0; i < WAITING_WRITES; i += 2) {
+                    assertEquals(length, results.get(i));
+                }
+                for (int i = 0; i < failed.get(); i++) {
+                    assertEquals(1, results.get(WAITING_WRITES + i));
+                }
+                failures += failed.get();
+                connection.application().readFully(offered.get());
+            }
+        }
+        assertTrue(failures > 0);
     }
 
     @Test
