@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/timerfd.h>
@@ -53,6 +54,7 @@ static const named_value values[] = {
     VALUE(O_CLOEXEC), VALUE(O_CREAT), VALUE(O_TRUNC), VALUE(O_DIRECTORY), VALUE(O_PATH), VALUE(O_NOFOLLOW),
     VALUE(O_DIRECT), VALUE(O_SYNC), VALUE(O_DSYNC),
     VALUE(F_GETFL), VALUE(F_SETFL), VALUE(F_GETFD), VALUE(F_DUPFD_CLOEXEC), VALUE(F_SETPIPE_SZ),
+    VALUE(LOCK_EX), VALUE(LOCK_NB),
     VALUE(SPLICE_F_NONBLOCK), VALUE(CLOSE_RANGE_UNSHARE), VALUE(FIONREAD), VALUE(RWF_NOWAIT), VALUE(RWF_APPEND),
     VALUE(AT_STATX_DONT_SYNC), VALUE(STATX_BASIC_STATS), VALUE(S_IFMT), VALUE(S_IFREG), VALUE(S_IFDIR),
     VALUE(S_IFIFO), VALUE(S_IFSOCK),

@@ -1,4 +1,5 @@
 /* Copyright 2026 The vsock-proxy authors. SPDX-License-Identifier: Apache-2.0 */
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -87,6 +88,10 @@ jint vp_fcntl(VP_JVM, jint fd, jint command, jint argument) {
     return VP_RETRY_INT(fcntl(fd, command, argument));
 }
 
+jint vp_flock(VP_JVM, jint fd, jint operation) {
+    return VP_RETRY_INT(flock(fd, operation));
+}
+
 jint vp_ioctl(VP_JVM, jint fd, jlong request, jlong address) {
     return VP_RETRY_INT(ioctl(fd, (unsigned long)request, vp_pointer(address)));
 }
@@ -117,6 +122,7 @@ static const JNINativeMethod methods[] = {
     VP_NATIVE("fsync", "(I)I", vp_fsync),
     VP_NATIVE("fdatasync", "(I)I", vp_fdatasync),
     VP_NATIVE("fcntl", "(III)I", vp_fcntl),
+    VP_NATIVE("flock", "(II)I", vp_flock),
     VP_NATIVE("ioctl", "(IJJ)I", vp_ioctl),
     VP_NATIVE("unlink", "(J)I", vp_unlink),
     VP_NATIVE("chmod", "(JI)I", vp_chmod),

@@ -120,6 +120,7 @@ jint vp_ftruncate(VP_JVM, jint fd, jlong length);
 jint vp_fsync(VP_JVM, jint fd);
 jint vp_fdatasync(VP_JVM, jint fd);
 jint vp_fcntl(VP_JVM, jint fd, jint command, jint argument);
+jint vp_flock(VP_JVM, jint fd, jint operation);
 jint vp_ioctl(VP_JVM, jint fd, jlong request, jlong address);
 jint vp_unlink(VP_JVM, jlong path);
 jint vp_chmod(VP_JVM, jlong path, jint mode);

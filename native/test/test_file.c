@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -174,6 +175,21 @@ static void should_put_another_file_in_the_place_of_a_descriptor(void) {
     close_both(second);
 }
 
+static void should_lock_a_file_until_its_last_descriptor_is_closed(void) {
+    const int fd = create_file();
+    const int copy = vp_fcntl(NO_JVM, fd, F_DUPFD_CLOEXEC, 0);
+    const int other = vp_open(NO_JVM, ADDRESS(path), O_RDONLY | O_CLOEXEC, 0);
+    CHECK(copy >= 0 && other >= 0);
+    CHECK_EQ(0, vp_flock(NO_JVM, fd, LOCK_EX | LOCK_NB));
+    CHECK_EQ(-EAGAIN, vp_flock(NO_JVM, other, LOCK_EX | LOCK_NB));
+    remove_file(fd);
+    CHECK_EQ(-EAGAIN, vp_flock(NO_JVM, other, LOCK_EX | LOCK_NB));
+    CHECK_EQ(0, vp_close(NO_JVM, copy));
+    CHECK_EQ(0, vp_flock(NO_JVM, other, LOCK_EX | LOCK_NB));
+    CHECK_EQ(0, vp_close(NO_JVM, other));
+    CHECK_EQ(-EBADF, vp_flock(NO_JVM, other, LOCK_EX | LOCK_NB));
+}
+
 static void should_tell_a_file_systems_type(void) {
     const char *name = "/proc/self/status";
     const int fd = vp_open(NO_JVM, ADDRESS(name), O_RDONLY | O_CLOEXEC, 0);
@@ -210,6 +226,7 @@ int main(void) {
         TEST(should_close_a_range_of_descriptors),
         TEST(should_duplicate_a_descriptor_closed_on_exec),
         TEST(should_put_another_file_in_the_place_of_a_descriptor),
+        TEST(should_lock_a_file_until_its_last_descriptor_is_closed),
         TEST(should_tell_a_file_systems_type),
         TEST(should_refuse_bad_memory_and_lengths),
         TEST(should_yield_and_refuse_a_cpu_that_does_not_exist),

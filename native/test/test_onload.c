@@ -3,7 +3,7 @@
 
 #include "harness.h"
 
-#define NATIVES 50
+#define NATIVES 51
 
 /* A mock JVM with one class, which counts the methods registered for it; refused is the name of one that the class lacks. */
 static int bound;

@@ -536,8 +536,9 @@ public final class VsockProxy implements AutoCloseable {
         }
 
         /**
-         * A file of counters in which other processes can watch what this proxy does; none by default. An existing file
-         * is replaced.
+         * A file of counters in which other processes can watch what this proxy does; none by default. It replaces an
+         * empty file, or the counters of a proxy that has ended; the proxy cannot be created when anything else is
+         * there, or while another proxy keeps its counters there.
          *
          * @see io.vsockproxy.counters.CounterFileReader
          */

@@ -4,13 +4,22 @@
  */
 package io.vsockproxy.counters;
 
+import io.vsockproxy.posix.Constants;
+import io.vsockproxy.posix.Errno;
+import io.vsockproxy.posix.Memory;
+import io.vsockproxy.posix.OwnedFd;
+import io.vsockproxy.posix.PosixException;
+import io.vsockproxy.posix.Syscalls;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.MappedByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -29,6 +38,9 @@ import org.agrona.concurrent.status.CountersReader;
  * finds a complete file, and one that still reads an earlier proxy's file is not disturbed. The file stays when the
  * proxy has ended.
  *
+ * <p>The proxy holds a lock (flock(2)) on its file, which the kernel releases however the process ends: the next proxy
+ * knows by it whether the file is in use, and the process id in the file is only for its message.
+ *
  * <pre>
  *   0        8                     16      64                                         64 + metadata
  *   | magic | metadata length, int | pid  ... | metadata: CountersManager's, a label each | values, 128 bytes each |
@@ -45,32 +57,36 @@ public final class CounterFile implements AutoCloseable {
 
     private static final List<CounterId> IDS = List.of(CounterId.values());
 
+    /** lseek(2)'s. */
+    private static final int SEEK_END = 2;
+
     private final MappedByteBuffer mapping;
-    private final RandomAccessFile file;
+    /** Holds the lock. */
+    private final OwnedFd file;
     private final Map<CounterId, AtomicCounter> counters = new EnumMap<>(CounterId.class);
 
     /**
-     * Creates the file, replacing an existing one.
+     * Creates the file, in place of one that is empty or holds the counters of a proxy that has ended.
      *
-     * @throws UncheckedIOException when it cannot be created, or when something other than a regular file is there.
+     * @throws UncheckedIOException when it cannot be created, when something else is there, or when another proxy keeps
+     *                              its counters there.
      */
     public CounterFile(final Path path) {
         final int metadataLength = IDS.size() * CountersReader.METADATA_LENGTH;
         final int valuesLength = IDS.size() * CountersReader.COUNTER_LENGTH;
         final Path temporary = path.resolveSibling(path.getFileName() + "." + ProcessHandle.current().pid());
         MappedByteBuffer mapped = null;
-        RandomAccessFile opened = null;
-        try {
-            if (Files.exists(path) && !Files.isRegularFile(path)) {
-                throw new FileSystemException(path.toString(), null, "It is no regular file");
-            }
+        OwnedFd opened = null;
+        // Two proxies that start at once must not both replace it.
+        try (OwnedFd replaced = lockExisting(path)) {
             Files.deleteIfExists(temporary);
             // Written with write(2), which reports a full disk, where a store to the mapping would raise SIGBUS.
             // CREATE_NEW, so as not to write through a link that somebody has just put there.
             Files.write(temporary, new byte[HEADER_LENGTH + metadataLength + valuesLength],
                 StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             mapped = IoUtil.mapExistingFile(temporary.toFile(), "counters");
-            opened = new RandomAccessFile(temporary.toFile(), "r");
+            opened = OwnedFd.open(temporary);
+            lock(opened, "another process");
             final UnsafeBuffer buffer = new UnsafeBuffer(mapped);
             final CountersManager manager = new CountersManager(
                 new UnsafeBuffer(buffer, HEADER_LENGTH, metadataLength),
@@ -81,17 +97,78 @@ public final class CounterFile implements AutoCloseable {
             buffer.putInt(METADATA_LENGTH_OFFSET, metadataLength);
             buffer.putLong(PID_OFFSET, ProcessHandle.current().pid());
             buffer.putLongVolatile(MAGIC_OFFSET, MAGIC);
-            Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+            if (replaced == null) {
+                // Fails if there is a file by now.
+                Files.move(temporary, path);
+            } else {
+                Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+            }
             mapping = mapped;
             file = opened;
-        } catch (final IOException e) {
+        } catch (final IOException | PosixException e) {
             CloseHelper.quietClose(opened);
             discard(mapped, temporary, e);
-            throw new UncheckedIOException("counters cannot be kept in " + path + ": " + e, e);
+            throw new UncheckedIOException("counters cannot be kept in " + path + ": " + reason(e),
+                e instanceof IOException io ? io : new IOException(e));
         }
     }
 
-    private static void discard(final MappedByteBuffer mapped, final Path temporary, final IOException reason) {
+    /**
+     * Locks the file that is to be replaced, until the caller closes it.
+     *
+     * @return null when nothing is there.
+     * @throws IOException when it must not be replaced; the reason says why.
+     */
+    private static OwnedFd lockExisting(final Path path) throws IOException {
+        if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            return null;
+        }
+        if (!Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)) {
+            throw new IOException("it is not a regular file");
+        }
+        final OwnedFd existing = OwnedFd.open(path);
+        try (Memory header = Memory.allocate(HEADER_LENGTH)) {
+            // What it has no bytes for stays 0.
+            final long length = Syscalls.read(existing.fd(), header.address(), HEADER_LENGTH);
+            if (length != 0 && header.buffer().getLong(MAGIC_OFFSET) != MAGIC) {
+                throw new IOException("it exists and does not hold counters");
+            }
+            final long pid = header.buffer().getLong(PID_OFFSET);
+            lock(existing, pid == 0 ? "another process" : "process " + pid);
+            if (!Files.isSameFile(path, Path.of("/proc/self/fd/" + existing.fd()))) {
+                throw new IOException("another process has just replaced it");
+            }
+            return existing;
+        } catch (final IOException | RuntimeException e) {
+            existing.close();
+            throw e;
+        }
+    }
+
+    private static void lock(final OwnedFd file, final String owner) throws IOException {
+        final int result = Syscalls.flock(file.fd(), Constants.LOCK_EX | Constants.LOCK_NB);
+        if (result == -Errno.EAGAIN) {
+            throw new IOException("in use by " + owner);
+        }
+        PosixException.check(result, "flock");
+    }
+
+    /** In plain words, without the name of a class or of the temporary file. */
+    private static String reason(final Exception problem) {
+        if (problem instanceof NoSuchFileException) {
+            return "no such directory";
+        }
+        if (problem instanceof FileAlreadyExistsException) {
+            return "another process has just created it";
+        }
+        if (problem instanceof AccessDeniedException) {
+            return "permission denied";
+        }
+        final String reason = problem instanceof FileSystemException failed ? failed.getReason() : null;
+        return reason == null ? problem.getMessage() : reason;
+    }
+
+    private static void discard(final MappedByteBuffer mapped, final Path temporary, final Exception reason) {
         IoUtil.unmap(mapped);
         try {
             Files.deleteIfExists(temporary);
@@ -104,22 +181,23 @@ public final class CounterFile implements AutoCloseable {
     public boolean show(final CounterValues values) {
         try {
             // Checked first, because compiled code may throw the error below only after this method has returned.
-            if (file.length() < mapping.capacity()) {
+            if (Syscalls.lseek(file.fd(), 0, SEEK_END) < mapping.capacity()) {
                 return false;
             }
             for (final CounterId id : IDS) {
                 counters.get(id).setRelease(values.get(id));
             }
             return true;
-        } catch (final IOException | InternalError e) {
+        } catch (final InternalError e) {
             // The JVM turns SIGBUS into an InternalError.
             return false;
         }
     }
 
+    /** From now on another proxy may replace the file. */
     @Override
     public void close() {
         IoUtil.unmap(mapping);
-        CloseHelper.quietClose(file);
+        file.close();
     }
 }

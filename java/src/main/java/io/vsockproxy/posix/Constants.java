@@ -74,6 +74,8 @@ public final class Constants {
     public static final int F_GETFD = of("F_GETFD");
     public static final int F_DUPFD_CLOEXEC = of("F_DUPFD_CLOEXEC");
     public static final int F_SETPIPE_SZ = of("F_SETPIPE_SZ");
+    public static final int LOCK_EX = of("LOCK_EX");
+    public static final int LOCK_NB = of("LOCK_NB");
     public static final int SPLICE_F_NONBLOCK = of("SPLICE_F_NONBLOCK");
     public static final int CLOSE_RANGE_UNSHARE = of("CLOSE_RANGE_UNSHARE");
     public static final int FIONREAD = of("FIONREAD");

@@ -193,6 +193,9 @@ public final class Syscalls {
     /** fcntl(2) with an integer argument. */
     public static native int fcntl(int fd, int command, int argument);
 
+    /** flock(2). */
+    public static native int flock(int fd, int operation);
+
     /** ioctl(2) with a pointer argument. */
     public static native int ioctl(int fd, long request, long address);
 

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.vsockproxy.posix.Descriptors;
+import io.vsockproxy.testing.Await;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -47,11 +49,71 @@ class CounterFileTest {
         final Path path = directory.resolve("counters");
         assertEquals(0, run("mkfifo", path.toString()));
         final UncheckedIOException thrown = assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
-        assertTrue(thrown.getMessage().contains("no regular file"), thrown::getMessage);
+        assertTrue(thrown.getMessage().contains("not a regular file"), thrown::getMessage);
         assertFalse(Files.isRegularFile(path));
         try (Stream<Path> left = Files.list(directory)) {
             assertEquals(List.of(path), left.toList());
         }
+    }
+
+    @Test
+    void shouldNotReplaceAFileThatHoldsSomethingElse() throws IOException {
+        final Path path = Files.writeString(directory.resolve("counters"), "precious");
+        final UncheckedIOException thrown = assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+        assertEquals(
+            "counters cannot be kept in " + path + ": it exists and does not hold counters", thrown.getMessage());
+        assertEquals("precious", Files.readString(path));
+        try (Stream<Path> left = Files.list(directory)) {
+            assertEquals(List.of(path), left.toList());
+        }
+    }
+
+    @Test
+    void shouldNotReplaceALinkToAFile() throws IOException {
+        final Path path = directory.resolve("counters");
+        final Path target = Files.createFile(directory.resolve("target"));
+        Files.createSymbolicLink(path, target);
+        assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+        assertTrue(Files.isSymbolicLink(path));
+    }
+
+    @Test
+    void shouldReplaceAnEmptyFile() throws IOException {
+        final Path path = Files.createFile(directory.resolve("counters"));
+        new CounterFile(path).close();
+        try (CounterFileReader reader = new CounterFileReader(path)) {
+            assertEquals(ProcessHandle.current().pid(), reader.pid());
+        }
+    }
+
+    /** Also when somebody in the process that keeps the file has read it: closing it must not give up the lock. */
+    @Test
+    void shouldReplaceTheFileOfAnotherProxyOnlyWhenThatHasEnded() throws IOException {
+        final Path path = directory.resolve("counters");
+        final int descriptorsBefore = Await.stable(Descriptors::count);
+        try (CounterFile first = new CounterFile(path)) {
+            try (CounterFileReader reader = new CounterFileReader(path)) {
+                assertEquals(ProcessHandle.current().pid(), reader.pid());
+            }
+            final UncheckedIOException thrown =
+                assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+            assertEquals(
+                "counters cannot be kept in " + path + ": in use by process " + ProcessHandle.current().pid(),
+                thrown.getMessage());
+            assertTrue(first.show(new CounterValues()));
+            try (Stream<Path> left = Files.list(directory)) {
+                assertEquals(List.of(path), left.toList());
+            }
+        }
+        new CounterFile(path).close();
+        Await.untilEqual(descriptorsBefore, Descriptors::count, "open descriptors");
+    }
+
+    @Test
+    void shouldSayThatTheDirectoryIsMissing() {
+        final Path path = directory.resolve("missing/counters");
+        final UncheckedIOException thrown = assertThrows(UncheckedIOException.class, () -> new CounterFile(path));
+        assertEquals("counters cannot be kept in " + path + ": no such directory", thrown.getMessage());
     }
 
     @Test

@@ -31,7 +31,7 @@ class SyscallsTest {
     private static final int FDS = 8448;
     private static final int CONTROL = 12288;
     private static final int MEMORY_LENGTH = 65536;
-    private static final int NATIVES = 50;
+    private static final int NATIVES = 51;
     private static final int NO_DESCRIPTOR = -1;
     /** Below what the kernel lets anybody map. */
     private static final long UNMAPPED = 4096;
