@@ -86,7 +86,12 @@ final class Forwards implements AutoCloseable {
     @Override
     public void close() {
         closing = true;
-        CloseHelper.closeAll(listeners);
+        try {
+            CloseHelper.closeAll(listeners);
+        } finally {
+            forwards.clear();
+            listeners.clear();
+        }
     }
 
     private void onAccepted(final Forward forward, final OwnedFd accepted, final DirectBuffer remote) {

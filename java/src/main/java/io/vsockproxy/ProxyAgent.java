@@ -17,7 +17,6 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.OwnedFd;
 import io.vsockproxy.posix.Parts;
 import io.vsockproxy.posix.PosixException;
-import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.posix.SocketName;
 import io.vsockproxy.session.AllowedPaths;
 import io.vsockproxy.session.ChannelAcceptors;
@@ -25,7 +24,6 @@ import io.vsockproxy.session.RepeatedLog;
 import io.vsockproxy.session.Session;
 import io.vsockproxy.session.SessionResources;
 import io.vsockproxy.socket.SocketListener;
-import io.vsockproxy.socket.UnixListeningSocket;
 import io.vsockproxy.stream.ChannelCommons;
 import io.vsockproxy.stream.StreamCommons;
 import io.vsockproxy.stream.StreamKind;
@@ -35,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.agrona.CloseHelper;
 
 /**
@@ -66,7 +65,7 @@ final class ProxyAgent implements EngineAgent {
     /** Null when no counters file is configured. */
     private final CounterPublisher counters;
     private final Admission admission;
-    private final InheritedSockets inheritedSockets;
+    private final ListeningSockets listeningSockets;
     private final ArrayList<Session> sessions = new ArrayList<>();
     /** Sessions that have ended, but whose local readers may still be catching up. */
     private final ArrayList<Session> endedSessions = new ArrayList<>();
@@ -75,7 +74,6 @@ final class ProxyAgent implements EngineAgent {
     /** The first RuntimeException or Error thrown while closing, with later ones suppressed; or null. */
     private Throwable closeFailure;
     private final Forwards forwards;
-    private final ArrayList<UnixListeningSocket> listeningSockets = new ArrayList<>();
     private final Timer liveness = new Timer(this::showLife);
     private DescriptorSocket descriptorSocket;
     /** A host's; null in a guest, and before the start. */
@@ -98,7 +96,7 @@ final class ProxyAgent implements EngineAgent {
         this.context = context;
         this.ready = ready;
         try (Parts parts = new Parts()) {
-            inheritedSockets = parts.add(new InheritedSockets(context));
+            listeningSockets = parts.add(new ListeningSockets(context));
             loop = parts.add(new EventLoop(context.spinLimitNs(), this::onError));
             sessionLog = new SessionLog(loop, context.role() == Role.GUEST);
             workers = parts.add(new FileWorkers(loop, context.fileWorkerThreads()));
@@ -211,14 +209,38 @@ final class ProxyAgent implements EngineAgent {
         if (hostConnector != null) {
             hostConnector.stop();
         }
-        if (linkListener != null) {
-            linkListener.pause();
-        }
+        stopListeningForGuests();
         forwards.pause();
         for (long leftNs = context.drainTimeoutNs(); leftNs > 0 && !isDrained();
             leftNs = deadlineNs - System.nanoTime()) {
             new ArrayList<>(sessions).forEach(Session::drain);
             doWork(leftNs);
+        }
+        if (context.drainTimeoutNs() > 0 && !isDrained()) {
+            final CounterValues left = new CounterValues();
+            addTo(left);
+            LOGGER.log(Level.WARNING, "{0}: stopped after draining for {1} ms, with {2} sessions still open; lost are "
+                + "{3} bytes for applications here, {4} for the link, and what was not read yet", context.address(),
+                Long.toString(TimeUnit.NANOSECONDS.toMillis(context.drainTimeoutNs())),
+                Long.toString(left.get(CounterId.SESSIONS)), Long.toString(left.get(CounterId.QUEUED_BYTES)),
+                Long.toString(left.get(CounterId.OUTGOING_BYTES)));
+        }
+    }
+
+    /**
+     * Before anything else: a guest whose connection waits in the backlog of a socket that nobody accepts from takes
+     * that for a session. A socket that was handed over stays, and keeps such guests for the host's successor.
+     */
+    private void stopListeningForGuests() {
+        if (linkListener == null) {
+            return;
+        }
+        if (listeningSockets.isInherited(context.address())) {
+            linkListener.pause();
+        } else {
+            listeningSockets.remove(context.address());
+            linkListener.close();
+            linkListener = null;
         }
     }
 
@@ -317,25 +339,30 @@ final class ProxyAgent implements EngineAgent {
             closed = true;
         }
         ready.cancel(false);
-        // Paths are removed while their sockets still listen. Another proxy replaces a socket that nobody listens on
-        // with its own, and once closed, its inode number may be reused: the two could not be told apart.
-        listeningSockets.forEach(socket -> close(socket::remove));
+        listeningSockets.made().forEach(socket -> close(socket::remove));
         close(hostConnector);
         close(linkListener);
+        linkListener = null;
         close(descriptorSocket);
+        descriptorSocket = null;
         close(forwards);
         new ArrayList<>(sessions).forEach(session -> close(session::close));
         endedSessions.forEach(session -> close(session::close));
         // So that every component hears the outcome of what it asked for.
         close(loop::runPending);
         close(mount);
-        close(counters);
         close(mountWorkers);
         close(workers);
         close(resources.windows());
         close(resources.commons());
         close(admission);
-        close(inheritedSockets);
+        close(listeningSockets);
+        if (counters != null) {
+            // The last values show that nothing is left open.
+            endedSessions.forEach(counters::onSettled);
+            endedSessions.clear();
+            close(counters);
+        }
         close(loop);
         throwCloseFailure();
     }
@@ -382,7 +409,7 @@ final class ProxyAgent implements EngineAgent {
 
     private void listenForGuests() {
         final LinkAddress address = context.address();
-        final OwnedFd socket = listen(address);
+        final OwnedFd socket = listeningSockets.listen(address);
         linkListener = new SocketListener(
             loop, socket, address.toString(), resources.commons().reserve(), this::onLink);
         linkListener.resume();
@@ -392,7 +419,7 @@ final class ProxyAgent implements EngineAgent {
         final String path = context.descriptorSocket();
         if (path != null) {
             descriptorSocket = new DescriptorSocket(
-                loop, path, context.role() == Role.HOST ? listen(LinkAddress.unix(path)) : null,
+                loop, path, context.role() == Role.HOST ? listeningSockets.listen(LinkAddress.unix(path)) : null,
                 resources.commons().reserve(), context.limits().stallTimeoutNs());
         }
     }
@@ -530,25 +557,8 @@ final class ProxyAgent implements EngineAgent {
 
     private void listenForApplications() {
         for (final Forward forward : context.forwards()) {
-            forwards.add(forward, listen(LinkAddress.unix(forward.local())));
+            forwards.add(forward, listeningSockets.listen(LinkAddress.unix(forward.local())));
         }
-    }
-
-    private OwnedFd listen(final LinkAddress address) {
-        final OwnedFd inherited = inheritedSockets.take(address);
-        if (inherited != null) {
-            // Whoever created it is responsible for its path and its permissions.
-            return inherited;
-        }
-        if (!address.isUnix()) {
-            return LinkSockets.listenVsock(address.cid(), address.port(), context.vsockBufferLength());
-        }
-        if (SocketAddress.isAbstract(address.path())) {
-            LOGGER.log(Level.INFO, "{0}: every process in this network namespace may connect", address.path());
-        }
-        final UnixListeningSocket socket = UnixListeningSocket.open(address.path(), context.socketAccess());
-        listeningSockets.add(socket);
-        return socket.descriptor();
     }
 
     private void announce(final String what) {

@@ -62,7 +62,7 @@ final class HostCommand extends ProxyCommand {
     @Override
     void onLaunched(final VsockProxy proxy) {
         if (guestFile != null) {
-            HangUpSignal.handle(() -> {
+            Signals.handle("HUP", () -> {
                 try {
                     if (!proxy.guests(guests())) {
                         LOGGER.log(Level.WARNING, "the guests are unchanged: the proxy is too busy, or is stopping");

@@ -10,6 +10,8 @@ import io.vsockproxy.Role;
 import io.vsockproxy.VsockProxy;
 import io.vsockproxy.config.SocketAccess;
 import io.vsockproxy.systemd.ServiceManager;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +23,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,6 +35,8 @@ import picocli.CommandLine.Spec;
  * What the host and guest commands have in common: options, running until a signal, exit codes.
  */
 abstract class ProxyCommand implements Callable<Integer> {
+    private static final Logger LOGGER = System.getLogger(ProxyCommand.class.getName());
+    private static final List<String> STOP_SIGNALS = List.of("TERM", "INT");
     private static final int SPIN_MICROS = 100;
     private static final int FAILED = 1;
     /** Longer than any launch takes, including a mount. */
@@ -170,7 +175,7 @@ abstract class ProxyCommand implements Callable<Integer> {
         try {
             manager = serviceManager(context);
             // Before the launch: whatever that creates, like a mount, has to be removed again when a signal comes.
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(manager, launched), "vsock-proxy-stop"));
+            stopAtSignals(manager, launched);
             proxy = VsockProxy.launch(context);
             launched.complete(proxy);
         } catch (final IllegalArgumentException e) {
@@ -182,37 +187,72 @@ abstract class ProxyCommand implements Callable<Integer> {
         }
         try {
             onLaunched(proxy);
-            final String status = proxy.ready().join();
-            System.out.println("ready: " + status);
-            System.out.flush();
-            manager.ready(status);
+            announce(proxy, manager);
             proxy.awaitEnd();
-            return CommandLine.ExitCode.OK;
-        } catch (final CancellationException e) {
-            // It was told to stop before it was ready.
             return CommandLine.ExitCode.OK;
         } catch (final InterruptedException | RuntimeException | Error e) {
             return fail(e);
         }
     }
 
+    private static void announce(final VsockProxy proxy, final ServiceManager manager) {
+        final String status;
+        try {
+            status = proxy.ready().join();
+        } catch (final CancellationException e) {
+            // It was told to stop before it was ready.
+            return;
+        }
+        System.out.println("ready: " + status);
+        System.out.flush();
+        manager.ready(status);
+    }
+
     /**
-     * The shutdown hook. SIGTERM and SIGINT shut the JVM down, which would then exit with 128 + signal; this makes it
-     * 0.
+     * Has SIGTERM and SIGINT stop the proxy, after which the main thread ends as if it had been asked to, with status
+     * 0. Left to the JVM, they would begin its shutdown, in which java.util.logging closes its handlers at once:
+     * whatever is logged while the proxy stops would be lost. The hook is for when the JVM is shut down otherwise.
      */
-    private void stop(final ServiceManager manager, final CompletableFuture<VsockProxy> launched) {
+    private void stopAtSignals(final ServiceManager manager, final CompletableFuture<VsockProxy> launched) {
+        final AtomicBoolean stopping = new AtomicBoolean();
+        Runtime.getRuntime().addShutdownHook(new Thread(
+            () -> {
+                if (stop(manager, launched, stopping) && !failed) {
+                    // Instead of 128 + signal.
+                    Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
+                }
+            },
+            "vsock-proxy-stop"));
+        for (final String signal : STOP_SIGNALS) {
+            try {
+                Signals.handle(signal, () -> {
+                    if (!stop(manager, launched, stopping) && !launched.isDone()) {
+                        // The launch hangs.
+                        Runtime.getRuntime().halt(FAILED);
+                    }
+                });
+            } catch (final IllegalStateException e) {
+                // Then the signal does what it does by default.
+                LOGGER.log(Level.DEBUG, e.getMessage(), e);
+            }
+        }
+    }
+
+    /** Stops the proxy, and waits until it has ended. Returns false when there is no proxy to stop. */
+    private static boolean stop(
+        final ServiceManager manager, final CompletableFuture<VsockProxy> launched, final AtomicBoolean stopping) {
         final VsockProxy proxy;
         try {
             proxy = launched.get(LAUNCH_TIMEOUT_S, TimeUnit.SECONDS);
         } catch (final CancellationException | ExecutionException | InterruptedException | TimeoutException e) {
-            // The launch has failed or takes too long: there is no proxy to stop.
-            return;
+            // The launch has failed or takes too long.
+            return false;
         }
-        manager.stopping();
+        if (!stopping.getAndSet(true)) {
+            manager.stopping();
+        }
         proxy.close();
-        if (!failed) {
-            Runtime.getRuntime().halt(CommandLine.ExitCode.OK);
-        }
+        return true;
     }
 
     private static ServiceManager serviceManager(final VsockProxy.Context context) {

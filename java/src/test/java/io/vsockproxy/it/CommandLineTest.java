@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.LinkAddress;
 import io.vsockproxy.posix.Errno;
+import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.Mounts;
@@ -152,6 +153,47 @@ class CommandLineTest {
             assertEquals(0, host.awaitExit(), host::toString);
             assertFalse(Files.exists(link));
             assertFalse(Files.exists(hostForward));
+        }
+    }
+
+    /** The JVM closes the log's handlers while it shuts down. */
+    @ParameterizedTest
+    @ValueSource(strings = {"TERM", "INT"})
+    void shouldLogWhatHappensWhileItStops(final String signal) {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess host = ProxyProcess.start(
+                "host", "--listen", "unix:" + link, "--drain-timeout", "500ms").awaitReady();
+            RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
+            host.awaitErrorLine("session began");
+            host.signal(signal);
+            assertEquals(0, host.awaitExit(), host::toString);
+            host.awaitErrorLine("guest 1: session ended: ");
+            final String warning = host.awaitErrorLine("WARNING");
+            assertEquals(
+                "WARNING unix:" + link + ": stopped after draining for 500 ms, with 1 sessions still open; lost are "
+                    + "0 bytes for applications here, 0 for the link, and what was not read yet", warning);
+            assertTrue(guest.link().fd() >= 0);
+        }
+    }
+
+    /** A guest that retried meanwhile would take its place in the backlog for a session. */
+    @Test
+    void shouldNotListenForGuestsWhileItDrains() {
+        final Path link = directory.resolve("link");
+        try (ProxyProcess host = ProxyProcess.start(
+                "host", "--listen", "unix:" + link, "--drain-timeout", "60").awaitReady();
+            RawPeer guest = RawPeer.guestOf(LinkAddress.unix(link.toString()))) {
+            host.awaitErrorLine("session began");
+            host.signal("TERM");
+            Await.until(() -> !Files.exists(link), () -> "no socket to connect to");
+            assertTrue(host.isAlive(), host::toString);
+            // The place is free for its successor.
+            try (ProxyProcess next = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
+                guest.link().shutdownWrite();
+                assertEquals(0, host.awaitExit(), host::toString);
+                expectService(link);
+                assertTrue(next.isAlive());
+            }
         }
     }
 

@@ -32,6 +32,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -63,6 +64,7 @@ class CountersTest {
         target = Endpoint.listen(directory.resolve("target"));
         host = ProxyProcess.start(
             "host", "--listen", "unix:" + directory.resolve("link"), "--counters", file().toString(),
+            "--drain-timeout", "1",
             "--allow-connect", directory.resolve("target").toString()).awaitReady();
         guest = new NoticePeer(Endpoint.connect(directory.resolve("link")));
         guest.send(NoticePeer.greeting(1 << 20));
@@ -209,6 +211,48 @@ class CountersTest {
         } catch (final IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    @Test
+    void shouldNotTakeTheFileOfALivingProxy() {
+        try (ProxyProcess next = ProxyProcess.start(
+            "host", "--listen", "unix:" + directory.resolve("another"), "--counters", file().toString())) {
+            assertEquals(1, next.awaitExit(), next::toString);
+            assertEquals(
+                List.of("vsock-proxy host: counters cannot be kept in " + file() + ": in use by process "
+                    + host.pid()),
+                next.errors());
+        }
+        connect();
+        awaitCounter(CounterId.STREAM_SOCKET_DESCRIPTORS, 1);
+    }
+
+    @Test
+    void shouldReplaceTheFileOfAKilledProxy() throws IOException {
+        host.signal("KILL");
+        host.awaitExit();
+        try (ProxyProcess next = ProxyProcess.start(
+            "host", "--listen", "unix:" + directory.resolve("link"), "--counters", file().toString()).awaitReady();
+            CounterFileReader reader = new CounterFileReader(file())) {
+            assertEquals(next.pid(), reader.pid());
+        }
+    }
+
+    /** Even if its guest stays, with a connection to an application that reads nothing. */
+    @Test
+    void shouldShowNoLiveDescriptorsWhenTheProxyHasEnded() {
+        guest.send(Messages.data(connect(), new byte[MUCH]));
+        Await.until(() -> value(CounterId.QUEUED_BYTES) > 0, () -> "queued bytes: " + counters.values());
+        final long framesIn = value(CounterId.FRAMES_IN);
+        host.signal("TERM");
+        assertEquals(0, host.awaitExit(), host::toString);
+        assertEquals(0, ledger(), () -> counters.values().toString());
+        assertEquals(0, value(CounterId.SESSIONS));
+        assertEquals(0, value(CounterId.STREAM_HANDLES));
+        assertEquals(0, value(CounterId.QUEUED_BYTES));
+        assertEquals(framesIn, value(CounterId.FRAMES_IN));
+        final String line = host.awaitErrorLine("stopped after draining for 1000 ms");
+        assertTrue(line.matches("WARNING .* lost are [1-9]\\d* bytes for applications here, 0 for the link, .*"), line);
     }
 
     @Test

@@ -70,6 +70,8 @@ class DrainTest {
             assertTrue(written > 0);
             pair.guestProcess().signal("TERM");
             assertEquals(0, pair.guestProcess().awaitExit(), () -> pair.guestProcess().toString());
+            pair.guestProcess().awaitErrorLine(
+                "stopped after draining for 1000 ms, with 1 sessions still open; lost are 0 bytes for applications");
             Endpoint.closeAll(ends);
         }
     }

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
  * SIGHUPs, sent to this process.
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
-class HangUpSignalTest {
+class SignalsTest {
     private static final int SIGHUP = 1;
     private static final long OVERTAKING_MS = 500;
 
@@ -35,7 +35,7 @@ class HangUpSignalTest {
         final AtomicInteger begun = new AtomicInteger();
         final AtomicInteger done = new AtomicInteger();
         final boolean[] overtaken = new boolean[1];
-        HangUpSignal.handle(() -> {
+        Signals.handle("HUP", () -> {
             secondHasBegun.countDown();
             if (begun.incrementAndGet() == 1) {
                 overtaken[0] = isReached(secondHasBegun);
