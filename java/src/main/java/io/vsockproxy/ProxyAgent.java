@@ -166,6 +166,9 @@ final class ProxyAgent implements EngineAgent {
         if (closed) {
             return 0;
         }
+        if (!started) {
+            throw new IllegalStateException("onStart has not been called");
+        }
         loop.checkNotTurning();
         try {
             resources.channels().abandonClaim();

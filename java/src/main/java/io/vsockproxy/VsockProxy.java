@@ -21,6 +21,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -131,6 +132,7 @@ public final class VsockProxy implements AutoCloseable {
      */
     public boolean connect(final String path, final ChannelHandler handler) {
         SocketAddress.checkPath(path);
+        Objects.requireNonNull(handler, "handler");
         return agent.submit(() -> agent.connect(path, handler));
     }
 

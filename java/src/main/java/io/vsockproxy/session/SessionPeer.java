@@ -9,6 +9,7 @@ import io.vsockproxy.channel.Peer;
 import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.SocketAddress;
 import io.vsockproxy.stream.ChannelCommons;
+import java.util.Objects;
 import org.agrona.concurrent.UnsafeBuffer;
 
 /**
@@ -39,6 +40,7 @@ final class SessionPeer implements Peer {
     public void connect(final String path, final ChannelHandler handler) {
         channels.check();
         final byte[] bytes = SocketAddress.checkPath(path);
+        Objects.requireNonNull(handler, "handler");
         if (session.hasEnded()) {
             channels.call(() -> handler.onConnectFailed(Errno.ENOTCONN));
             return;

@@ -81,6 +81,26 @@ class EmbeddedProxyTest {
     }
 
     @Test
+    void shouldNotRunBeforeItIsStarted() {
+        try (VsockProxy proxy = VsockProxy.embed(new VsockProxy.Context().role(Role.HOST)
+            .address(LinkAddress.unix(directory.resolve("another").toString())))) {
+            final IllegalStateException thrown =
+                assertThrows(IllegalStateException.class, () -> proxy.agent().doWork());
+            assertEquals("onStart has not been called", thrown.getMessage());
+            assertThrows(IllegalStateException.class, () -> proxy.agent().doWork(1));
+            proxy.agent().onStart();
+            assertTrue(proxy.agent().doWork() >= 0);
+            proxy.agent().onClose();
+            assertEquals(0, proxy.agent().doWork());
+        }
+    }
+
+    @Test
+    void shouldRefuseAConnectionWithoutAHandlerAtOnce() {
+        assertThrows(NullPointerException.class, () -> host.connect(NAME, null));
+    }
+
+    @Test
     void shouldEndThoughTheErrorHandlerThrows() {
         final int descriptorsBefore = Await.stable(Descriptors::count);
         final CompletableFuture<Channel> connected = new CompletableFuture<>();
