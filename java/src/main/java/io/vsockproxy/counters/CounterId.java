@@ -71,7 +71,7 @@ public enum CounterId {
     BYTES_IN("bytes in", false),
     /** Stream bytes sent. */
     BYTES_OUT("bytes out", false),
-    /** Connects of peers refused by the list of allowed paths or by a limit. */
+    /** Connects of peers refused by the list of allowed paths, by a limit or for want of descriptors. */
     CONNECTS_REFUSED("connects refused", false),
     /** Streams closed because their readers took nothing. */
     STREAMS_STALLED("streams closed: stalled", false),

@@ -446,7 +446,11 @@ final class Connects implements AutoCloseable {
         @Override
         public void onFailed(final int errno) {
             forget();
-            log(Level.INFO, "could not connect to '" + address.path() + "'", errno);
+            final boolean outOfDescriptors = errno == Errno.EMFILE || errno == Errno.ENFILE;
+            if (outOfDescriptors) {
+                counters.refusedConnects++;
+            }
+            log(outOfDescriptors ? Level.WARNING : Level.INFO, "could not connect to '" + address.path() + "'", errno);
             answer(cookie, errno, 0);
         }
 

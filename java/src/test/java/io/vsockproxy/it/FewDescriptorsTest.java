@@ -93,6 +93,19 @@ class FewDescriptorsTest {
     }
 
     @Test
+    void shouldLogAndCountTheConnectionsThatItHasNoDescriptorsFor() {
+        useUpDescriptors();
+        assertEquals(Errno.EMFILE, connect());
+        final String line = host.awaitErrorLine("could not connect to");
+        assertTrue(
+            line.startsWith("WARNING guest 1") && line.endsWith("to '" + directory.resolve("target") + "': EMFILE"),
+            line);
+        guest.close();
+        final String end = host.awaitErrorLine("session ended");
+        assertTrue(end.contains(" refused connects=2,"), end);
+    }
+
+    @Test
     void shouldLogOnceThatItCanAcceptNothing() throws Exception {
         limitDescriptors("0");
         try (RawPeer next = RawPeer.guestOf(TestLink.in(directory))) {
