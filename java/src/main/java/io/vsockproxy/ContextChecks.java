@@ -6,6 +6,7 @@ package io.vsockproxy;
 
 import io.vsockproxy.config.SessionLimits;
 import io.vsockproxy.posix.SocketAddress;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -34,6 +35,7 @@ final class ContextChecks {
         checkForwards(context);
         checkNumbers(context);
         checkPaths(context);
+        checkListeningPaths(context);
     }
 
     private static void checkAddress(final VsockProxy.Context context) {
@@ -48,15 +50,15 @@ final class ContextChecks {
         }
         if (context.guests() != null && (role != Role.HOST || address.isUnix())) {
             throw new IllegalArgumentException(
-                "only a host on a vsock address can tell guests apart by CID");
+                "guests: only a host on a vsock address can tell guests apart by CID");
         }
     }
 
     private static void checkForwards(final VsockProxy.Context context) {
         for (final Forward forward : context.forwards()) {
             if (forward.cid() != Forward.LAST_PEER && (context.role() != Role.HOST || context.address().isUnix())) {
-                throw new IllegalArgumentException("forward '" + forward
-                    + "': only a host on a vsock address can tell guests apart by CID");
+                throw new IllegalArgumentException("forward=" + forward
+                    + ": only a host on a vsock address can tell guests apart by CID");
             }
         }
     }
@@ -85,7 +87,7 @@ final class ContextChecks {
 
     /** Paths the other side asks for are compared literally, and it cannot know this process's working directory. */
     private static void checkAllowed(final String name, final String path) {
-        SocketAddress.checkPath(path);
+        checkPath(name, path);
         if (!path.startsWith("/") && !SocketAddress.isAbstract(path)) {
             throw new IllegalArgumentException(name + "=" + path + ": neither an absolute path nor an @NAME");
         }
@@ -98,17 +100,47 @@ final class ContextChecks {
         }
         context.allowedPaths().forEach(path -> checkAllowed("allowConnect", path));
         if (context.descriptorSocket() != null) {
-            SocketAddress.checkPath(context.descriptorSocket());
+            checkPath("descriptorSocket", context.descriptorSocket());
         }
         if (context.guests() != null) {
             checkPaths(context.guests());
         }
-        context.acceptors().keySet().forEach(SocketAddress::checkPath);
+        context.acceptors().keySet().forEach(name -> checkPath("accept", name));
         for (final String name : context.acceptors().keySet()) {
             if (context.allowedPaths().contains(name)) {
                 throw new IllegalArgumentException(
                     "'" + name + "' is both a component's name and the path of a socket that may be connected to");
             }
+        }
+    }
+
+    private static void checkPath(final String name, final String path) {
+        try {
+            SocketAddress.checkPath(path);
+        } catch (final IllegalArgumentException e) {
+            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Each socket listens on a path of its own. */
+    private static void checkListeningPaths(final VsockProxy.Context context) {
+        final Map<String, String> settings = new HashMap<>();
+        if (context.role() == Role.HOST && context.address().isUnix()) {
+            settings.put(context.address().path(), "address=" + context.address());
+        }
+        if (context.role() == Role.HOST && context.descriptorSocket() != null) {
+            checkListeningPath(settings, context.descriptorSocket(), "descriptorSocket=" + context.descriptorSocket());
+        }
+        for (final Forward forward : context.forwards()) {
+            checkListeningPath(settings, forward.local(), "forward=" + forward);
+        }
+    }
+
+    private static void checkListeningPath(
+        final Map<String, String> settings, final String path, final String setting) {
+        final String other = settings.putIfAbsent(path, setting);
+        if (other != null) {
+            throw new IllegalArgumentException(other + " and " + setting + " both listen on " + path);
         }
     }
 }

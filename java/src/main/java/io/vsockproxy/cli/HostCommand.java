@@ -39,17 +39,17 @@ final class HostCommand extends ProxyCommand {
     @Option(
         names = "--allow-cid",
         paramLabel = "CID",
-        description = "Serve the guest with this context identifier. May be repeated. Default: every guest is "
-            + "served, unless --guests is given.")
+        description = "Serve the guest with this context identifier. Only with a vsock address. May be repeated. "
+            + "Default: every guest is served, unless --guests is given.")
     private final List<String> allowedCids = new ArrayList<>();
 
     @Option(
         names = "--guests",
         paramLabel = "FILE",
-        description = "Serve only the guests that FILE lists, and those of --allow-cid. Each line is a CID, alone or "
-            + "followed by a unix socket that this guest may connect to besides those of --allow-connect; # begins a "
-            + "comment line. SIGHUP makes the host read FILE again: sessions of guests that are no longer listed end, "
-            + "others go on.")
+        description = "Serve only the guests that FILE lists, and those of --allow-cid. Only with a vsock address. "
+            + "Each line is a CID, alone or followed by a unix socket that this guest may connect to besides those of "
+            + "--allow-connect; # begins a comment line. SIGHUP makes the host read FILE again: sessions of guests "
+            + "that are no longer listed end, others go on.")
     private Path guestFile;
 
     @Override
@@ -77,7 +77,7 @@ final class HostCommand extends ProxyCommand {
     private Map<Integer, List<String>> guests() {
         final Map<Integer, List<String>> pathsByCid = new HashMap<>();
         for (final String cid : allowedCids) {
-            pathsByCid.put(LinkAddress.guestCid(cid), new ArrayList<>());
+            pathsByCid.put(UsageErrors.about("--allow-cid", () -> LinkAddress.guestCid(cid)), new ArrayList<>());
         }
         if (guestFile != null) {
             GuestFile.read(guestFile, pathsByCid);

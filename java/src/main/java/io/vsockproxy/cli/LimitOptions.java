@@ -130,12 +130,12 @@ final class LimitOptions {
                 "maxFrameLength=" + maxFrame + ", min=" + SessionLimits.MIN_FRAME_LENGTH);
         }
         return LIMITS.toBuilder()
-            .maxFrameLength(toInt("--max-frame", maxFrame))
+            .maxFrameLength(toInt("maxFrameLength", maxFrame))
             .maxHandles(maxHandles)
             .maxPendingConnects(maxConnects)
             .maxPendingFileRequests(maxFileRequests)
             .maxDescriptorsInFlight(maxDescriptorsInFlight)
-            .maxStreamQueueLength(toInt("--stream-queue", streamQueue))
+            .maxStreamQueueLength(toInt("maxStreamQueueLength", streamQueue))
             .maxSessionQueueLength(sessionQueue)
             .stallTimeoutNs(stallTimeoutNs)
             .lingerTimeoutNs(lingerTimeoutNs)
@@ -149,17 +149,17 @@ final class LimitOptions {
      * @throws IllegalArgumentException when a value is out of its range.
      */
     Extensions extensions(final boolean enabled) {
-        final int windowLength = toInt("--window", window);
+        final int windowLength = toInt("windowLength", window);
         // A larger --window without --max-window raises the maximum as well.
         final int maxWindowLength = maxWindow == null
-            ? Math.max(windowLength, EXTENSIONS.maxWindowLength()) : toInt("--max-window", maxWindow);
+            ? Math.max(windowLength, EXTENSIONS.maxWindowLength()) : toInt("maxWindowLength", maxWindow);
         return new Extensions(
             enabled, windowLength, maxWindowLength, enabled ? heartbeatNs : 0, linkTimeoutNs);
     }
 
-    private static int toInt(final String option, final long value) {
+    private static int toInt(final String name, final long value) {
         if (value > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException(option + "=" + value + ", max=" + Integer.MAX_VALUE);
+            throw new IllegalArgumentException(name + "=" + value + ", max=" + Integer.MAX_VALUE);
         }
         return (int) value;
     }

@@ -226,9 +226,8 @@ abstract class ProxyCommand implements Callable<Integer> {
         for (final String signal : STOP_SIGNALS) {
             try {
                 Signals.handle(signal, () -> {
-                    if (!stop(manager, launched, stopping) && !launched.isDone()) {
-                        // The launch hangs.
-                        Runtime.getRuntime().halt(FAILED);
+                    if (!stop(manager, launched, stopping)) {
+                        Runtime.getRuntime().exit(FAILED);
                     }
                 });
             } catch (final IllegalStateException e) {
@@ -245,7 +244,8 @@ abstract class ProxyCommand implements Callable<Integer> {
         try {
             proxy = launched.get(LAUNCH_TIMEOUT_S, TimeUnit.SECONDS);
         } catch (final CancellationException | ExecutionException | InterruptedException | TimeoutException e) {
-            // The launch has failed or takes too long.
+            // The launch has failed or takes too long; then the hook need not wait for it again.
+            launched.cancel(false);
             return false;
         }
         if (!stopping.getAndSet(true)) {
@@ -272,10 +272,13 @@ abstract class ProxyCommand implements Callable<Integer> {
         try {
             final VsockProxy.Context context = new VsockProxy.Context()
                 .role(role())
-                .address(LinkAddress.parse(address()));
+                .address(UsageErrors.about(
+                    role() == Role.HOST ? "--listen" : "--connect", () -> LinkAddress.parse(address())));
             allowedPaths.forEach(context::allowConnect);
             configure(context);
-            forwards.stream().map(Forward::parse).forEach(context::forward);
+            for (final String forward : forwards) {
+                context.forward(UsageErrors.about("--forward", () -> Forward.parse(forward)));
+            }
             if (filesAllowOther && filesDirectory == null) {
                 throw new IllegalArgumentException("--allow-other needs --files, which is not given");
             }

@@ -16,7 +16,9 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.StatusFlags;
 import io.vsockproxy.posix.Syscalls;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -72,8 +74,16 @@ final class MountPoint {
             }
             return finish(directory, device, isOurOwn);
         } catch (final IOException e) {
-            throw new MountException("cannot mount on " + path + ": " + e, e);
+            throw new MountException("cannot mount on " + path + ": " + reason(e), e);
         }
+    }
+
+    private static String reason(final IOException problem) {
+        if (problem instanceof FileAlreadyExistsException existing) {
+            return existing.getFile() + " is not a directory";
+        }
+        return problem instanceof AccessDeniedException denied
+            ? denied.getFile() + ": permission denied" : problem.toString();
     }
 
     /** JNA unpacks a native library at its first use, which can fail just as ours can. */

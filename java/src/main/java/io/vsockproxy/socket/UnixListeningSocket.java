@@ -56,7 +56,10 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
                 result = address.bind(socket.fd());
             }
             final boolean isOther = result == -Errno.EADDRINUSE && !isAbstract && !isSocket(path);
-            PosixException.check(result, "bind to " + path + (isOther ? " (which exists and is not a socket)" : ""));
+            final boolean isTaken = result == -Errno.EADDRINUSE && !isOther && (isAbstract || hasListener(address));
+            final String taken = isTaken ? " (another process listens there)" : "";
+            PosixException.check(
+                result, "bind to " + path + (isOther ? " (which exists and is not a socket)" : taken));
             final UnixListeningSocket made =
                 new UnixListeningSocket(path, socket, isAbstract ? null : fileAt(path));
             try {
@@ -116,6 +119,13 @@ public record UnixListeningSocket(String path, OwnedFd descriptor, FileId file) 
     private static boolean isAbandoned(final String path, final SocketAddress address) {
         try (OwnedFd probe = newSocket()) {
             return address.connect(probe.fd()) == -Errno.ECONNREFUSED && isSocket(path);
+        }
+    }
+
+    private static boolean hasListener(final SocketAddress address) {
+        try (OwnedFd probe = newSocket()) {
+            final int result = address.connect(probe.fd());
+            return result == 0 || result == -Errno.EAGAIN;
         }
     }
 

@@ -86,7 +86,7 @@ class LimitOptionsTest {
     @ParameterizedTest
     @CsvSource({
         "--max-frame, 10, maxFrameLength=10",
-        "--max-frame, 2G, --max-frame=2147483648",
+        "--max-frame, 2G, maxFrameLength=2147483648",
         "--max-handles, 0, maxHandles=0",
         "--max-connects, 0, maxPendingConnects=0",
         "--max-file-requests, 0, maxPendingFileRequests=0",
@@ -100,7 +100,7 @@ class LimitOptionsTest {
         "--link-timeout, 999999999s, linkTimeoutNs=",
         "--heartbeat, 999999999s, heartbeatIntervalNs=",
         "--window, 0, windowLength=0",
-        "--max-window, 2G, --max-window=2147483648",
+        "--max-window, 2G, maxWindowLength=2147483648",
     })
     void shouldSayWhatIsOutOfRange(final String option, final String value, final String message) {
         final LimitOptions options = parse(option, value);

@@ -90,7 +90,7 @@ class CommandLineTest {
     @Test
     void shouldEndWithTwoForAnAllowedPathThatIsRelative() {
         assertEquals(
-            "vsock-proxy host: --allow-connect: allowConnect=run/x.sock: neither an absolute path nor an @NAME"
+            "vsock-proxy host: --allow-connect run/x.sock: neither an absolute path nor an @NAME"
                 + " (see --help)",
             expectExit(2, "host", "--listen", "unix:/tmp/x", "--allow-connect", "run/x.sock"));
     }
@@ -244,7 +244,9 @@ class CommandLineTest {
     void shouldNotTakeThePlaceOfALivingProxy() {
         final Path link = directory.resolve("link");
         try (ProxyProcess living = ProxyProcess.start("host", "--listen", "unix:" + link).awaitReady()) {
-            expectExit(1, "host", "--listen", "unix:" + link);
+            assertEquals(
+                "vsock-proxy host: bind to " + link + " (another process listens there): EADDRINUSE",
+                expectExit(1, "host", "--listen", "unix:" + link));
             assertTrue(Files.exists(link));
             expectService(link);
             assertTrue(living.isAlive());
