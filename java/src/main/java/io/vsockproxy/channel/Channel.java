@@ -121,8 +121,8 @@ public interface Channel extends AutoCloseable {
      * What other threads send through. Created at the first call; later calls return the same sender, whatever capacity
      * they ask for.
      *
-     * @param capacity of the sender's ring, in bytes: a power of two, at least 4096. A message may take an eighth of
-     *                 it.
+     * @param capacity of the sender's ring, in bytes: a power of two, at least 4096. The longest message is a little
+     *                 shorter than an eighth of it: see {@link ChannelSender#maxLength}.
      * @throws IllegalArgumentException when {@code capacity} is not such a number.
      */
     ChannelSender sender(int capacity);
