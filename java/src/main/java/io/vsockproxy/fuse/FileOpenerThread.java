@@ -35,7 +35,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  * with its link and everything else open.
  *
  * <p>It uses everything it needs once before it leaves the shared table, because a class could not be loaded
- * afterwards. Before Linux 5.9 it stays in the shared table.
+ * afterwards. Where close_range(2) is refused, it stays in the shared table.
  */
 final class FileOpenerThread extends Thread {
     /** Offset of the sequence number in a request and in its answer. */
@@ -119,17 +119,8 @@ final class FileOpenerThread extends Thread {
         return Syscalls.recv(socket, memory.address(), REQUEST_LENGTH, 0) > 0;
     }
 
-    /**
-     * Opens the file, and closes a duplicate of its descriptor. Before Linux 5.16, which introduced FOPEN_NOFLUSH, the
-     * first close(2) of a mount sends a FLUSH; the loop must not be the one that calls it, because it would wait for
-     * itself.
-     */
     private int open() {
-        final int opened = Syscalls.open(pathAddress, memory.buffer().getInt(FLAGS_OFFSET), 0);
-        if (opened >= 0) {
-            close(Syscalls.fcntl(opened, Constants.F_DUPFD_CLOEXEC, 0));
-        }
-        return opened;
+        return Syscalls.open(pathAddress, memory.buffer().getInt(FLAGS_OFFSET), 0);
     }
 
     /**

@@ -135,7 +135,7 @@ public final class FuseMount implements AutoCloseable {
             if (!DeadlySignals.areVisible()) {
                 LOGGER.log(Level.WARNING, "other users'' processes are hidden from this one in /proc (hidepid, or "
                     + "ProtectProc= in a unit): every signal, not only one that kills, interrupts whoever waits for a "
-                    + "file on {0} (EINTR)", mount.directory());
+                    + "file on {0} (EINTR)", directory);
             }
             return mount;
         } catch (final MountException | PosixException e) {
@@ -211,8 +211,7 @@ public final class FuseMount implements AutoCloseable {
         try {
             workers.execute(descriptor::close);
         } catch (final RejectedExecutionException e) {
-            // The workers have stopped. This does not wait: with FOPEN_NOFLUSH (Linux 5.16), after the first FLUSH and
-            // at the end of the mount, close sends no request.
+            // The workers have stopped. This does not wait: with FOPEN_NOFLUSH, close sends no request.
             descriptor.close();
         }
     }

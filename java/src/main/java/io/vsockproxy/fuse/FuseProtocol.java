@@ -14,8 +14,12 @@ final class FuseProtocol {
     static final int MAJOR_VERSION = 7;
     /** The newest minor version with which the layouts used here have been checked (Linux 6.18). */
     static final int MINOR_VERSION = 45;
-    /** The oldest minor version with these layouts (Linux 3.15). */
-    static final int MIN_MINOR_VERSION = 23;
+    /**
+     * The oldest minor version with {@link #FOPEN_NOFLUSH} (Linux 5.16). Before, close(2) of a file takes its inode's
+     * lock (fuse_flush in the kernel's fs/fuse/file.c), which a write holds until it is answered: the loop, which
+     * closes descriptors of the mount, could wait for itself.
+     */
+    static final int MIN_MINOR_VERSION = 35;
     static final long ROOT_ID = 1;
 
     static final int LOOKUP = 1;

@@ -9,6 +9,8 @@ import io.vsockproxy.posix.Errno;
 import io.vsockproxy.posix.FileAttributes;
 import io.vsockproxy.posix.Memory;
 import io.vsockproxy.posix.SplicePipe;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.function.Consumer;
 import org.agrona.concurrent.UnsafeBuffer;
 
@@ -16,6 +18,7 @@ import org.agrona.concurrent.UnsafeBuffer;
  * Writes answers to /dev/fuse. Confined to the loop's thread.
  */
 final class FuseReplyWriter implements FuseReplies {
+    private static final Logger LOGGER = System.getLogger(FuseReplyWriter.class.getName());
     private final FuseChannel channel;
     private final FuseRequests requests;
     private final ParkedWrites parkedWrites;
@@ -150,6 +153,11 @@ final class FuseReplyWriter implements FuseReplies {
     void agreed(final long unique, final UnsafeBuffer request, final int arguments) {
         final int errno = FuseHandshake.answer(request, FuseChannel.ARGUMENTS_OFFSET, arguments, reply);
         if (errno != 0) {
+            LOGGER.log(Level.ERROR, "files that are passed cannot be opened on the mount: this kernel''s FUSE protocol "
+                + "is {0}.{1}, and {2}.{3} is needed (Linux 5.16)",
+                FuseInit.major(request, FuseChannel.ARGUMENTS_OFFSET),
+                FuseInit.minor(request, FuseChannel.ARGUMENTS_OFFSET),
+                FuseProtocol.MAJOR_VERSION, FuseProtocol.MIN_MINOR_VERSION);
             error(unique, errno);
         } else {
             channel.sendResult(unique, FuseInit.OUT_LENGTH);

@@ -5,9 +5,9 @@
 package io.vsockproxy.session;
 
 /**
- * How many bytes of a session's writes may be under way to the owners of their files. Together the windows of a session
- * are as large as what the other side keeps by default while it waits for disks ({@code maxPendingFileWriteLength}), so
- * that it refuses none of them.
+ * How many bytes of a session's writes may be under way to the owners of their files. Together the windows of a
+ * session, with the write by which each may be exceeded, are as large as what the other side keeps by default while it
+ * waits for disks ({@code maxPendingFileWriteLength}), so that it refuses none of them.
  *
  * <p>If it refuses one all the same, the window is closed until another one has been written, or until a {@link
  * #probe}, and then grows again. Confined to the loop's thread.
@@ -16,7 +16,7 @@ final class WriteWindow {
     /** In bytes, for pages that the kernel writes back from mappings. */
     static final long WRITE_BACK_LENGTH = 8L << 20;
     /** In bytes, for what applications write themselves. */
-    static final long OWN_LENGTH = 24L << 20;
+    static final long OWN_LENGTH = 22L << 20;
 
     private final long maxLength;
     private long limit;

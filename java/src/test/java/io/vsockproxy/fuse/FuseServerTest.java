@@ -82,10 +82,10 @@ class FuseServerTest {
 
     @Test
     void shouldAgreeOnTheOlderMinorVersionAndTheFlagsItKnows() {
-        initArguments(7, 31, -1, 0);
+        initArguments(7, 35, -1, 0);
         assertEquals(0, ask(FuseProtocol.INIT, 1, 16));
         assertEquals(7, message.getInt(16));
-        assertEquals(31, message.getInt(20));
+        assertEquals(35, message.getInt(20));
         // No flags2 in a request of 16 bytes.
         assertEquals(0, message.getInt(16 + 32));
 
@@ -108,7 +108,7 @@ class FuseServerTest {
 
     @Test
     void shouldRefuseVersionsThatAreTooOldAndAnswerNewerOnesWithItsOwn() {
-        initArguments(7, 22, 0, 0);
+        initArguments(7, 34, 0, 0);
         assertEquals(Errno.EPROTO, ask(FuseProtocol.INIT, 1, 16));
         initArguments(6, 99, 0, 0);
         assertEquals(Errno.EPROTO, ask(FuseProtocol.INIT, 1, 16));

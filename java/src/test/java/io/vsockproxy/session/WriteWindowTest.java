@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.vsockproxy.config.SessionLimits;
+import io.vsockproxy.fuse.FuseMount;
 import org.junit.jupiter.api.Test;
 
 class WriteWindowTest {
@@ -74,8 +75,9 @@ class WriteWindowTest {
 
     @Test
     void shouldFitIntoWhatTheOtherSideKeepsByDefault() {
-        assertEquals(SessionLimits.DEFAULTS.maxPendingFileWriteLength(),
-            WriteWindow.WRITE_BACK_LENGTH + WriteWindow.OWN_LENGTH);
+        // The write that closes a window may exceed it, by less than its own length.
+        final long most = WriteWindow.WRITE_BACK_LENGTH + WriteWindow.OWN_LENGTH + 2L * FuseMount.MAX_DATA_LENGTH;
+        assertTrue(most <= SessionLimits.DEFAULTS.maxPendingFileWriteLength(), () -> "at most " + most + " bytes");
     }
 
     private int sendAll() {
