@@ -14,6 +14,8 @@ import io.vsockproxy.posix.PosixException;
 import io.vsockproxy.posix.Syscalls;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.agrona.MutableDirectBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -99,6 +101,25 @@ class FuseParkedWritesTest {
     }
 
     @Test
+    void shouldLetQueuesThatWaitForTheSameRoomTakeTurns() {
+        final AtomicInteger room = new AtomicInteger();
+        final MemoryBackend[] both = {addFile(new SharingBackend(room)), addFile(new SharingBackend(room))};
+        for (int i = 0; i < 3; i++) {
+            assertEquals(NO_ANSWER, write(both[0], LONG_WRITE, 0));
+            assertEquals(NO_ANSWER, write(both[1], LONG_WRITE, 0));
+        }
+        for (int i = 1; i <= 3; i++) {
+            for (int turn = 0; turn < both.length; turn++) {
+                room.set(1);
+                server.resume();
+                assertEquals(LONG_WRITE, receiveWritten());
+            }
+            assertEquals(i, both[0].writes.get());
+            assertEquals(i, both[1].writes.get());
+        }
+    }
+
+    @Test
     void shouldOfferTheRestOfAPostponedWriteBackUntilAllOfItIsWritten() {
         final MemoryBackend file = addFile();
         file.holdsWrites = true;
@@ -162,9 +183,34 @@ class FuseParkedWritesTest {
         assertEquals(0, write(addFile(), LONG_WRITE, 0));
     }
 
-    /** Its number is its node's. */
+    /** Takes as many writes as there is room for, together with others. */
+    private static final class SharingBackend extends MemoryBackend {
+        private final AtomicInteger room;
+
+        SharingBackend(final AtomicInteger room) {
+            super(LONG_WRITE);
+            this.room = room;
+        }
+
+        @Override
+        public boolean write(
+            final FuseRequest request, final long offset, final MutableDirectBuffer buffer, final int index,
+            final int length) {
+            refusesWrites = room.get() == 0;
+            final boolean taken = super.write(request, offset, buffer, index, length);
+            if (taken) {
+                room.decrementAndGet();
+            }
+            return taken;
+        }
+    }
+
     private MemoryBackend addFile() {
-        final MemoryBackend file = new MemoryBackend(LONG_WRITE);
+        return addFile(new MemoryBackend(LONG_WRITE));
+    }
+
+    /** Its number is its node's. */
+    private MemoryBackend addFile(final MemoryBackend file) {
         files.add(file);
         nodes.add(new FuseNode(nodes.nextId(), new FuseName(files.size(), 2), Constants.O_RDWR, file, 0));
         return file;
