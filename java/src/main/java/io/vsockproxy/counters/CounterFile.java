@@ -98,8 +98,9 @@ public final class CounterFile implements AutoCloseable {
             buffer.putLong(PID_OFFSET, ProcessHandle.current().pid());
             buffer.putLongVolatile(MAGIC_OFFSET, MAGIC);
             if (replaced == null) {
-                // Fails if there is a file by now.
-                Files.move(temporary, path);
+                // Fails if there is a file by now, which a move might not.
+                Files.createLink(path, temporary);
+                Files.delete(temporary);
             } else {
                 Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
             }

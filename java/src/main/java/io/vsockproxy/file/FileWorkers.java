@@ -212,11 +212,14 @@ public final class FileWorkers implements Executor, AutoCloseable {
     }
 
     private void retryStart() {
-        final boolean hasThread;
+        boolean hasThreads = true;
         synchronized (lock) {
-            hasThread = stopping || firstTask == null || provideThread();
+            // The tasks that were queued meanwhile have not tried to start one by themselves.
+            for (int missing = stopping ? 0 : queued - idleThreads; hasThreads && missing > 0; missing--) {
+                hasThreads = provideThread();
+            }
         }
-        if (!hasThread) {
+        if (!hasThreads) {
             postponeStart();
         }
     }

@@ -36,7 +36,7 @@ public final class DescriptorChannel implements AutoCloseable {
     private static final int MAX_EARLY = ControlData.MAX_DESCRIPTORS;
     /** How many entries may wait for their descriptors. */
     private static final int MAX_AWAITED = 4096;
-    /** When to retry after ETOOMANYREFS: too many descriptors of this user are in flight, sent but not yet received. */
+    /** When to retry after a {@linkplain Errno#isShortage shortage}. */
     private static final long RETRY_NS = TimeUnit.MILLISECONDS.toNanos(10);
     private static final int RECEIVE_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_CMSG_CLOEXEC;
     private static final int SEND_FLAGS = Constants.MSG_DONTWAIT | Constants.MSG_NOSIGNAL;

@@ -313,7 +313,10 @@ final class StreamTable {
         if (stalled.isEmpty()) {
             return;
         }
-        stalled.sort((one, other) -> Long.signum(one.stalledSinceNs() - other.stalledSinceNs()));
+        // Last those that have only descriptors left which no byte has followed: no reader could take them.
+        stalled.sort((one, other) -> one.isQueueDelivered() == other.isQueueDelivered()
+            ? Long.signum(one.stalledSinceNs() - other.stalledSinceNs())
+            : Boolean.compare(one.isQueueDelivered(), other.isQueueDelivered()));
         // At first only one is closed, and the others get as much time again. If that was not enough, as many as needed
         // are closed: one at a time, they would hold up everyone who does read for many timeouts.
         final int count = oneHasGone ? stalled.size() : 1;

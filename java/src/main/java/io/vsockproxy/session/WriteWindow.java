@@ -54,6 +54,6 @@ final class WriteWindow {
 
     /** Lets one more write be sent if the window is closed, to find out whether it is still refused. */
     void probe() {
-        limit = Math.max(limit, underWay + 1);
+        limit = Math.min(maxLength, Math.max(limit, underWay + 1));
     }
 }

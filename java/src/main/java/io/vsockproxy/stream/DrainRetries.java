@@ -10,9 +10,9 @@ import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Streams whose sockets are writable, but on which the kernel accepts no descriptors for now: too many of this user's
- * are in flight, sent but not yet received (ETOOMANYREFS in unix(7)). Nothing tells when there are fewer, so sending is
- * retried.
+ * Streams whose sockets are writable, but on which the kernel accepts nothing for now: too many of this user's
+ * descriptors are in flight, sent but not yet received (ETOOMANYREFS in unix(7)), or it has no memory. Nothing tells
+ * when that changes, so sending is retried.
  *
  * <p>Confined to the loop's thread.
  */

@@ -504,7 +504,7 @@ public abstract class Stream implements AutoCloseable {
      * Whether the queue is empty, or has only descriptors left that need bytes to go with. Once no more bytes can
      * arrive, the two are equivalent.
      */
-    private boolean isQueueDelivered() {
+    public final boolean isQueueDelivered() {
         return queue.isEmpty() || (!deliversWithoutBytes() && queue.length() == 0);
     }
 

@@ -90,6 +90,24 @@ class FileWorkersTest {
     }
 
     @Test
+    void shouldStartAThreadForEachTaskThatWaitsOnceThreadsCanBeStarted() throws InterruptedException {
+        try (EventLoop loop = new EventLoop(0, FileWorkersTest::failOn);
+            FileWorkers workers = new FileWorkers(loop, 2, after(1))) {
+            final CountDownLatch begun = new CountDownLatch(2);
+            final CountDownLatch ended = new CountDownLatch(2);
+            for (int i = 0; i < 2; i++) {
+                workers.execute(() -> {
+                    begun.countDown();
+                    // Each waits for the other.
+                    await(begun, ended);
+                });
+            }
+            turnUntil(loop, () -> begun.getCount() == 0);
+            assertTrue(ended.await(TIMEOUT_SECONDS, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
     void shouldTryToStartAThreadOnlyNowAndThen() {
         try (EventLoop loop = new EventLoop(0, FileWorkersTest::failOn);
             FileWorkers workers = new FileWorkers(loop, 2, after(Integer.MAX_VALUE))) {

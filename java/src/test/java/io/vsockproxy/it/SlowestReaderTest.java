@@ -7,12 +7,14 @@ package io.vsockproxy.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.vsockproxy.proto.FileDescriptor;
 import io.vsockproxy.testing.Await;
 import io.vsockproxy.testing.Background;
 import io.vsockproxy.testing.Limits;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.Pattern;
 import io.vsockproxy.testing.RawPeer;
+import io.vsockproxy.testing.Received;
 import io.vsockproxy.testing.RunningHost;
 import io.vsockproxy.testing.RunningHost.Connection;
 import io.vsockproxy.testing.RunsOverVsock;
@@ -34,6 +36,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class SlowestReaderTest {
     /** More than a socket takes, which is 0.2 to 0.9 MB, by less than the queue's limit. */
     private static final int SOME = 1_200_000;
+    private static final long PASSED_HANDLE = -10;
     private static final long MAX_STREAM_QUEUE_LENGTH = 1 << 20;
 
     @RegisterExtension
@@ -45,6 +48,10 @@ class SlowestReaderTest {
     @Test
     void shouldBeTheOnlyOneToGoWhenAllTogetherHoldUpTheLink() {
         final RawPeer guest = HOST.guest();
+        // Waits for longest of all, but for a byte of the guest, not for its reader.
+        final Connection expecting = HOST.connect(guest);
+        guest.send(Messages.data(
+            expecting.handle(), "", Messages.descriptor(FileDescriptor.Type.SOCKET_STREAM, PASSED_HANDLE)));
         final Connection[] connections = new Connection[24];
         for (int i = 0; i < connections.length; i++) {
             connections[i] = HOST.connect(guest);
@@ -67,6 +74,10 @@ class SlowestReaderTest {
         }
         Background.joinAll(readers);
         Background.join(sender);
+        guest.send(Messages.data(expecting.handle(), "!"));
+        final Received received = expecting.application().receive();
+        assertEquals("!", received.text());
+        HOST.closing(received.only());
         assertEquals(1, HOST.log().linesWith(" closed: its reader").size(), () -> HOST.log().linesWith("").toString());
     }
 }

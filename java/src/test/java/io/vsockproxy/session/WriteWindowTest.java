@@ -74,6 +74,13 @@ class WriteWindowTest {
     }
 
     @Test
+    void shouldNotBeOpenedFurtherByAProbeThanItEverIs() {
+        assertEquals(4, sendAll());
+        window.probe();
+        assertFalse(window.isOpen());
+    }
+
+    @Test
     void shouldFitIntoWhatTheOtherSideKeepsByDefault() {
         // The write that closes a window may exceed it, by less than its own length.
         final long most = WriteWindow.WRITE_BACK_LENGTH + WriteWindow.OWN_LENGTH + 2L * FuseMount.MAX_DATA_LENGTH;
