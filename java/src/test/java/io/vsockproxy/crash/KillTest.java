@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class KillTest {
     /** What is printed is well below a second; this is for a machine that does something else at the same time. */
     private static final long END_LIMIT_MS = 10_000;
-    private static final int KILLS = 16;
+    private static final int KILLS = 12;
     private static final int MAX_DELAY_MS = 120;
 
     /** Who is killed. */

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LinkTimeoutTest {
     /** Longer than a busy machine keeps a peer from reading that wants to. */
-    private static final long TIMEOUT_NS = TimeUnit.SECONDS.toNanos(2);
+    private static final long TIMEOUT_NS = TimeUnit.MILLISECONDS.toNanos(1500);
 
     @RegisterExtension
     static final RunningHost HOST =

@@ -40,7 +40,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class SignsOfLifeTest {
-    private static final long HEARTBEAT_NS = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long HEARTBEAT_NS = TimeUnit.MILLISECONDS.toNanos(350);
     private static final Extensions SETTINGS = new Extensions(true, 256 << 10, 4 << 20, HEARTBEAT_NS, 0);
     /** Beyond the four intervals after which a silent peer's session ends. */
     private static final long LONG_NS = 6 * HEARTBEAT_NS;

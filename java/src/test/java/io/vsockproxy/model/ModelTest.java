@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * if one is found. The order of operations is then the same again, but not what the proxies do at the same time.
  */
 class ModelTest {
-    private static final long DURATION_MS = 6_000;
+    private static final long DURATION_MS = 3_000;
     private static final int PROGRAM_LENGTH = 400;
     private static final long PROGRAM_MS = 10_000;
     /** Receiving what is under way included. */
