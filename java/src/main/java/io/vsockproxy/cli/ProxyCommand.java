@@ -67,7 +67,8 @@ abstract class ProxyCommand implements Callable<Integer> {
         names = "--files",
         paramLabel = "DIR",
         description = "Mount a file system on DIR (created if necessary), which serves the regular files that the "
-            + "other side passes. Nothing in it can be listed or opened by name. Default: such files are refused.")
+            + "other side passes. Nothing in it can be listed or opened by name. Needs Linux 5.16. Default: such files "
+            + "are refused.")
     private Path filesDirectory;
 
     @Option(

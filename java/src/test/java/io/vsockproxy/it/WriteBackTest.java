@@ -34,6 +34,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -84,16 +85,7 @@ class WriteBackTest {
     void shouldSendAgainWhatTheOwnerRefusesForNowAndTheRestOfWhatItCuts(final boolean greets) throws IOException {
         passTheFile(greets);
         final CompletableFuture<Long> synchronising = storeAndSynchronise();
-        VSockMessage message = owner.receive();
-        while (!isAll(content, STORED) || !message.hasFstatRequest()) {
-            if (message.hasPwriteRequest()) {
-                answerWrite(message.getPwriteRequest());
-            } else {
-                answer(message);
-            }
-            message = owner.receive();
-        }
-        answer(message);
+        serveUntilSynchronised(owner.receive(), this::answerWrite);
         assertEquals(0, Background.join(synchronising));
     }
 
@@ -123,15 +115,7 @@ class WriteBackTest {
         // 10 ms, 20 ms, ... 640 ms: fewer than ten times a MiB.
         assertTrue(lengthAfterFirst < LENGTH + (10 << 20), "refused=" + refused + ", bytes=" + lengthAfterFirst);
         assertFalse(synchronising.isDone());
-        while (!isAll(content, STORED) || !message.hasFstatRequest()) {
-            if (message.hasPwriteRequest()) {
-                take(message.getPwriteRequest(), message.getPwriteRequest().getBlob().size());
-            } else {
-                answer(message);
-            }
-            message = owner.receive();
-        }
-        answer(message);
+        serveUntilSynchronised(message, request -> take(request, request.getBlob().size()));
         assertEquals(0, Background.join(synchronising));
     }
 
@@ -246,6 +230,20 @@ class WriteBackTest {
     private Supplier<Long> tell(final Object... words) {
         application.tell(String.join(" ", Arrays.stream(words).map(Object::toString).toList()));
         return () -> Long.parseLong(application.answer());
+    }
+
+    /** Answers {@code first} and what follows, until everything is stored and a synchronisation has been answered. */
+    private void serveUntilSynchronised(final VSockMessage first, final Consumer<PwriteRequest> writes) {
+        VSockMessage message = first;
+        while (!isAll(content, STORED) || !message.hasFstatRequest()) {
+            if (message.hasPwriteRequest()) {
+                writes.accept(message.getPwriteRequest());
+            } else {
+                answer(message);
+            }
+            message = owner.receive();
+        }
+        answer(message);
     }
 
     private void answerWrite(final PwriteRequest request) {

@@ -14,7 +14,6 @@ import io.vsockproxy.testing.Pattern;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -29,13 +28,6 @@ class SplicePipeTest {
     private SplicePipe pipe;
     private int descriptorsBefore;
 
-    /** So that the JVM has opened what it loads these classes from before descriptors are counted. */
-    @BeforeAll
-    static void load() {
-        SplicePipe.open(SplicePipe.INBOUND_CAPACITY, new DescriptorReserve(1 << 20)).close();
-        Endpoint.closeAll(Endpoint.socketPair(Constants.SOCK_STREAM));
-    }
-
     @BeforeEach
     void open() {
         descriptorsBefore = Descriptors.count();
@@ -47,11 +39,11 @@ class SplicePipeTest {
     }
 
     @AfterEach
-    void close() {
+    void close() throws InterruptedException {
         pipe.close();
         Endpoint.closeAll(from);
         Endpoint.closeAll(to);
-        assertEquals(descriptorsBefore, Descriptors.count());
+        Descriptors.assertCount(descriptorsBefore);
     }
 
     @Test
@@ -136,10 +128,10 @@ class SplicePipeTest {
     }
 
     @Test
-    void shouldNotTakeSpareDescriptors() {
+    void shouldNotTakeSpareDescriptors() throws InterruptedException {
         final int before = Descriptors.count();
         assertNull(SplicePipe.open(SplicePipe.INBOUND_CAPACITY, new DescriptorReserve(8)));
-        assertEquals(before, Descriptors.count());
+        Descriptors.assertCount(before);
     }
 
     private int fillWith(final int length) {

@@ -19,7 +19,6 @@ import io.vsockproxy.proto.VSockMessage;
 import io.vsockproxy.testing.Endpoint;
 import io.vsockproxy.testing.Messages;
 import io.vsockproxy.testing.NoticePeer;
-import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -38,7 +37,7 @@ class ReusedHandleTest {
     private static final String COMPONENT = "component";
 
     @Test
-    void shouldLeaveTheSecondStreamAloneWhenTheFirstFails() throws IOException {
+    void shouldLeaveTheSecondStreamAloneWhenTheFirstFails() throws Exception {
         try (FuzzedProxy proxy = new FuzzedProxy(false)) {
             final int before = Descriptors.count();
             final Endpoint[] pair = Endpoint.socketPair(Constants.SOCK_STREAM);
@@ -88,12 +87,12 @@ class ReusedHandleTest {
             proxy.turnUntilIdle();
             assertTrue(session.isSettled());
             assertEquals(List.of(), proxy.faults);
-            assertEquals(before, Descriptors.count());
+            Descriptors.assertCount(before);
         }
     }
 
     @Test
-    void shouldNotStopTheSecondStreamWhenAComponentClosesTheFirst() throws IOException {
+    void shouldNotStopTheSecondStreamWhenAComponentClosesTheFirst() throws Exception {
         final OrderlyComponent component = new OrderlyComponent();
         try (FuzzedProxy proxy = new FuzzedProxy(false, Map.of(COMPONENT, (from, name) -> component))) {
             final int before = Descriptors.count();
@@ -125,7 +124,7 @@ class ReusedHandleTest {
             proxy.turnUntilIdle();
             component.expectEnd();
             assertEquals(List.of(), proxy.faults);
-            assertEquals(before, Descriptors.count());
+            Descriptors.assertCount(before);
         }
     }
 }

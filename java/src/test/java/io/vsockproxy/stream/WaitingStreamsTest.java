@@ -7,9 +7,8 @@ package io.vsockproxy.stream;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import io.vsockproxy.loop.EventLoop;
-import java.lang.management.ManagementFactory;
+import io.vsockproxy.testing.Allocations;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -164,12 +163,7 @@ class WaitingStreamsTest {
 
     @Test
     void shouldNotAllocate() {
-        final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        comeAndGo(1);
-        final long before = threads.getCurrentThreadAllocatedBytes();
-        comeAndGo(ROUNDS);
-        final long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-        assertTrue(allocated < ROUNDS, () -> "allocated bytes: " + allocated);
+        Allocations.assertNone(ROUNDS, this::comeAndGo);
     }
 
     private void comeAndGo(final int rounds) {

@@ -6,8 +6,7 @@ package io.vsockproxy.wire;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
-import java.lang.management.ManagementFactory;
+import io.vsockproxy.testing.Allocations;
 import java.nio.ByteBuffer;
 import org.agrona.concurrent.UnsafeBuffer;
 import org.junit.jupiter.api.Test;
@@ -23,13 +22,7 @@ class AllocationTest {
 
     @Test
     void shouldNotAllocatePerMessage() {
-        final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        encodeAndDecode(1);
-        final long before = threads.getCurrentThreadAllocatedBytes();
-        encodeAndDecode(MESSAGES);
-        final long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-        // Less than a byte per operation: the measurement itself allocates a little.
-        assertTrue(allocated < MESSAGES, () -> "allocated bytes: " + allocated);
+        Allocations.assertNone(MESSAGES, this::encodeAndDecode);
     }
 
     private void encodeAndDecode(final int messages) {
