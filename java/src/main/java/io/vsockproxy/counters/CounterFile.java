@@ -57,7 +57,7 @@ public final class CounterFile implements AutoCloseable {
 
     private static final List<CounterId> IDS = List.of(CounterId.values());
 
-    /** lseek(2)'s. */
+    /** Whence, for lseek(2): the end, which is the file's length. */
     private static final int SEEK_END = 2;
 
     private final MappedByteBuffer mapping;

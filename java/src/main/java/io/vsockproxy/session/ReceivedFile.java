@@ -64,16 +64,16 @@ final class ReceivedFile extends PeerFile implements FileBackend, FileRelay {
         final MutableDirectBuffer buffer,
         final int index,
         final int length) {
-        final boolean mayWait = request.isWriteBack() && remote.isOpen();
-        if (isOrphaned() || (!remote.hasRoom() && !mayWait)) {
+        if (request.isWriteBack() && !isOrphaned() && remote.isOpen() && !remote.hasRoom()) {
+            // Refusing it would lose its pages.
+            files.waitForRetry();
+            return false;
+        }
+        if (isOrphaned() || !remote.hasRoom()) {
             request.replyError(refusal());
             return true;
         }
         final WriteWindow window = files.windowOf(request);
-        if (!remote.hasRoom()) {
-            files.waitForRetry();
-            return false;
-        }
         if (!window.isOpen()) {
             files.waitForAnswer();
             return false;
